@@ -1,0 +1,96 @@
+using Jobs.Registry;
+using Jobs.Wire;
+
+namespace Jobs;
+
+/// <summary>One request to run a task, before it is sent. Immutable: <c>with</c> sets the options of this one call.</summary>
+/// <remarks>An option that is <see langword="null"/> takes the task's, then the host's value.</remarks>
+public record Job
+{
+    /// <summary>A task by name: one that lives in another program, or in another language.</summary>
+    /// <param name="task">The wire name.</param>
+    /// <param name="arguments">Positional arguments.</param>
+    /// <param name="keywordArguments">Keyword arguments.</param>
+    public Job(string task, IReadOnlyList<object?>? arguments = null, IReadOnlyDictionary<string, object?>? keywordArguments = null)
+    {
+        TaskName.Validate(task);
+        Task = task;
+        Arguments = new ValueArguments(arguments ?? [], keywordArguments);
+    }
+
+    /// <summary>A task of this program; called by generated code.</summary>
+    public Job(TaskDefinition definition, JobArguments arguments)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        ArgumentNullException.ThrowIfNull(arguments);
+        Task = definition.Name;
+        Definition = definition;
+        Arguments = arguments;
+    }
+
+    /// <summary>The wire name of the task.</summary>
+    public string Task { get; }
+
+    /// <summary>What the task is called with.</summary>
+    public JobArguments Arguments { get; }
+
+    /// <summary>The task, when it is one of this program.</summary>
+    internal TaskDefinition? Definition { get; init; }
+
+    /// <summary>The id; choose it to make a repeated enqueue recognisable. At most 255 bytes. Defaults to a new version-7 UUID.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>The queue to send it to. Defaults to the task's queue.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>Start no sooner than this long from now. Not together with <see cref="Eta"/>. Defaults to at once.</summary>
+    public TimeSpan? Delay { get; init; }
+
+    /// <summary>Start no sooner than this. Not together with <see cref="Delay"/>. Defaults to at once.</summary>
+    public DateTimeOffset? Eta { get; init; }
+
+    /// <summary>Drop the job when it has not started this long after it was enqueued. Defaults to the task's value.</summary>
+    public TimeSpan? Expires { get; init; }
+
+    /// <summary>0 (normal) to 9 (most urgent), where the transport has priorities. Defaults to the task's value.</summary>
+    public byte? Priority { get; init; }
+
+    /// <summary>Headers of your own that travel with the job. Names of the protocol (<c>task</c>, <c>id</c>, <c>x-jobs-*</c> …) are refused.</summary>
+    public IReadOnlyDictionary<string, object?>? Headers { get; init; }
+}
+
+/// <summary>One request to run a task that returns a <typeparamref name="T"/>.</summary>
+/// <typeparam name="T">What the task returns.</typeparam>
+public sealed record Job<T> : Job
+{
+    /// <summary>A task by name: one that lives in another program, or in another language.</summary>
+    /// <param name="task">The wire name.</param>
+    /// <param name="arguments">Positional arguments.</param>
+    /// <param name="keywordArguments">Keyword arguments.</param>
+    public Job(string task, IReadOnlyList<object?>? arguments = null, IReadOnlyDictionary<string, object?>? keywordArguments = null)
+        : base(task, arguments, keywordArguments)
+    {
+    }
+
+    /// <summary>A task of this program; called by generated code.</summary>
+    public Job(TaskDefinition definition, JobArguments arguments)
+        : base(definition, arguments)
+    {
+    }
+}
+
+/// <summary>A job that has been enqueued.</summary>
+/// <param name="id">The id of the job.</param>
+public class JobHandle(string id)
+{
+    /// <summary>The id of the job.</summary>
+    public string Id { get; } = id;
+
+    /// <inheritdoc/>
+    public override string ToString() => Id;
+}
+
+/// <summary>A job that has been enqueued and will return a <typeparamref name="T"/>.</summary>
+/// <typeparam name="T">What the task returns.</typeparam>
+/// <param name="id">The id of the job.</param>
+public sealed class JobHandle<T>(string id) : JobHandle(id);

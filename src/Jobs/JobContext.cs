@@ -1,0 +1,89 @@
+using System.Collections;
+using Jobs.Wire;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Jobs;
+
+/// <summary>The job that is running: take it as a parameter of a task method, or read <see cref="Current"/>.</summary>
+/// <remarks>It is also the logging scope of the run, with <c>Task</c>, <c>JobId</c>, <c>Attempt</c> and <c>Queue</c>.</remarks>
+public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
+{
+    static readonly AsyncLocal<JobContext?> current = new();
+
+    readonly JobEnvelope envelope;
+    readonly IServiceScopeFactory scopes;
+    AsyncServiceScope? scope;
+
+    internal JobContext(JobEnvelope envelope, string queue, IServiceScopeFactory scopes, CancellationToken cancellationToken)
+    {
+        this.envelope = envelope;
+        this.scopes = scopes;
+        Queue = queue;
+        CancellationToken = cancellationToken;
+    }
+
+    /// <summary>The job that runs on this asynchronous flow, or <see langword="null"/> outside of one.</summary>
+    public static JobContext? Current
+    {
+        get => current.Value;
+        internal set => current.Value = value;
+    }
+
+    /// <summary>The id of the job: the same on every attempt, so it can key an idempotent effect.</summary>
+    public string Id => envelope.Id;
+
+    /// <summary>The wire name of the task.</summary>
+    public string Task => envelope.Task;
+
+    /// <summary>The queue the job came from.</summary>
+    public string Queue { get; }
+
+    /// <summary>1 on the first run, 2 on the first retry, and so on.</summary>
+    public int Attempt => envelope.Retries + 1;
+
+    /// <summary>The id of the first job of this tree of jobs.</summary>
+    public string RootId => envelope.RootId ?? envelope.Id;
+
+    /// <summary>The id of the job that enqueued this one, if one did.</summary>
+    public string? ParentId => envelope.ParentId;
+
+    /// <summary>All headers that came with the job.</summary>
+    public IReadOnlyDictionary<string, object?> Headers => envelope.Message.Headers.AsReadOnly();
+
+    /// <summary>Fires when the worker stops and its drain deadline has passed; stopping then costs no attempt.</summary>
+    public CancellationToken CancellationToken { get; }
+
+    /// <summary>The services of this run: one scope per execution, made when first asked for.</summary>
+    public IServiceProvider Services => (scope ??= scopes.CreateAsyncScope()).ServiceProvider;
+
+    internal string? TraceParent => envelope.TraceParent;
+
+    internal string? TraceState => envelope.TraceState;
+
+    internal ValueTask DisposeScopeAsync() => scope?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    int IReadOnlyCollection<KeyValuePair<string, object?>>.Count => 4;
+
+    KeyValuePair<string, object?> IReadOnlyList<KeyValuePair<string, object?>>.this[int index] => index switch
+    {
+        0 => new("Task", Task),
+        1 => new("JobId", Id),
+        2 => new("Attempt", Attempt),
+        3 => new("Queue", Queue),
+        _ => throw new ArgumentOutOfRangeException(nameof(index)),
+    };
+
+    IEnumerator<KeyValuePair<string, object?>> IEnumerable<KeyValuePair<string, object?>>.GetEnumerator()
+    {
+        IReadOnlyList<KeyValuePair<string, object?>> pairs = this;
+        for (var i = 0; i < pairs.Count; i++)
+        {
+            yield return pairs[i];
+        }
+    }
+
+    IEnumerator IEnumerable.GetEnumerator() => ((IEnumerable<KeyValuePair<string, object?>>)this).GetEnumerator();
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Task} {Id} attempt {Attempt} from {Queue}";
+}

@@ -1,0 +1,62 @@
+namespace Jobs;
+
+/// <summary>Something around us failed: a broker, a connection, a message. Misuse of the API throws the framework's own exceptions instead.</summary>
+public abstract class JobsException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Whether the same call may succeed later without a change to program, configuration or broker.</summary>
+    public virtual bool IsTransient => false;
+}
+
+/// <summary>A job could not be enqueued, or it is not known whether it was.</summary>
+public sealed class JobPublishException(string jobId, bool maybeEnqueued, bool isTransient, string message, Exception? inner = null)
+    : JobsException(message, inner)
+{
+    /// <summary>The id of the job. Enqueue it again with this id, so that a copy that did arrive can be recognised.</summary>
+    public string JobId { get; } = jobId;
+
+    /// <summary><see langword="true"/>: the broker may hold the job. <see langword="false"/>: it certainly does not.</summary>
+    public bool MaybeEnqueued { get; } = maybeEnqueued;
+
+    /// <inheritdoc/>
+    public override bool IsTransient { get; } = isTransient;
+}
+
+/// <summary>Some jobs of <see cref="IJobDispatcher.EnqueueManyAsync"/> were not enqueued.</summary>
+public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures)
+    : JobsException($"{failures.Count} of {handles.Count} jobs were not enqueued; the first: {failures.First().Value.Message}", failures.First().Value)
+{
+    /// <summary>A handle per job in the order given; <see langword="null"/> where it failed.</summary>
+    public IReadOnlyList<JobHandle?> Handles { get; } = handles;
+
+    /// <summary>What went wrong, by position in the order given.</summary>
+    public IReadOnlyDictionary<int, Exception> Failures { get; } = failures;
+
+    /// <inheritdoc/>
+    public override bool IsTransient => Failures.Values.All(f => f is JobsException { IsTransient: true });
+}
+
+/// <summary>The transport could not be set up: wrong password, unknown virtual host, a queue that exists with other arguments.</summary>
+public sealed class JobTransportException(string message, bool isTransient = false, Exception? inner = null) : JobsException(message, inner)
+{
+    /// <inheritdoc/>
+    public override bool IsTransient { get; } = isTransient;
+}
+
+/// <summary>A message is not a job that can be read; it goes to the dead-letter queue with this message as the reason.</summary>
+public sealed class JobFormatException(string message, Exception? inner = null) : JobsException(message, inner);
+
+/// <summary>Thrown by a task: run this job again, whatever its retry policy says of the delay.</summary>
+/// <param name="after">How long to wait. Defaults to the task's back-off.</param>
+/// <param name="message">Why; kept with the job.</param>
+/// <param name="inner">The cause, if any.</param>
+public sealed class RetryJobException(TimeSpan? after = null, string? message = null, Exception? inner = null)
+    : Exception(message ?? "The task asked to be run again.", inner)
+{
+    /// <summary>How long to wait, or <see langword="null"/> for the task's back-off.</summary>
+    public TimeSpan? After { get; } = after;
+}
+
+/// <summary>Thrown by a task: never run this job again; it goes to the dead-letter queue at once.</summary>
+/// <param name="reason">Why; kept with the job.</param>
+/// <param name="inner">The cause, if any.</param>
+public sealed class DeadJobException(string reason, Exception? inner = null) : Exception(reason, inner);

@@ -1,0 +1,26 @@
+using Jobs;
+using Jobs.Diagnostics;
+using Jobs.Registry;
+using Jobs.Transport;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds Jobs to a host.</summary>
+public static class JobsServiceCollectionExtensions
+{
+    /// <summary>Adds the dispatcher, and what <paramref name="configure"/> asks for. Alone it makes a process that only enqueues.</summary>
+    public static IServiceCollection AddJobs(this IServiceCollection services, Action<JobsBuilder> configure)
+    {
+        services.AddLogging();
+        services.AddOptions<JobsOptions>().BindConfiguration("Jobs");
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
+        services.TryAddSingleton<IJobDispatcher, JobDispatcher>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
+        configure(new JobsBuilder(services));
+        return services;
+    }
+}

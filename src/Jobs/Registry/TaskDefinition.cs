@@ -1,0 +1,108 @@
+using Jobs.Wire;
+
+namespace Jobs.Registry;
+
+/// <summary>A task: its name, its options and how to call it. Derived classes are generated, one per annotated method.</summary>
+public abstract class TaskDefinition
+{
+    /// <summary>The wire name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Earlier wire names.</summary>
+    public IReadOnlyList<string> Aliases { get; init; } = [];
+
+    /// <summary>The queue, or <see langword="null"/> for the host's default.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>How many times a failed job is run again, or <see langword="null"/> for the host's value.</summary>
+    public int? MaxRetries { get; init; }
+
+    /// <summary>What the first retry waits at most, or <see langword="null"/> for the host's value.</summary>
+    public TimeSpan? RetryDelay { get; init; }
+
+    /// <summary>What no retry waits longer than, or <see langword="null"/> for the host's value.</summary>
+    public TimeSpan? MaxRetryDelay { get; init; }
+
+    /// <summary>The priority, or <see langword="null"/> for the host's value.</summary>
+    public byte? Priority { get; init; }
+
+    /// <summary>After how long a job that has not started is dropped, or <see langword="null"/> for never.</summary>
+    public TimeSpan? Expires { get; init; }
+
+    /// <summary>Acknowledged before the run (at most once).</summary>
+    public bool AckEarly { get; init; }
+
+    /// <summary>The schedules of its <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
+    public IReadOnlyList<TaskSchedule> Schedules { get; init; } = [];
+
+    /// <summary>The class that holds the method.</summary>
+    public required Type Class { get; init; }
+
+    /// <summary>Reads the arguments and calls the method.</summary>
+    /// <exception cref="JobFormatException">The arguments do not fit the method's parameters.</exception>
+    public abstract ValueTask InvokeAsync(JobContext context, ref ArgumentReader arguments);
+}
+
+/// <summary>A task that returns a <typeparamref name="T"/>.</summary>
+/// <typeparam name="T">What the task returns.</typeparam>
+public abstract class TaskDefinition<T> : TaskDefinition
+{
+    /// <summary>Reads the arguments, calls the method and returns its value.</summary>
+    /// <exception cref="JobFormatException">The arguments do not fit the method's parameters.</exception>
+    public abstract ValueTask<T> CallAsync(JobContext context, ref ArgumentReader arguments);
+
+    /// <inheritdoc/>
+    public sealed override ValueTask InvokeAsync(JobContext context, ref ArgumentReader arguments)
+    {
+        var call = CallAsync(context, ref arguments);
+        if (call.IsCompletedSuccessfully)
+        {
+            _ = call.Result;
+            return ValueTask.CompletedTask;
+        }
+
+        return new(call.AsTask());
+    }
+}
+
+/// <summary>A schedule written as an attribute on a task method.</summary>
+public sealed record TaskSchedule
+{
+    /// <summary>The cron expression, or <see langword="null"/> for a fixed interval.</summary>
+    public string? Cron { get; init; }
+
+    /// <summary>The fixed interval, or <see langword="null"/> for a cron expression.</summary>
+    public TimeSpan? Every { get; init; }
+
+    /// <summary>The time zone's id, or <see langword="null"/> for UTC.</summary>
+    public string? TimeZone { get; init; }
+
+    /// <summary>The name, or <see langword="null"/> for one made of the task's.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>What happens to missed slots.</summary>
+    public MisfirePolicy Misfire { get; init; } = MisfirePolicy.Once;
+}
+
+/// <summary>The tasks of one class; generated, and found through <see cref="TaskModuleAttribute"/>.</summary>
+public abstract class TaskModule
+{
+    /// <summary>Registers the class as a scoped service and adds its tasks.</summary>
+    public abstract void AddTo(JobsBuilder jobs);
+}
+
+/// <summary>Generated on the assembly: says which module holds the tasks of a class.</summary>
+/// <param name="class">The class with task methods.</param>
+/// <param name="module">Its <see cref="TaskModule"/>.</param>
+[AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
+public sealed class TaskModuleAttribute(
+    Type @class,
+    [System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] Type module) : Attribute
+{
+    /// <summary>The class with task methods.</summary>
+    public Type Class { get; } = @class;
+
+    /// <summary>Its <see cref="TaskModule"/>.</summary>
+    [System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)]
+    public Type Module { get; } = module;
+}

@@ -1,0 +1,36 @@
+using System.Collections.Frozen;
+
+namespace Jobs.Registry;
+
+/// <summary>All tasks of this process, by name and alias. Built once at start.</summary>
+public sealed class TaskRegistry
+{
+    readonly FrozenDictionary<string, TaskDefinition> byName;
+
+    /// <exception cref="InvalidOperationException">Two tasks share a name or an alias.</exception>
+    internal TaskRegistry(IEnumerable<TaskDefinition> definitions)
+    {
+        var names = new Dictionary<string, TaskDefinition>(StringComparer.Ordinal);
+        foreach (var definition in definitions.Distinct())
+        {
+            foreach (var name in definition.Aliases.Prepend(definition.Name))
+            {
+                TaskName.Validate(name);
+                if (!names.TryAdd(name, definition))
+                {
+                    throw new InvalidOperationException(
+                        $"Two tasks are called '{name}': one in {names[name].Class} and one in {definition.Class}. Rename one, and keep its old name in Aliases.");
+                }
+            }
+        }
+
+        byName = names.ToFrozenDictionary(StringComparer.Ordinal);
+        All = [.. names.Values.Distinct().OrderBy(d => d.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>All tasks, ordered by name.</summary>
+    public IReadOnlyList<TaskDefinition> All { get; }
+
+    /// <summary>The task of that name or alias, or <see langword="null"/>.</summary>
+    public TaskDefinition? Find(string name) => byName.GetValueOrDefault(name);
+}

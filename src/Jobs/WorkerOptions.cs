@@ -1,0 +1,59 @@
+namespace Jobs;
+
+/// <summary>How this process runs jobs. Bound to the configuration section <c>Jobs:Worker</c>; code set in <c>AddWorker</c> wins.</summary>
+public sealed class WorkerOptions
+{
+    /// <summary>The queues to take jobs from. Defaults to the queues of all registered tasks and the default queue.</summary>
+    public IList<string> Queues { get; set; } = [];
+
+    /// <summary>How many jobs run at once, over all queues. Raise it for jobs that wait, not for jobs that compute. Defaults to 4 × processors.</summary>
+    public int Concurrency { get; set; } = 4 * Environment.ProcessorCount;
+
+    /// <summary>
+    /// How many unacknowledged jobs the broker may hand to this process per queue. More hides latency for jobs of milliseconds; for jobs of minutes
+    /// choose <see cref="Concurrency"/>, so that none waits here while another process is idle. Defaults to 2 × <see cref="Concurrency"/>.
+    /// </summary>
+    public int? Prefetch { get; set; }
+
+    /// <summary>
+    /// How often a job may be handed out without coming to an end – its process died each time – before it goes to the dead-letter queue; at least 2.
+    /// Defaults to 20.
+    /// </summary>
+    public int MaxDeliveries { get; set; } = 20;
+
+    /// <summary>
+    /// How long running jobs may go on after a stop was asked for, before their tokens fire and they are given back. Keep it below
+    /// <c>HostOptions.ShutdownTimeout</c> (30 s) less a few seconds. Defaults to 20 seconds.
+    /// </summary>
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(20);
+
+    internal int EffectivePrefetch => Prefetch ?? Math.Min(Concurrency * 2, ushort.MaxValue);
+
+    internal IEnumerable<string> Problems()
+    {
+        foreach (var queue in Queues.Where(q => !QueueName.IsValid(q)))
+        {
+            yield return $"Jobs:Worker:Queues '{queue}': {QueueName.Rule}.";
+        }
+
+        if (Concurrency is < 1 or > 10_000)
+        {
+            yield return $"Jobs:Worker:Concurrency {Concurrency}: must be 1 to 10,000.";
+        }
+
+        if (Prefetch is < 1 or > ushort.MaxValue)
+        {
+            yield return $"Jobs:Worker:Prefetch {Prefetch}: must be 1 to 65,535, or null to follow Concurrency.";
+        }
+
+        if (MaxDeliveries < 2)
+        {
+            yield return $"Jobs:Worker:MaxDeliveries {MaxDeliveries}: must be 2 or more.";
+        }
+
+        if (DrainTimeout < TimeSpan.Zero)
+        {
+            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout}: must not be negative.";
+        }
+    }
+}
