@@ -25,8 +25,8 @@ public sealed class JobsOptions
     /// <summary>What no retry waits longer than. Defaults to 10 minutes.</summary>
     public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How arguments of other than built-in types are written and read. Set through <see cref="JobsBuilder.UseJsonContext"/>.</summary>
-    internal JsonSerializerOptions Json { get; set; } = new(JsonSerializerOptions.Default)
+    /// <summary>How arguments of other than built-in types are written and read; a field, so that configuration binding leaves it alone. Set through <see cref="JobsBuilder.UseJsonContext"/>.</summary>
+    internal readonly JsonSerializerOptions Json = new()
     {
         // Celery and System.Text.Json read either; what is not escaped is shorter.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

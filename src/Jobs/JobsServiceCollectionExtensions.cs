@@ -14,10 +14,10 @@ public static class JobsServiceCollectionExtensions
     /// <summary>Adds the dispatcher, and what <paramref name="configure"/> asks for. Alone it makes a process that only enqueues.</summary>
     public static IServiceCollection AddJobs(this IServiceCollection services, Action<JobsBuilder> configure)
     {
-        services.AddLogging();
         services.AddOptions<JobsOptions>().BindConfiguration("Jobs");
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
+        services.TryAddSingleton<JobTransport, MissingTransport>();
         services.TryAddSingleton<IJobDispatcher, JobDispatcher>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
         configure(new JobsBuilder(services));

@@ -7,7 +7,8 @@ public sealed class TaskRegistry
 {
     readonly FrozenDictionary<string, TaskDefinition> byName;
 
-    /// <exception cref="InvalidOperationException">Two tasks share a name or an alias.</exception>
+    readonly List<string> problems = [];
+
     internal TaskRegistry(IEnumerable<TaskDefinition> definitions)
     {
         var names = new Dictionary<string, TaskDefinition>(StringComparer.Ordinal);
@@ -15,11 +16,9 @@ public sealed class TaskRegistry
         {
             foreach (var name in definition.Aliases.Prepend(definition.Name))
             {
-                TaskName.Validate(name);
                 if (!names.TryAdd(name, definition))
                 {
-                    throw new InvalidOperationException(
-                        $"Two tasks are called '{name}': one in {names[name].Class} and one in {definition.Class}. Rename one, and keep its old name in Aliases.");
+                    problems.Add($"Two tasks are called '{name}': one in {names[name].Class} and one in {definition.Class}. Rename one, and keep its old name in Aliases.");
                 }
             }
         }
@@ -30,6 +29,9 @@ public sealed class TaskRegistry
 
     /// <summary>All tasks, ordered by name.</summary>
     public IReadOnlyList<TaskDefinition> All { get; }
+
+    /// <summary>Names that two tasks share; empty in a program that can start.</summary>
+    internal IReadOnlyList<string> Problems => problems;
 
     /// <summary>The task of that name or alias, or <see langword="null"/>.</summary>
     public TaskDefinition? Find(string name) => byName.GetValueOrDefault(name);

@@ -1,0 +1,54 @@
+namespace Jobs;
+
+/// <summary>How to reach the RabbitMQ cluster. Bound to the configuration section <c>Jobs:RabbitMq</c>; code set in <c>UseRabbitMq</c> wins.</summary>
+public sealed class RabbitMqOptions
+{
+    /// <summary>
+    /// <c>amqp://user:password@host1,host2:5673,host3/vhost</c>; <c>amqps://</c> for TLS. All hosts are tried, in random order. Defaults to
+    /// <c>amqp://guest:guest@localhost</c>.
+    /// </summary>
+    public string Uri { get; set; } = "amqp://guest:guest@localhost";
+
+    /// <summary>The virtual host, when the URI names none. Defaults to <c>/</c>.</summary>
+    public string? VirtualHost { get; set; }
+
+    /// <summary>The user, when the URI names none. Defaults to <c>guest</c>.</summary>
+    public string? UserName { get; set; }
+
+    /// <summary>The password, when the URI names none: keep it out of files. Defaults to <c>guest</c>.</summary>
+    public string? Password { get; set; }
+
+    /// <summary>With <c>amqps</c>: the name on the server's certificate. Defaults to the host's name.</summary>
+    public string? TlsServerName { get; set; }
+
+    /// <summary>What to do about queues. Defaults to <see cref="DeclareMode.Declare"/>.</summary>
+    public DeclareMode Declare { get; set; } = DeclareMode.Declare;
+
+    /// <summary>Prefix of the exchanges and queues that Jobs needs for itself. Defaults to <c>jobs</c>.</summary>
+    public string Prefix { get; set; } = "jobs";
+
+    /// <summary>How many published messages may be unconfirmed at once. Defaults to 512.</summary>
+    public int PublishWindow { get; set; } = 512;
+
+    /// <summary>After half of this without a frame a heartbeat is sent; a silent peer is given up after 3 to 4 of it. Defaults to 10 seconds.</summary>
+    public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long one attempt to connect may take, handshake included. Defaults to 10 seconds.</summary>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How often each consumer is checked for existence and progress. Defaults to 30 seconds.</summary>
+    public TimeSpan WatchdogInterval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The name that connections show in the broker's management page. Defaults to the host's environment name and machine.</summary>
+    public string? ClientName { get; set; }
+}
+
+/// <summary>What to do about queues.</summary>
+public enum DeclareMode
+{
+    /// <summary>Declare them as durable quorum queues; an existing queue with other arguments is an error.</summary>
+    Declare,
+
+    /// <summary>Use what exists – another application's queue, a classic one, one that only policies describe – and fail when it does not.</summary>
+    Passive,
+}

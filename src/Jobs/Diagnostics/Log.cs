@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Diagnostics;
+
+/// <summary>Every line that the core logs. Event ids are stable: 100 worker, 200 jobs, 300 beat.</summary>
+static partial class Log
+{
+    [LoggerMessage(100, LogLevel.Information, "Worker takes jobs from {Queues}: {Concurrency} at a time, prefetch {Prefetch} per queue")]
+    public static partial void WorkerStarted(ILogger logger, string queues, int concurrency, int prefetch);
+
+    [LoggerMessage(101, LogLevel.Information, "Worker stopped; nothing is left in hand")]
+    public static partial void WorkerStopped(ILogger logger);
+
+    [LoggerMessage(102, LogLevel.Warning, "Jobs are still running after {DrainTimeout}: their tokens fire now, then they are given back without spending an attempt")]
+    public static partial void DrainDeadline(ILogger logger, TimeSpan drainTimeout);
+
+    [LoggerMessage(103, LogLevel.Warning, "Jobs ignored their cancelled token; they are given back and will run again elsewhere")]
+    public static partial void JobsIgnoredStop(ILogger logger);
+
+    [LoggerMessage(104, LogLevel.Error, "Job {JobId} from {Queue} could not be settled; it is given back and will run again")]
+    public static partial void SettlementFailed(ILogger logger, string queue, string? jobId, Exception e);
+
+    [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]
+    public static partial void Succeeded(ILogger logger, string task, string jobId);
+
+    [LoggerMessage(201, LogLevel.Warning, "{Task} {JobId} failed; retry {Retry} of {MaxRetries} in {Delay}")]
+    public static partial void Retrying(ILogger logger, string task, string jobId, int retry, int maxRetries, TimeSpan delay, Exception e);
+
+    [LoggerMessage(202, LogLevel.Error, "{Task} {JobId} from {Queue} goes to the dead-letter queue: {Reason}")]
+    public static partial void Dead(ILogger logger, string task, string jobId, string queue, string reason, Exception? e);
+
+    [LoggerMessage(203, LogLevel.Information, "{Task} {JobId} expired at {Expires} and is dropped without running")]
+    public static partial void Expired(ILogger logger, string task, string jobId, DateTimeOffset expires);
+
+    [LoggerMessage(204, LogLevel.Information, "{Task} {JobId} was interrupted by the stop of this worker; it will run again, and no attempt is spent")]
+    public static partial void Interrupted(ILogger logger, string task, string jobId);
+
+    [LoggerMessage(205, LogLevel.Warning, "The service scope of {Task} {JobId} failed to close; the job's outcome stands")]
+    public static partial void ScopeDisposalFailed(ILogger logger, string task, string jobId, Exception e);
+}

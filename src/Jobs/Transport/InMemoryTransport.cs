@@ -1,0 +1,268 @@
+using System.Collections.Concurrent;
+using Jobs.Wire;
+
+namespace Jobs.Transport;
+
+/// <summary>Jobs in this process's memory: the reference implementation of the contract, on <see cref="TimeProvider"/>. They end with the process.</summary>
+sealed class InMemoryTransport(TimeProvider time) : JobTransport
+{
+    readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
+    readonly ConcurrentDictionary<ITimer, byte> delays = new();
+
+    public override TransportCapabilities Capabilities => TransportCapabilities.Priorities;
+
+    public override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var target = Queue(queue);
+        if (delay <= TimeSpan.Zero)
+        {
+            target.Add(new(message, 0));
+        }
+        else
+        {
+            Postpone(target, message, delay);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
+        Task.FromResult<JobSubscription>(new InMemorySubscription(this, [.. options.Queues.Select(Queue)], options.Prefetch));
+
+    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => Task.FromResult((long)Queue(queue).Count);
+
+    public override ValueTask DisposeAsync()
+    {
+        foreach (var timer in delays.Keys)
+        {
+            timer.Dispose();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    InMemoryQueue Queue(string name) => queues.GetOrAdd(name, n => new(n));
+
+    void Postpone(InMemoryQueue target, JobMessage message, TimeSpan delay)
+    {
+        // A timer takes at most about 49 days; the rest of a longer delay gets another one.
+        var longest = TimeSpan.FromDays(49);
+        var first = delay < longest ? delay : longest;
+        ITimer? timer = null;
+        timer = time.CreateTimer(_ => Due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        delays[timer] = 0;
+        timer.Change(first, Timeout.InfiniteTimeSpan); // armed only now, so that Due always finds it
+
+        void Due()
+        {
+            delays.TryRemove(timer!, out _);
+            timer!.Dispose();
+            if (delay > first)
+            {
+                Postpone(target, message, delay - first);
+            }
+            else
+            {
+                target.Add(new(message, 0));
+            }
+        }
+    }
+
+    /// <summary>A message at rest, with the number of times it was given out in vain.</summary>
+    readonly record struct Entry(JobMessage Message, int Deliveries);
+
+    /// <summary>One queue: urgent first, then first in first out; what comes back goes to its front.</summary>
+    sealed class InMemoryQueue(string name)
+    {
+        readonly PriorityQueue<Entry, (int Urgency, long Order)> entries = new();
+        readonly List<InMemorySubscription> waiting = [];
+        long back;
+        long front;
+
+        public string Name => name;
+
+        public int Count
+        {
+            get
+            {
+                lock (entries)
+                {
+                    return entries.Count;
+                }
+            }
+        }
+
+        public void Add(Entry entry, bool atFront = false)
+        {
+            InMemorySubscription[] woken;
+            lock (entries)
+            {
+                entries.Enqueue(entry, (-(entry.Message.Priority ?? 0), atFront ? --front : ++back));
+                woken = [.. waiting];
+            }
+
+            foreach (var subscription in woken)
+            {
+                subscription.Fill();
+            }
+        }
+
+        public bool TryTake(out Entry entry)
+        {
+            lock (entries)
+            {
+                return entries.TryDequeue(out entry, out _);
+            }
+        }
+
+        public void Watch(InMemorySubscription subscription)
+        {
+            lock (entries)
+            {
+                waiting.Add(subscription);
+            }
+        }
+
+        public void Unwatch(InMemorySubscription subscription)
+        {
+            lock (entries)
+            {
+                waiting.Remove(subscription);
+            }
+        }
+    }
+
+    sealed class InMemorySubscription : JobSubscription
+    {
+        readonly InMemoryTransport transport;
+        readonly InMemoryQueue[] queues;
+        readonly int[] unsettled;
+        readonly int prefetch;
+        readonly System.Threading.Channels.Channel<InMemoryDelivery> ready = System.Threading.Channels.Channel.CreateUnbounded<InMemoryDelivery>();
+        readonly HashSet<InMemoryDelivery> inHand = [];
+        readonly Lock gate = new();
+        bool stopped;
+
+        public InMemorySubscription(InMemoryTransport transport, InMemoryQueue[] queues, int prefetch)
+        {
+            this.transport = transport;
+            this.queues = queues;
+            this.prefetch = prefetch;
+            unsettled = new int[queues.Length];
+            foreach (var queue in queues)
+            {
+                queue.Watch(this);
+            }
+
+            Fill();
+        }
+
+        public override async ValueTask<Delivery?> NextAsync()
+        {
+            while (await ready.Reader.WaitToReadAsync().ConfigureAwait(false))
+            {
+                if (ready.Reader.TryRead(out var delivery))
+                {
+                    return delivery;
+                }
+            }
+
+            return null;
+        }
+
+        /// <summary>Takes from each queue what the prefetch still allows.</summary>
+        public void Fill()
+        {
+            lock (gate)
+            {
+                for (var i = 0; i < queues.Length && !stopped; i++)
+                {
+                    while (unsettled[i] < prefetch && queues[i].TryTake(out var entry))
+                    {
+                        unsettled[i]++;
+                        var delivery = new InMemoryDelivery(this, i, entry);
+                        inHand.Add(delivery);
+                        ready.Writer.TryWrite(delivery);
+                    }
+                }
+            }
+        }
+
+        public override async Task StopAsync(CancellationToken cancellationToken)
+        {
+            lock (gate)
+            {
+                stopped = true;
+            }
+
+            foreach (var queue in queues)
+            {
+                queue.Unwatch(this);
+            }
+
+            ready.Writer.TryComplete();
+            var notStarted = new Stack<InMemoryDelivery>();
+            while (ready.Reader.TryRead(out var delivery))
+            {
+                notStarted.Push(delivery);
+            }
+
+            foreach (var delivery in notStarted) // last first, so that the front of the queue is in order again
+            {
+                await delivery.ReleaseAsync().ConfigureAwait(false);
+            }
+        }
+
+        public override async ValueTask DisposeAsync()
+        {
+            await StopAsync(CancellationToken.None).ConfigureAwait(false);
+            InMemoryDelivery[] left;
+            lock (gate)
+            {
+                left = [.. inHand];
+            }
+
+            foreach (var delivery in left)
+            {
+                await delivery.ReleaseAsync().ConfigureAwait(false);
+            }
+        }
+
+        sealed class InMemoryDelivery(InMemorySubscription subscription, int index, Entry entry) : Delivery
+        {
+            public override string Queue => subscription.queues[index].Name;
+
+            public override JobMessage Message => entry.Message;
+
+            public override int DeliveryCount => entry.Deliveries;
+
+            protected override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay) =>
+                subscription.transport.PublishAsync(queue, message, delay, Timeout.InfiniteTimeSpan, CancellationToken.None);
+
+            protected override ValueTask AckCoreAsync()
+            {
+                Forget();
+                subscription.Fill();
+                return ValueTask.CompletedTask;
+            }
+
+            protected override ValueTask ReleaseCoreAsync()
+            {
+                Forget();
+                subscription.queues[index].Add(entry with { Deliveries = entry.Deliveries + 1 }, atFront: true);
+                subscription.Fill();
+                return ValueTask.CompletedTask;
+            }
+
+            void Forget()
+            {
+                lock (subscription.gate)
+                {
+                    subscription.inHand.Remove(this);
+                    subscription.unsettled[index]--;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Diagnostics.CodeAnalysis;
+using Jobs.Wire;
+
+namespace Jobs.Transport;
+
+/// <summary>Where jobs wait. Implementations: in memory, RabbitMQ.</summary>
+/// <remarks>The contract is the suite in <c>tests/Jobs.Contracts</c>, which runs against every implementation.</remarks>
+[Experimental("JOBS0001")]
+public abstract class JobTransport : IAsyncDisposable
+{
+    /// <summary>What this transport can do. What it cannot is tested too.</summary>
+    public abstract TransportCapabilities Capabilities { get; }
+
+    /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
+    public virtual IEnumerable<string> Problems() => [];
+
+    /// <summary>Puts a message into a queue; it is durable there when this returns.</summary>
+    /// <param name="queue">The queue; it is declared when it is not known yet.</param>
+    /// <param name="message">The message; its headers belong to the transport from here on.</param>
+    /// <param name="delay">How long the transport keeps it back; zero for not at all.</param>
+    /// <param name="timeout">After this the call fails, and says whether the message may have arrived. <see cref="Timeout.InfiniteTimeSpan"/> for never.</param>
+    /// <param name="cancellationToken">Gives the call up; the message may have arrived.</param>
+    /// <exception cref="JobPublishException">It is not, or may not be, in the queue.</exception>
+    public abstract ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken);
+
+    /// <summary>Starts taking messages from queues, which are declared when they are not known yet.</summary>
+    /// <exception cref="JobTransportException">The transport refuses for good, for example because of a wrong password. One that is away is waited for in the background.</exception>
+    public abstract Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken);
+
+    /// <summary>How many messages a queue holds that have not been handed out; delayed ones are not counted.</summary>
+    public abstract Task<long> CountAsync(string queue, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
+    public abstract ValueTask DisposeAsync();
+}
+
+/// <summary>What a transport can do.</summary>
+[Flags]
+public enum TransportCapabilities
+{
+    /// <summary>Nothing beyond the contract.</summary>
+    None = 0,
+
+    /// <summary>Jobs survive the process.</summary>
+    Durable = 1,
+
+    /// <summary>More urgent jobs overtake less urgent ones of the same queue.</summary>
+    Priorities = 2,
+}
+
+/// <summary>What a worker takes from a transport.</summary>
+public sealed record SubscriptionOptions
+{
+    /// <summary>The queues.</summary>
+    public required IReadOnlyList<string> Queues { get; init; }
+
+    /// <summary>How many unsettled messages there may be per queue.</summary>
+    public required int Prefetch { get; init; }
+
+    /// <summary>After how many deliveries that came to no end a message is dead; see <see cref="WorkerOptions.MaxDeliveries"/>.</summary>
+    public int MaxDeliveries { get; init; } = 20;
+}
+
+/// <summary>A stream of deliveries.</summary>
+[Experimental("JOBS0001")]
+public abstract class JobSubscription : IAsyncDisposable
+{
+    /// <summary>The next delivery, or <see langword="null"/> when the subscription has been stopped. Any number of callers may wait.</summary>
+    public abstract ValueTask<Delivery?> NextAsync();
+
+    /// <summary>Takes nothing more and gives back what has not been handed out. Deliveries that have been can still be settled.</summary>
+    public abstract Task StopAsync(CancellationToken cancellationToken);
+
+    /// <summary>Ends it: settlements are flushed; what is not settled goes back to its queue.</summary>
+    public abstract ValueTask DisposeAsync();
+}

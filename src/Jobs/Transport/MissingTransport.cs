@@ -1,0 +1,23 @@
+using Jobs.Wire;
+
+namespace Jobs.Transport;
+
+/// <summary>Stands where no transport was chosen, so that the start-up check can say so together with everything else.</summary>
+sealed class MissingTransport : JobTransport
+{
+    const string Remedy = "No transport: call UseRabbitMq(…) or UseInMemory() inside AddJobs.";
+
+    public override TransportCapabilities Capabilities => TransportCapabilities.None;
+
+    public override IEnumerable<string> Problems() => [Remedy];
+
+    public override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken) =>
+        throw new InvalidOperationException(Remedy);
+
+    public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
+        throw new InvalidOperationException(Remedy);
+
+    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => throw new InvalidOperationException(Remedy);
+
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

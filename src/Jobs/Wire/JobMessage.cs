@@ -1,0 +1,47 @@
+namespace Jobs.Wire;
+
+/// <summary>A job on the wire, as every transport carries it: AMQP properties, headers and body of Celery's message protocol 2. Nothing in it has been interpreted.</summary>
+public sealed record JobMessage
+{
+    /// <summary>The only content type that is sent and read.</summary>
+    public const string Json = "application/json";
+
+    /// <summary>The headers. Text is a <see cref="string"/>, or UTF-8 in a <see cref="byte"/> array when it came over AMQP.</summary>
+    public required Dictionary<string, object?> Headers { get; init; }
+
+    /// <summary>The JSON array <c>[args, kwargs, embed]</c>.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The content type.</summary>
+    public string? ContentType { get; init; } = Json;
+
+    /// <summary>The content encoding.</summary>
+    public string? ContentEncoding { get; init; } = "utf-8";
+
+    /// <summary>The job's id again: what results and returns are recognised by.</summary>
+    public string? CorrelationId { get; init; }
+
+    /// <summary>The queue that the sender waits for the result on.</summary>
+    public string? ReplyTo { get; init; }
+
+    /// <summary>0 to 9, or <see langword="null"/> when none was given.</summary>
+    public byte? Priority { get; init; }
+
+    /// <summary>When it was published, in seconds since 1970; 0 when the sender did not say.</summary>
+    public long Timestamp { get; init; }
+
+    /// <summary>A copy to publish again: its own header dictionary, without what the broker added.</summary>
+    internal JobMessage Copy()
+    {
+        var headers = new Dictionary<string, object?>(Headers.Count + 6);
+        foreach (var (name, value) in Headers)
+        {
+            if (!WireHeaders.IsBrokers(name))
+            {
+                headers[name] = value;
+            }
+        }
+
+        return this with { Headers = headers };
+    }
+}

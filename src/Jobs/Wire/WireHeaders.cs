@@ -1,0 +1,47 @@
+namespace Jobs.Wire;
+
+/// <summary>Every header name, in one place. Celery's are those of its message protocol 2; ours begin with <c>x-jobs-</c>.</summary>
+static class WireHeaders
+{
+    public const string Task = "task";
+    public const string Id = "id";
+    public const string RootId = "root_id";
+    public const string ParentId = "parent_id";
+    public const string Retries = "retries";
+    public const string Eta = "eta";
+    public const string Expires = "expires";
+    public const string Compression = "compression";
+
+    public const string TraceParent = "traceparent";
+    public const string TraceState = "tracestate";
+
+    /// <summary>How often the message was handed out before it was moved to where it is now.</summary>
+    public const string Deliveries = "x-jobs-deliveries";
+
+    public const string DeadReason = "x-jobs-dead-reason";
+    public const string DeadQueue = "x-jobs-dead-queue";
+    public const string DeadAt = "x-jobs-dead-at";
+    public const string DeadAttempts = "x-jobs-dead-attempts";
+    public const string DeadException = "x-jobs-dead-exception";
+    public const string DeadStack = "x-jobs-dead-stack";
+
+    public const string JobsPrefix = "x-jobs-";
+
+    /// <summary>Names a user's header must not have: it would overwrite a protocol header, or be taken for the broker's.</summary>
+    public static bool IsReserved(string name) =>
+        name is Task or Id or RootId or ParentId or Retries or Eta or Expires or Compression or TraceParent or TraceState
+            or "lang" or "shadow" or "group" or "group_index" or "timelimit" or "argsrepr" or "kwargsrepr" or "origin" or "ignore_result"
+            or "replaced_task_nesting" or "stamped_headers" or "stamps" or "delivery_info"
+        || name.StartsWith(JobsPrefix, StringComparison.OrdinalIgnoreCase)
+        || IsBrokers(name);
+
+    /// <summary>
+    /// What a broker or client library adds to a delivered message. It must not be published again: before RabbitMQ 4.0 a kept <c>x-death</c> makes the broker
+    /// drop the message as a dead-letter cycle, after confirming it (celery #9867).
+    /// </summary>
+    public static bool IsBrokers(string name) =>
+        name.StartsWith("x-", StringComparison.Ordinal)
+        && (name is "x-death" or "x-delivery-count" or "x-acquired-count" or "x-dotnet-pub-seq-no"
+            || name.StartsWith("x-first-death-", StringComparison.Ordinal)
+            || name.StartsWith("x-last-death-", StringComparison.Ordinal));
+}

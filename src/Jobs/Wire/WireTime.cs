@@ -1,0 +1,14 @@
+using System.Globalization;
+
+namespace Jobs.Wire;
+
+/// <summary>Times as Celery writes them: UTC with at most six fraction digits and <c>+00:00</c>. With .NET's seven, Celery 5.2 drops the message.</summary>
+static class WireTime
+{
+    public static string Format(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'", CultureInfo.InvariantCulture);
+
+    /// <summary>A time without an offset is UTC.</summary>
+    public static bool TryParse(string text, out DateTimeOffset time) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time);
+}

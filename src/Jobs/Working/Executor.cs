@@ -1,0 +1,160 @@
+using System.Diagnostics;
+using Jobs.Diagnostics;
+using Jobs.Registry;
+using Jobs.Transport;
+using Jobs.Wire;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Working;
+
+/// <summary>One attempt of one job, from bytes to outcome. Read it top to bottom.</summary>
+/// <remarks>
+/// 1. What cannot be read, was handed out too often, or has no task here is dead. 2. What expired is revoked; what is early goes back into the
+/// transport's delay. 3. The task runs with its own scope, logging scope and trace. 4. What it threw becomes an outcome. Nothing is thrown.
+/// </remarks>
+sealed class Executor(
+    TaskRegistry tasks,
+    IOptions<JobsOptions> jobsOptions,
+    IOptions<WorkerOptions> workerOptions,
+    IServiceScopeFactory scopes,
+    TimeProvider time,
+    ILogger<Executor> logger)
+{
+    // The transport's delays have a granularity; what is left of one is shorter than a trip through it.
+    static readonly TimeSpan heldHere = TimeSpan.FromMilliseconds(100);
+
+    readonly JobsOptions options = jobsOptions.Value;
+    readonly int maxDeliveries = workerOptions.Value.MaxDeliveries;
+
+    public async ValueTask<Outcome> ExecuteAsync(Delivery delivery, CancellationToken interrupt)
+    {
+        JobEnvelope envelope;
+        try
+        {
+            envelope = JobEnvelope.Read(delivery.Message);
+        }
+        catch (JobFormatException e)
+        {
+            return Dead(delivery, null, e.Message, e);
+        }
+
+        if (delivery.DeliveryCount >= maxDeliveries)
+        {
+            return Dead(delivery, envelope, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", null);
+        }
+
+        if (tasks.Find(envelope.Task) is not { } task)
+        {
+            return Dead(delivery, envelope, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", null);
+        }
+
+        if (envelope.Expires is { } expires && expires <= time.GetUtcNow())
+        {
+            Log.Expired(logger, envelope.Task, envelope.Id, expires);
+            return Outcome.Revoked.Instance;
+        }
+
+        if (envelope.Eta is { } eta && eta - time.GetUtcNow() is var early && early > TimeSpan.Zero)
+        {
+            if (early > heldHere)
+            {
+                return new Outcome.Retry(delivery.Message.Copy(), early);
+            }
+
+            await Task.Delay(early, time, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        if (interrupt.IsCancellationRequested)
+        {
+            return Outcome.Interrupted.Instance;
+        }
+
+        if (task.AckEarly)
+        {
+            await delivery.AckAsync().ConfigureAwait(false);
+        }
+
+        return await RunAsync(delivery, envelope, task, interrupt).ConfigureAwait(false);
+    }
+
+    async ValueTask<Outcome> RunAsync(Delivery delivery, JobEnvelope envelope, TaskDefinition task, CancellationToken interrupt)
+    {
+        var context = new JobContext(envelope, delivery.Queue, scopes, interrupt);
+        JobContext.Current = context; // undone by the end of this async method, as AsyncLocal values are
+        using var activity = Telemetry.StartProcess(envelope, delivery.Queue);
+        using var scope = logger.BeginScope(context);
+        try
+        {
+            await Invoke(task, context, envelope.Body).ConfigureAwait(false);
+            Log.Succeeded(logger, envelope.Task, envelope.Id);
+            return Outcome.Succeeded.Instance;
+        }
+        catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
+        {
+            Log.Interrupted(logger, envelope.Task, envelope.Id);
+            return Outcome.Interrupted.Instance;
+        }
+        catch (Exception e)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, e.Message);
+            return Failed(delivery, envelope, task, e);
+        }
+        finally
+        {
+            await DisposeScopeAsync(context).ConfigureAwait(false);
+        }
+    }
+
+    // Not async, because the reader is a ref struct.
+    ValueTask Invoke(TaskDefinition task, JobContext context, in JobBody body)
+    {
+        var arguments = new ArgumentReader(task.Name, body.Arguments.Span, body.Keywords.Span, default, options.Json);
+        return task.InvokeAsync(context, ref arguments);
+    }
+
+    Outcome Failed(Delivery delivery, JobEnvelope envelope, TaskDefinition task, Exception e)
+    {
+        var maxRetries = task.MaxRetries ?? options.MaxRetries;
+        switch (e)
+        {
+            case JobFormatException or DeadJobException:
+                return Dead(delivery, envelope, e.Message, e);
+            case var _ when task.AckEarly:
+                return Dead(delivery, envelope, $"It failed, and is acknowledged early: at most once. {e.Message}", e);
+            case var _ when envelope.Retries >= maxRetries:
+                return Dead(delivery, envelope, $"It failed {envelope.Retries + 1} times (MaxRetries is {maxRetries}). {e.Message}", e);
+        }
+
+        var delay = (e as RetryJobException)?.After
+            ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, Random.Shared.NextDouble());
+        Log.Retrying(logger, envelope.Task, envelope.Id, envelope.Retries + 1, maxRetries, delay, e);
+        return new Outcome.Retry(envelope.Retry(time.GetUtcNow() + delay), delay);
+    }
+
+    Outcome Dead(Delivery delivery, JobEnvelope? envelope, string reason, Exception? e)
+    {
+        Log.Dead(logger, envelope?.Task ?? "?", envelope?.Id ?? delivery.Message.CorrelationId ?? "?", delivery.Queue, reason, e);
+        return new Outcome.Dead(new()
+        {
+            Reason = reason,
+            At = time.GetUtcNow(),
+            Attempts = envelope is null ? 0 : envelope.Retries + 1,
+            Exception = e,
+        });
+    }
+
+    // The job has run; what its scope throws while it is torn down must not run it again.
+    async ValueTask DisposeScopeAsync(JobContext context)
+    {
+        try
+        {
+            await context.DisposeScopeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Log.ScopeDisposalFailed(logger, context.Task, context.Id, e);
+        }
+    }
+}

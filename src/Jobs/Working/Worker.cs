@@ -1,0 +1,46 @@
+using Jobs.Diagnostics;
+using Jobs.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Working;
+
+/// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
+sealed class Worker(Executor executor, Settlement settlement, ILogger<Worker> logger)
+{
+    /// <summary>Runs until the subscription is stopped and every job in hand has been settled.</summary>
+    public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupt)
+    {
+        var slots = new Task[concurrency];
+        for (var i = 0; i < slots.Length; i++)
+        {
+            slots[i] = Task.Run(RunSlotAsync, CancellationToken.None);
+        }
+
+        return Task.WhenAll(slots);
+
+        // The slot comes first: a delivery in hand always has a place to run.
+        async Task RunSlotAsync()
+        {
+            while (await subscription.NextAsync().ConfigureAwait(false) is { } delivery)
+            {
+                await RunOneAsync(delivery, interrupt).ConfigureAwait(false);
+            }
+        }
+    }
+
+    async ValueTask RunOneAsync(Delivery delivery, CancellationToken interrupt)
+    {
+        try
+        {
+            var outcome = await executor.ExecuteAsync(delivery, interrupt).ConfigureAwait(false);
+            await settlement.ApplyAsync(delivery, outcome).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // Not the job's fault: the framework or the broker failed. Never ack here, that would lose
+            // the job. Give it back; if the channel is gone the broker redelivers on its own.
+            Log.SettlementFailed(logger, delivery.Queue, delivery.Message.CorrelationId, e);
+            await delivery.ReleaseAsync().ConfigureAwait(false); // no-op once a settlement has been given
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using Jobs.Diagnostics;
+using Jobs.Registry;
+using Jobs.Transport;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Working;
+
+/// <summary>The worker's life in a host.</summary>
+/// <remarks>
+/// Stop: 1. take nothing more and give back what has not started; 2. let running jobs finish up to the drain deadline; 3. then fire their tokens
+/// and give them back too; 4. flush and close. Nothing is lost and no attempt is spent at any of these steps.
+/// </remarks>
+sealed class WorkerService(
+    Worker worker,
+    JobTransport transport,
+    TaskRegistry tasks,
+    IOptions<JobsOptions> jobsOptions,
+    IOptions<WorkerOptions> workerOptions,
+    TimeProvider time,
+    ILogger<WorkerService> logger) : IHostedService, IDisposable
+{
+    // What a job gets, after its token fired, to come to an end before its delivery is taken from it.
+    static readonly TimeSpan afterInterrupt = TimeSpan.FromSeconds(3);
+
+    readonly CancellationTokenSource interrupt = new();
+    readonly WorkerOptions options = workerOptions.Value;
+    JobSubscription? subscription;
+    Task running = Task.CompletedTask;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var queues = options.Queues.Count > 0 ? options.Queues.Distinct().ToArray() : DefaultQueues();
+        subscription = await transport.SubscribeAsync(
+            new() { Queues = queues, Prefetch = options.EffectivePrefetch, MaxDeliveries = options.MaxDeliveries },
+            cancellationToken).ConfigureAwait(false);
+        running = worker.RunAsync(subscription, options.Concurrency, interrupt.Token);
+        Log.WorkerStarted(logger, string.Join(", ", queues), options.Concurrency, options.EffectivePrefetch);
+
+        string[] DefaultQueues() => [.. tasks.All.Select(t => t.Queue ?? jobsOptions.Value.DefaultQueue).Append(jobsOptions.Value.DefaultQueue).Distinct()];
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (subscription is null)
+        {
+            return; // it never started
+        }
+
+        await subscription.StopAsync(cancellationToken).ConfigureAwait(false);
+        if (!await EndsWithinAsync(options.DrainTimeout, cancellationToken).ConfigureAwait(false))
+        {
+            Log.DrainDeadline(logger, options.DrainTimeout);
+            await interrupt.CancelAsync().ConfigureAwait(false);
+            if (!await EndsWithinAsync(afterInterrupt, CancellationToken.None).ConfigureAwait(false))
+            {
+                Log.JobsIgnoredStop(logger); // closing the subscription gives them back
+            }
+        }
+
+        await subscription.DisposeAsync().ConfigureAwait(false);
+        Log.WorkerStopped(logger);
+    }
+
+    async Task<bool> EndsWithinAsync(TimeSpan limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await running.WaitAsync(limit, time, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose() => interrupt.Dispose();
+}
