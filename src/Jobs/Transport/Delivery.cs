@@ -26,7 +26,10 @@ public abstract class Delivery
     public bool IsSettled => Volatile.Read(ref settled) != 0;
 
     /// <summary>It is done, or has its next home: the queue forgets it.</summary>
-    public ValueTask AckAsync() => Settle() ? AckCoreAsync() : ValueTask.CompletedTask;
+    public ValueTask AckAsync() => BeginSettle() ? AckCoreAsync() : ValueTask.CompletedTask;
+
+    /// <summary>Acks before the run, for tasks that are acknowledged early: without waiting for other acks to go with it.</summary>
+    public virtual ValueTask AckNowAsync() => AckAsync();
 
     /// <summary>Publishes <paramref name="next"/> to the same queue, then acks this one.</summary>
     public async ValueTask RetryAsync(JobMessage next, TimeSpan delay)
@@ -45,7 +48,7 @@ public abstract class Delivery
     }
 
     /// <summary>Not run, or not to its end: gives it back to the queue. No-op once it is settled.</summary>
-    public ValueTask ReleaseAsync() => Settle() ? ReleaseCoreAsync() : ValueTask.CompletedTask;
+    public ValueTask ReleaseAsync() => BeginSettle() ? ReleaseCoreAsync() : ValueTask.CompletedTask;
 
     /// <summary>Publishes a copy durably.</summary>
     protected abstract ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay);
@@ -56,7 +59,8 @@ public abstract class Delivery
     /// <summary>Returns it to its queue; called at most once.</summary>
     protected abstract ValueTask ReleaseCoreAsync();
 
-    bool Settle() => Interlocked.Exchange(ref settled, 1) == 0;
+    /// <summary>True for the first settlement only.</summary>
+    protected bool BeginSettle() => Interlocked.Exchange(ref settled, 1) == 0;
 }
 
 /// <summary>Why a job is dead.</summary>

@@ -73,7 +73,7 @@ sealed class Executor(
 
         if (task.AckEarly)
         {
-            await delivery.AckAsync().ConfigureAwait(false);
+            await delivery.AckNowAsync().ConfigureAwait(false);
         }
 
         return await RunAsync(delivery, envelope, task, interrupt).ConfigureAwait(false);

@@ -1,0 +1,207 @@
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>Keeps one connection alive: connect, run a session on it until it is over, back off, again.</summary>
+/// <remarks>The client's own recovery is off: it can hang for ever, has no back-off, and does not cover the first connect (rabbitmq.md §2.7).</remarks>
+sealed class BrokerConnection : IAsyncDisposable
+{
+    static readonly TimeSpan shortestBackOff = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(10);
+
+    // A connection that lived this long was a good one: the next back-off begins small again.
+    static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
+
+    readonly string purpose;
+    readonly RabbitMqOptions options;
+    readonly BrokerAddress address;
+    readonly TimeProvider time;
+    readonly ILogger logger;
+    readonly Func<Incarnation, CancellationToken, Task> session;
+    readonly Action<JobTransportException>? refused;
+    readonly CancellationTokenSource stopping = new();
+    readonly TaskCompletionSource<Exception?> firstAttempt = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly Queue<AmqpTcpEndpoint> untried = new();
+    Task running = Task.CompletedTask;
+
+    /// <param name="purpose"><c>publish</c> or <c>consume</c>: for logs and the broker's management page.</param>
+    /// <param name="options">Heartbeat, time-outs and names.</param>
+    /// <param name="address">Where to connect.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For one line per change of state.</param>
+    /// <param name="session">Runs on each incarnation; its end is the end of the incarnation.</param>
+    /// <param name="refused">Told when the broker refuses for good, for example a wrong password.</param>
+    public BrokerConnection(string purpose, RabbitMqOptions options, BrokerAddress address, TimeProvider time, ILogger logger, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
+    {
+        this.purpose = purpose;
+        this.options = options;
+        this.address = address;
+        this.time = time;
+        this.logger = logger;
+        this.session = session;
+        this.refused = refused;
+    }
+
+    /// <summary>Ends with the first attempt: <see langword="null"/> when its session began well, or what went wrong.</summary>
+    public Task<Exception?> FirstAttempt => firstAttempt.Task;
+
+    /// <summary>What the last attempt failed with; <see langword="null"/> while connected.</summary>
+    public Exception? LastFailure { get; private set; }
+
+    public void Start() => running = Task.Run(RunAsync);
+
+    /// <summary>Called by the session when it is ready for work.</summary>
+    public void SessionReady()
+    {
+        if (LastFailure is not null)
+        {
+            Log.Recovered(logger, purpose, address);
+        }
+
+        LastFailure = null;
+        firstAttempt.TrySetResult(null);
+    }
+
+    async Task RunAsync()
+    {
+        var failures = 0;
+        while (!stopping.IsCancellationRequested)
+        {
+            var started = time.GetTimestamp();
+            Incarnation? incarnation = null;
+            try
+            {
+                incarnation = await ConnectAsync(stopping.Token).ConfigureAwait(false);
+                Log.Connected(logger, purpose, incarnation.Connection.Endpoint.HostName, incarnation.Connection.Endpoint.Port);
+                await session(incarnation, stopping.Token).ConfigureAwait(false);
+                throw new JobTransportException($"the connection ended: {incarnation.Reason ?? "no reason given"}", isTransient: true);
+            }
+            catch (Exception) when (stopping.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception e)
+            {
+                var problem = Classify(e, incarnation);
+                failures = time.GetElapsedTime(started) > healthy ? 1 : failures + 1;
+                if (LastFailure is null)
+                {
+                    Log.Disconnected(logger, purpose, address, problem.Message);
+                }
+
+                LastFailure = problem;
+                firstAttempt.TrySetResult(problem);
+                if (problem is JobTransportException { IsTransient: false } final)
+                {
+                    refused?.Invoke(final);
+                }
+            }
+            finally
+            {
+                if (incarnation is not null)
+                {
+                    _ = incarnation.DisposeAsync().AsTask(); // in the background: a silent peer must not hold up the next attempt
+                }
+            }
+
+            await BackOffAsync(failures).ConfigureAwait(false);
+        }
+    }
+
+    async Task<Incarnation> ConnectAsync(CancellationToken stop)
+    {
+        if (untried.Count == 0)
+        {
+            foreach (var found in await address.ResolveAsync(stop).ConfigureAwait(false))
+            {
+                untried.Enqueue(found);
+            }
+        }
+
+        // One endpoint per attempt: the client would go to the next only when TCP fails, not when the handshake does.
+        var endpoint = untried.Dequeue();
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        deadline.CancelAfter(options.ConnectTimeout);
+        var opening = Factory().CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
+        IConnection connection;
+        try
+        {
+            connection = await opening.WaitAsync(deadline.Token).ConfigureAwait(false); // its own cancellation may take 5 s more (#1921)
+        }
+        catch (OperationCanceledException e) when (!stop.IsCancellationRequested)
+        {
+            _ = opening.ContinueWith(late => late.IsCompletedSuccessfully ? late.Result.AbortAsync() : Task.CompletedTask, TaskScheduler.Default);
+            throw new JobTransportException($"{endpoint.HostName}:{endpoint.Port} did not answer within {options.ConnectTimeout}", isTransient: true, e);
+        }
+
+        var incarnation = new Incarnation(connection);
+        try
+        {
+            // The connection may return before the broker has looked at the virtual host (#1999); a channel cannot.
+            using var life = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, incarnation.Dead);
+            await using var probe = await incarnation.OpenChannelAsync(life.Token).ConfigureAwait(false);
+            return incarnation;
+        }
+        catch
+        {
+            _ = incarnation.DisposeAsync().AsTask();
+            throw;
+        }
+    }
+
+    ConnectionFactory Factory() => new()
+    {
+        UserName = address.UserName,
+        Password = address.Password,
+        VirtualHost = address.VirtualHost,
+        AutomaticRecoveryEnabled = false,
+        TopologyRecoveryEnabled = false,
+        RequestedHeartbeat = options.Heartbeat,
+        RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
+        HandshakeContinuationTimeout = options.ConnectTimeout,
+        ConsumerDispatchConcurrency = 1,
+        SocketFactory = BrokerSocket.Create,
+    };
+
+    /// <summary>Full jitter, so that the clients of a node that died do not all come to the next at the same moment.</summary>
+    async Task BackOffAsync(int failures)
+    {
+        var ceiling = Math.Min(shortestBackOff.TotalSeconds * Math.Pow(2, failures), longestBackOff.TotalSeconds);
+        try
+        {
+            await Task.Delay(TimeSpan.FromSeconds(ceiling * Random.Shared.NextDouble()), time, stopping.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    /// <summary>What the user must change is not transient; everything else may heal. By reply codes, never by text.</summary>
+    Exception Classify(Exception e, Incarnation? incarnation)
+    {
+        for (var cause = e; cause is not null; cause = cause.InnerException)
+        {
+            switch (cause)
+            {
+                case JobTransportException known:
+                    return known;
+                case AuthenticationFailureException:
+                    return new JobTransportException($"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
+                case OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.NotAllowed or Constants.AccessRefused } reason }:
+                    return new JobTransportException($"RabbitMQ at {address} refused: {reason.ReplyText}. Check that the virtual host '{address.VirtualHost}' exists and that user '{address.UserName}' has permissions in it.", inner: e);
+                case AggregateException { InnerExceptions: [var single, ..] } when single is AuthenticationFailureException:
+                    return new JobTransportException($"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
+            }
+        }
+
+        return new JobTransportException($"{address}: {incarnation?.Reason ?? e.Message}", isTransient: true, e);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        await running.ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,333 @@
+using System.Globalization;
+using Jobs.Wire;
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>One consumer on one channel of one queue, from its first delivery to the end of the channel.</summary>
+/// <remarks>
+/// The callback copies and hands over; job code never runs in it. Acks are collected and sent by one loop. When the channel is gone, what it had in
+/// hand is handed to the subscription, which recognises it when the broker delivers it again.
+/// A message that was given out <see cref="suspectAfter"/> times without an end may kill its worker each time. It is moved to a quarantine queue, whose
+/// consumers take one message at a time: there the delivery count grows only for the one that was running, so innocents that were
+/// merely prefetched beside it are never dead-lettered for it.
+/// </remarks>
+sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
+{
+    static readonly TimeSpan ackInterval = TimeSpan.FromMilliseconds(5);
+
+    readonly RabbitSubscription subscription;
+    readonly Incarnation incarnation;
+    readonly IChannel channel;
+    readonly string queue;
+    readonly string consumedQueue;
+    readonly bool isQuarantine;
+    readonly int suspectAfter;
+    readonly int ackBatch;
+    readonly ILogger logger;
+    readonly Lock gate = new();
+    readonly AckWindow window;
+    readonly SemaphoreSlim ackNow = new(0, 1);
+    readonly SemaphoreSlim ackSoon = new(0, 1);
+    readonly CancellationTokenSource ended = new();
+    readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    Task acking = Task.CompletedTask;
+    string? tag;
+    bool gone;
+    bool stopping;
+
+    Consumer(RabbitSubscription subscription, Incarnation incarnation, IChannel channel, string queue, bool isQuarantine, int prefetch)
+        : base(channel)
+    {
+        (this.subscription, this.incarnation, this.channel, this.queue, this.isQuarantine) = (subscription, incarnation, channel, queue, isQuarantine);
+        consumedQueue = isQuarantine ? subscription.Names.Quarantine(queue) : queue;
+        suspectAfter = Math.Min(3, subscription.MaxDeliveries - 1);
+        ackBatch = Math.Max(1, prefetch / 8);
+        logger = subscription.Logger;
+        window = new(prefetch);
+    }
+
+    /// <summary>Ends with the reason when this consumer gets nothing any more.</summary>
+    public Task<string> Lost => lost.Task;
+
+    /// <summary>Deliveries so far: what the watchdog looks at.</summary>
+    public long Received { get; private set; }
+
+    public int Unsettled
+    {
+        get
+        {
+            lock (gate)
+            {
+                return window.Unsettled;
+            }
+        }
+    }
+
+    public static async Task<Consumer> StartAsync(RabbitSubscription subscription, Incarnation incarnation, string queue, bool isQuarantine, int prefetch, CancellationToken life)
+    {
+        var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
+        var consumer = new Consumer(subscription, incarnation, channel, queue, isQuarantine, prefetch);
+        try
+        {
+            channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost(reason.ToString());
+            await channel.BasicQosAsync(0, (ushort)prefetch, global: false, life).ConfigureAwait(false);
+            consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
+            consumer.tag = await channel.BasicConsumeAsync(consumer.consumedQueue, autoAck: false, consumer, life).ConfigureAwait(false);
+            return consumer;
+        }
+        catch
+        {
+            await consumer.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+    {
+        var message = MessageMapping.Message(properties, body);
+        var count = Count(message, "x-delivery-count") + Count(message, WireHeaders.Deliveries);
+        var delivery = new RabbitDelivery(subscription, this, deliveryTag, queue, message, count);
+        Received++;
+        if (redelivered && subscription.Recognise(delivery) is { } before)
+        {
+            if (before.Adopt(this, deliveryTag))
+            {
+                Log.CameBack(logger, message.CorrelationId, queue, "not ended yet");
+                return Task.CompletedTask;
+            }
+
+            if (before.IsAcked)
+            {
+                Log.CameBack(logger, message.CorrelationId, queue, "ended");
+                Track(deliveryTag, delivery);
+                return delivery.AckAsync().AsTask();
+            }
+        }
+
+        Track(deliveryTag, delivery);
+        if (count >= suspectAfter && !isQuarantine && subscription.HasQuarantine)
+        {
+            _ = QuarantineAsync(delivery, count); // not awaited: nothing may hold up the callback, a publish least of all
+        }
+        else
+        {
+            subscription.HandOver(delivery);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+        SetLost("the broker cancelled it: the queue was deleted, or its node went down");
+
+    public void Track(ulong deliveryTag, RabbitDelivery delivery)
+    {
+        lock (gate)
+        {
+            window.Add(deliveryTag, delivery);
+        }
+    }
+
+    /// <summary>The job has come to its end; the ack goes out with others.</summary>
+    public void Complete(ulong deliveryTag)
+    {
+        int completed;
+        lock (gate)
+        {
+            if (gone)
+            {
+                Log.LateSettlement(logger, queue);
+                return;
+            }
+
+            window.Complete(deliveryTag);
+            completed = window.Completed;
+        }
+
+        if (completed == 1)
+        {
+            Signal(ackSoon);
+        }
+
+        if (completed >= ackBatch)
+        {
+            Signal(ackNow);
+        }
+    }
+
+    /// <summary>One ack or return of its own.</summary>
+    public async ValueTask AnswerAsync(ulong deliveryTag, bool ack)
+    {
+        lock (gate)
+        {
+            if (gone)
+            {
+                return; // the broker has taken it back already
+            }
+
+            window.Answered(deliveryTag);
+        }
+
+        try
+        {
+            await (ack
+                ? channel.BasicAckAsync(deliveryTag, multiple: false, incarnation.Dead)
+                : channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, incarnation.Dead)).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsGone(e))
+        {
+            await SetLost(e.Message).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>No more deliveries; those in hand can still be settled.</summary>
+    public async Task CancelAsync(CancellationToken cancellationToken)
+    {
+        stopping = true;
+        try
+        {
+            if (tag is not null && !gone)
+            {
+                using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, incarnation.Dead);
+                await channel.BasicCancelAsync(tag, noWait: false, life.Token).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (IsGone(e))
+        {
+            await SetLost(e.Message).ConfigureAwait(false);
+        }
+    }
+
+    async Task QuarantineAsync(RabbitDelivery delivery, int count)
+    {
+        var quarantine = subscription.Names.Quarantine(queue);
+        try
+        {
+            var copy = delivery.Message.Copy();
+            copy.Headers[WireHeaders.Deliveries] = count;
+            Log.Quarantined(logger, delivery.Message.CorrelationId, queue, count, quarantine);
+            await subscription.PublishAsync(quarantine, copy, TimeSpan.Zero).ConfigureAwait(false);
+            await delivery.AckAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Log.QuarantineFailed(logger, delivery.Identity.Id, queue, e);
+            await delivery.ReleaseAsync().ConfigureAwait(false);
+        }
+    }
+
+    async Task AckLoopAsync()
+    {
+        var acks = new List<(ulong Tag, bool Multiple)>();
+        try
+        {
+            while (!gone)
+            {
+                await ackSoon.WaitAsync(ended.Token).ConfigureAwait(false);
+                bool more;
+                do
+                {
+                    await ackNow.WaitAsync(ackInterval, ended.Token).ConfigureAwait(false); // a full batch, or a little patience
+                    more = await FlushAsync(acks).ConfigureAwait(false);
+                }
+                while (more);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        catch (Exception e) when (IsGone(e))
+        {
+            await SetLost(e.Message).ConfigureAwait(false);
+        }
+    }
+
+    /// <returns>Whether completed deliveries are left, which wait behind a slow one.</returns>
+    async ValueTask<bool> FlushAsync(List<(ulong Tag, bool Multiple)> acks)
+    {
+        acks.Clear();
+        bool more;
+        lock (gate)
+        {
+            window.TakeAcks(acks);
+            more = window.Completed > 0;
+        }
+
+        foreach (var (upTo, multiple) in acks)
+        {
+            await channel.BasicAckAsync(upTo, multiple, incarnation.Dead).ConfigureAwait(false);
+        }
+
+        return more;
+    }
+
+    /// <summary>The channel is gone, or gets nothing any more: its tags are void.</summary>
+    Task SetLost(string reason)
+    {
+        lock (gate)
+        {
+            if (!gone)
+            {
+                gone = true;
+                subscription.Remember(window.MayComeBack());
+            }
+        }
+
+        lost.TrySetResult(reason);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Flushes the acks and closes the channel; the broker takes back what is not acked.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await ended.CancelAsync().ConfigureAwait(false);
+        await acking.ConfigureAwait(false);
+        try
+        {
+            if (!gone && !incarnation.Dead.IsCancellationRequested)
+            {
+                var acks = new List<(ulong, bool)>();
+                while (await FlushAsync(acks).ConfigureAwait(false))
+                {
+                }
+
+                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).ConfigureAwait(false); // answered: the acks have been processed
+            }
+        }
+        catch (Exception e) when (IsGone(e))
+        {
+        }
+
+        await SetLost("closed").ConfigureAwait(false);
+        _ = channel.DisposeAsync().AsTask(); // may wait for a peer that is silent
+    }
+
+    // Everything that the client throws when a channel or connection is not there any more.
+    static bool IsGone(Exception e) => e is OperationCanceledException or global::RabbitMQ.Client.Exceptions.RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException;
+
+    static void Signal(SemaphoreSlim semaphore)
+    {
+        if (semaphore.CurrentCount == 0)
+        {
+            try
+            {
+                semaphore.Release();
+            }
+            catch (SemaphoreFullException)
+            {
+                // somebody else was first; once is enough
+            }
+        }
+    }
+
+    static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value) && value is not null
+        ? value switch
+        {
+            int i => i,
+            long l => (int)Math.Clamp(l, 0, int.MaxValue),
+            _ => Convert.ToInt32(value, CultureInfo.InvariantCulture),
+        }
+        : 0;
+}

@@ -1,0 +1,61 @@
+using RabbitMQ.Client;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>One life of a connection. Its token is what every call on the connection waits with: without it RabbitMQ.Client 7.2.2 leaves calls pending for ever.</summary>
+sealed class Incarnation : IAsyncDisposable
+{
+    // How long a goodbye may take; a silent peer must not hold up the next connection.
+    static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
+
+    readonly CancellationTokenSource dead = new();
+
+    public Incarnation(IConnection connection)
+    {
+        Connection = connection;
+        Dead = dead.Token;
+
+        // Registered before the first channel exists: channel handlers run one after another, and the first can block the rest (#1930, #1960).
+        connection.ConnectionShutdownAsync += (_, reason) =>
+        {
+            Reason ??= reason.ToString();
+            _ = dead.CancelAsync(); // callbacks on the pool, never on the client's thread
+            return Task.CompletedTask;
+        };
+        if (!connection.IsOpen)
+        {
+            _ = dead.CancelAsync();
+        }
+    }
+
+    public IConnection Connection { get; }
+
+    /// <summary>Fires when this connection is over, for whatever reason.</summary>
+    public CancellationToken Dead { get; }
+
+    public string? Reason { get; private set; }
+
+    /// <summary>Ends it now: its state is in doubt.</summary>
+    public void Abandon(string reason)
+    {
+        Reason ??= reason;
+        _ = dead.CancelAsync();
+    }
+
+    /// <summary>A short-lived channel for declarations: an error closes it and nothing else.</summary>
+    public Task<IChannel> OpenChannelAsync(CancellationToken cancellationToken) => Connection.CreateChannelAsync(null, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await dead.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            await Connection.AbortAsync(200, "Goodbye", goodbye).WaitAsync(goodbye).ConfigureAwait(false);
+            await Connection.DisposeAsync().AsTask().WaitAsync(goodbye).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // It was going away anyhow.
+        }
+    }
+}

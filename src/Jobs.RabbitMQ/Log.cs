@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>Every line that the RabbitMQ transport logs: once per change of state, with what happens next. Event ids: 400 connections, 420 publishing, 440 consuming.</summary>
+static partial class Log
+{
+    [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} to {Purpose}")]
+    public static partial void Connected(ILogger logger, string purpose, string host, int port);
+
+    [LoggerMessage(401, LogLevel.Warning, "No connection to {Purpose} on {Address}: {Problem}. Trying again, on every host in turn, until it works")]
+    public static partial void Disconnected(ILogger logger, string purpose, BrokerAddress address, string problem);
+
+    [LoggerMessage(402, LogLevel.Information, "The connection to {Purpose} on {Address} works again")]
+    public static partial void Recovered(ILogger logger, string purpose, BrokerAddress address);
+
+    [LoggerMessage(420, LogLevel.Warning, "RabbitMQ blocks publishing: {Reason}. Jobs wait for it up to their deadline; nothing is sent twice")]
+    public static partial void Blocked(ILogger logger, string reason);
+
+    [LoggerMessage(421, LogLevel.Information, "RabbitMQ accepts publishing again; {Waiting} jobs go out now")]
+    public static partial void Unblocked(ILogger logger, int waiting);
+
+    [LoggerMessage(422, LogLevel.Warning, "{Count} jobs were sent and not confirmed when the connection ended; they are sent again with the same ids")]
+    public static partial void Republishing(ILogger logger, int count);
+
+    [LoggerMessage(423, LogLevel.Warning, "Queue {Queue} is gone; it is declared again and the job sent again")]
+    public static partial void QueueGone(ILogger logger, string queue);
+
+    [LoggerMessage(440, LogLevel.Information, "Consuming from {Queue} with prefetch {Prefetch}")]
+    public static partial void Consuming(ILogger logger, string queue, int prefetch);
+
+    [LoggerMessage(441, LogLevel.Warning, "The consumer of {Queue} is lost: {Reason}. Its unacknowledged jobs go back to the queue; it subscribes again")]
+    public static partial void ConsumerLost(ILogger logger, string queue, string reason);
+
+    [LoggerMessage(442, LogLevel.Warning, "Job {JobId} from {Queue} was delivered {Count} times without coming to an end; it goes to {Quarantine}, where such jobs run one at a time")]
+    public static partial void Quarantined(ILogger logger, string? jobId, string queue, int count, string quarantine);
+
+    [LoggerMessage(443, LogLevel.Error, "Job {JobId} from {Queue} could not be moved to quarantine; it is given back")]
+    public static partial void QuarantineFailed(ILogger logger, string? jobId, string queue, Exception e);
+
+    [LoggerMessage(444, LogLevel.Information, "Job {JobId} from {Queue} came back after a lost connection; it had {State} here and is not run again")]
+    public static partial void CameBack(ILogger logger, string? jobId, string queue, string state);
+
+    [LoggerMessage(445, LogLevel.Warning, "An acknowledgement on {Queue} came after its channel was gone; the broker redelivers the job, and it is recognised when it comes back here")]
+    public static partial void LateSettlement(ILogger logger, string queue);
+}

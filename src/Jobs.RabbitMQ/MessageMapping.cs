@@ -1,0 +1,56 @@
+using Jobs.Wire;
+using RabbitMQ.Client;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>Between a job's message and AMQP properties. Nothing is interpreted and nothing is lost.</summary>
+static class MessageMapping
+{
+    /// <summary>Fresh for every publish: the client writes into what it is given.</summary>
+    public static BasicProperties Properties(JobMessage message)
+    {
+        var properties = new BasicProperties
+        {
+            ContentType = message.ContentType,
+            ContentEncoding = message.ContentEncoding,
+            CorrelationId = message.CorrelationId,
+            DeliveryMode = DeliveryModes.Persistent,
+            Headers = message.Headers!,
+        };
+        if (message.ReplyTo is not null)
+        {
+            properties.ReplyTo = message.ReplyTo;
+        }
+
+        if (message.Priority is { } priority)
+        {
+            properties.Priority = priority;
+        }
+
+        if (message.Timestamp != 0)
+        {
+            properties.Timestamp = new(message.Timestamp);
+        }
+
+        return properties;
+    }
+
+    /// <param name="properties">As delivered.</param>
+    /// <param name="body">The client's buffer, which is valid only during the callback: it is copied.</param>
+    public static JobMessage Message(IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body) => new()
+    {
+        Headers = properties.Headers switch
+        {
+            null => [],
+            Dictionary<string, object?> own => own,
+            var other => new(other),
+        },
+        Body = body.ToArray(),
+        ContentType = properties.ContentType,
+        ContentEncoding = properties.ContentEncoding,
+        CorrelationId = properties.CorrelationId,
+        ReplyTo = properties.ReplyTo,
+        Priority = properties.IsPriorityPresent() ? properties.Priority : null,
+        Timestamp = properties.IsTimestampPresent() ? properties.Timestamp.UnixTime : 0,
+    };
+}

@@ -1,0 +1,83 @@
+using System.Threading.Tasks.Sources;
+using Jobs.Wire;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>One publish on its way to a confirm: awaited by its caller, and used again after that. All members are guarded by the publisher's lock.</summary>
+sealed class PendingPublish(Publisher publisher) : IValueTaskSource
+{
+    // Asynchronous, because confirms come in on the connection's read loop: a caller's code must never run there.
+    ManualResetValueTaskSourceCore<bool> completion = new() { RunContinuationsAsynchronously = true };
+    bool reusable;
+
+    public string Queue { get; private set; } = "";
+
+    public JobMessage Message { get; private set; } = null!;
+
+    /// <summary>Whole seconds that the delay levels keep it; 0 for not at all.</summary>
+    public int DelaySeconds { get; private set; }
+
+    /// <summary>When its caller gives up, as a timestamp; <see cref="long.MaxValue"/> for never.</summary>
+    public long Deadline { get; private set; }
+
+    public CancellationTokenRegistration Cancellation { get; set; }
+
+    /// <summary>It has been written to some connection: from then on its fate is unknown until a confirm.</summary>
+    public bool MaybeSent { get; set; }
+
+    /// <summary>The caller has its answer; whoever still holds this drops it.</summary>
+    public bool Done { get; private set; }
+
+    /// <summary>Why the broker returned it, when it did.</summary>
+    public string? Returned { get; set; }
+
+    /// <summary>Its queue was declared again after a return; a second return is final.</summary>
+    public bool Redeclared { get; set; }
+
+    public ValueTask Task => new(this, completion.Version);
+
+    public void Begin(string queue, JobMessage message, int delaySeconds, long deadline)
+    {
+        (Queue, Message, DelaySeconds, Deadline) = (queue, message, delaySeconds, deadline);
+        (MaybeSent, Done, Returned, Redeclared, reusable) = (false, false, null, false, false);
+    }
+
+    /// <summary>It was confirmed, and nobody but its caller refers to it any more.</summary>
+    public void Confirm()
+    {
+        Done = true;
+        reusable = true;
+        completion.SetResult(true);
+    }
+
+    public void Fail(Exception e)
+    {
+        Done = true;
+        completion.SetException(e);
+    }
+
+    public void Cancel(CancellationToken token) => publisher.Cancel(this, token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => completion.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        completion.OnCompleted(continuation, state, token, flags);
+
+    void IValueTaskSource.GetResult(short token)
+    {
+        try
+        {
+            completion.GetResult(token);
+        }
+        finally
+        {
+            Cancellation.Dispose();
+            if (reusable)
+            {
+                completion.Reset();
+                Message = null!;
+                publisher.Reuse(this);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Jobs.Transport;
+using Jobs.Wire;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>A delivery that remembers the channel it came by. A tag means nothing on another channel.</summary>
+sealed class RabbitDelivery : Delivery
+{
+    readonly RabbitSubscription subscription;
+    readonly Lock gate = new();
+    Consumer consumer;
+    ulong tag;
+    JobMessage? message;
+
+    public RabbitDelivery(RabbitSubscription subscription, Consumer consumer, ulong tag, string queue, JobMessage message, int deliveryCount)
+    {
+        (this.subscription, this.consumer, this.tag, this.message) = (subscription, consumer, tag, message);
+        Queue = queue;
+        DeliveryCount = deliveryCount;
+        Identity = MessageIdentity.Of(message);
+    }
+
+    public override string Queue { get; }
+
+    public override int DeliveryCount { get; }
+
+    public override JobMessage Message => message ?? throw new InvalidOperationException("The delivery is settled.");
+
+    /// <summary>By which it is recognised when the broker delivers it again.</summary>
+    public MessageIdentity Identity { get; }
+
+    /// <summary>It came to its end here; not the same as: the broker knows.</summary>
+    public bool IsAcked { get; private set; }
+
+    /// <summary>It was given back, and must run again.</summary>
+    public bool IsReleased { get; private set; }
+
+    /// <summary>The broker delivered this very message again, on a new channel, while the job is running here: that delivery is settled when the job ends.</summary>
+    /// <returns>Whether the job is running; otherwise nothing changed.</returns>
+    public bool Adopt(Consumer newConsumer, ulong newTag)
+    {
+        lock (gate)
+        {
+            if (IsAcked || IsReleased)
+            {
+                return false;
+            }
+
+            (consumer, tag) = (newConsumer, newTag);
+            newConsumer.Track(newTag, this);
+            return true;
+        }
+    }
+
+    public override ValueTask AckNowAsync()
+    {
+        lock (gate)
+        {
+            if (!BeginSettle())
+            {
+                return ValueTask.CompletedTask;
+            }
+
+            IsAcked = true;
+            return consumer.AnswerAsync(tag, ack: true);
+        }
+    }
+
+    protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) => subscription.PublishAsync(queue, copy, delay);
+
+    protected override ValueTask AckCoreAsync()
+    {
+        lock (gate)
+        {
+            IsAcked = true;
+            message = null; // it may be remembered for a while; its body need not be
+            consumer.Complete(tag);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    protected override ValueTask ReleaseCoreAsync()
+    {
+        lock (gate)
+        {
+            IsReleased = true;
+            return consumer.AnswerAsync(tag, ack: false);
+        }
+    }
+}
+
+/// <summary>
+/// What makes a message the same message when it is delivered again: id, attempt and second of publication. The id alone is not enough – a retry copy
+/// has the same – and must not be: a user may enqueue the same id again tomorrow.
+/// </summary>
+readonly record struct MessageIdentity(string? Id, long Timestamp, string? Retries, string? Eta)
+{
+    public static MessageIdentity Of(JobMessage message) =>
+        new(message.CorrelationId, message.Timestamp, Text(message, WireHeaders.Retries), Text(message, WireHeaders.Eta));
+
+    static string? Text(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value) && value is not null
+        ? value is byte[] bytes ? System.Text.Encoding.UTF8.GetString(bytes) : Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)
+        : null;
+}

@@ -1,0 +1,297 @@
+using System.Threading.Channels;
+using Jobs.Transport;
+using Jobs.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>The consumers of a worker, kept alive over lost channels and connections.</summary>
+sealed class RabbitSubscription : JobSubscription
+{
+    static readonly TimeSpan shortestBackOff = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(10);
+
+    // A redelivery after a lost connection comes within minutes; later the same identity is a coincidence.
+    static readonly TimeSpan remembered = TimeSpan.FromMinutes(30);
+    const int MaxRemembered = 100_000;
+
+    readonly SubscriptionOptions subscription;
+    readonly RabbitMqOptions options;
+    readonly Topology topology;
+    readonly RabbitMqTransport transport;
+    readonly TimeProvider time;
+    readonly BrokerConnection connection;
+    readonly Channel<RabbitDelivery> ready = Channel.CreateUnbounded<RabbitDelivery>();
+    readonly Dictionary<MessageIdentity, (RabbitDelivery Delivery, long At)> mayComeBack = [];
+    readonly HashSet<Consumer> consumers = [];
+    readonly Lock gate = new();
+    readonly CancellationTokenSource stopping = new();
+    volatile bool handingOver = true;
+    int starting;
+
+    public RabbitSubscription(SubscriptionOptions subscription, RabbitMqOptions options, BrokerAddress address, Topology topology, RabbitMqTransport transport, TimeProvider time, ILogger logger)
+    {
+        (this.subscription, this.options, this.topology, this.transport, this.time, Logger) = (subscription, options, topology, transport, time, logger);
+        connection = new("consume", options, address, time, logger, SessionAsync);
+    }
+
+    public ILogger Logger { get; }
+
+    public BrokerNames Names => topology.Names;
+
+    public int MaxDeliveries => subscription.MaxDeliveries;
+
+    /// <summary>A queue that is somebody else's gets none.</summary>
+    public bool HasQuarantine => topology.Mode == DeclareMode.Declare;
+
+    /// <exception cref="JobTransportException">The broker, or a queue, is there and refuses.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        connection.Start();
+        if (await connection.FirstAttempt.WaitAsync(cancellationToken).ConfigureAwait(false) is JobTransportException { IsTransient: false } refusal)
+        {
+            await DisposeAsync().ConfigureAwait(false);
+            throw refusal;
+        }
+    }
+
+    public override async ValueTask<Delivery?> NextAsync()
+    {
+        while (await ready.Reader.WaitToReadAsync().ConfigureAwait(false))
+        {
+            if (ready.Reader.TryRead(out var delivery))
+            {
+                return delivery;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>From the callback: never waits. The channel holds at most a prefetch per queue.</summary>
+    public void HandOver(RabbitDelivery delivery)
+    {
+        if (!handingOver || !ready.Writer.TryWrite(delivery))
+        {
+            _ = delivery.ReleaseAsync(); // stopped
+        }
+    }
+
+    public ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay) =>
+        transport.PublishAsync(queue, message, delay, transport.SettleTimeout, CancellationToken.None);
+
+    /// <summary>A channel is lost: the broker will deliver these again, perhaps to us.</summary>
+    public void Remember(IEnumerable<RabbitDelivery> deliveries)
+    {
+        var now = time.GetTimestamp();
+        lock (mayComeBack)
+        {
+            foreach (var (identity, (delivery, at)) in mayComeBack)
+            {
+                if (delivery.IsSettled && (mayComeBack.Count > MaxRemembered || time.GetElapsedTime(at, now) > remembered))
+                {
+                    mayComeBack.Remove(identity);
+                }
+            }
+
+            foreach (var delivery in deliveries.Where(d => !d.IsReleased && d.Identity.Id is not null))
+            {
+                mayComeBack[delivery.Identity] = (delivery, now);
+            }
+        }
+    }
+
+    /// <summary>The delivery that this redelivered message was before, when it was ours.</summary>
+    public RabbitDelivery? Recognise(RabbitDelivery redelivered)
+    {
+        lock (mayComeBack)
+        {
+            return mayComeBack.Remove(redelivered.Identity, out var before) ? before.Delivery : null;
+        }
+    }
+
+    async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
+    {
+        using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
+        starting = subscription.Queues.Count * (HasQuarantine ? 2 : 1);
+        foreach (var queue in subscription.Queues)
+        {
+            // One after the other, before anything is consumed: what is wrong with a queue is wrong at start.
+            await topology.DeclareAsync(incarnation, queue, life.Token).ConfigureAwait(false);
+            if (HasQuarantine)
+            {
+                await topology.DeclareQuarantineAsync(incarnation, queue, life.Token).ConfigureAwait(false);
+            }
+        }
+
+        var loops = subscription.Queues.SelectMany(queue => HasQuarantine
+            ? new[] { ConsumeAsync(incarnation, queue, false, life.Token), ConsumeAsync(incarnation, queue, true, life.Token) }
+            : [ConsumeAsync(incarnation, queue, false, life.Token)]);
+        await Task.WhenAll(loops).ConfigureAwait(false);
+    }
+
+    /// <summary>Keeps one consumer alive while the connection lives.</summary>
+    async Task ConsumeAsync(Incarnation incarnation, string queue, bool isQuarantine, CancellationToken life)
+    {
+        var failures = 0;
+        while (!life.IsCancellationRequested && !stopping.IsCancellationRequested)
+        {
+            Consumer? consumer = null;
+            try
+            {
+                if (failures > 0)
+                {
+                    // The queue may be gone, so it is declared again.
+                    await (isQuarantine ? topology.DeclareQuarantineAsync(incarnation, queue, life) : topology.DeclareAsync(incarnation, queue, life)).ConfigureAwait(false);
+                }
+
+                var prefetch = isQuarantine ? 1 : subscription.Prefetch;
+                consumer = await Consumer.StartAsync(this, incarnation, queue, isQuarantine, prefetch, life).ConfigureAwait(false);
+                Add(consumer);
+                if (!isQuarantine)
+                {
+                    Log.Consuming(Logger, queue, prefetch);
+                }
+
+                if (Interlocked.Decrement(ref starting) == 0)
+                {
+                    connection.SessionReady();
+                }
+
+                failures = 1;
+                var reason = await WatchAsync(incarnation, consumer, isQuarantine ? Names.Quarantine(queue) : queue, life).ConfigureAwait(false);
+                if (life.IsCancellationRequested || stopping.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                Log.ConsumerLost(Logger, queue, reason);
+            }
+            catch (Exception) when (life.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                if (failures++ <= 1)
+                {
+                    Log.ConsumerLost(Logger, queue, e.Message);
+                }
+            }
+            finally
+            {
+                if (consumer is not null && !stopping.IsCancellationRequested)
+                {
+                    Remove(consumer);
+                    await consumer.DisposeAsync().ConfigureAwait(false);
+                }
+            }
+
+            await BackOffAsync(failures, life).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits for the end of a consumer, and asks from time to time whether it still exists and makes progress.</summary>
+    async Task<string> WatchAsync(Incarnation incarnation, Consumer consumer, string queue, CancellationToken life)
+    {
+        var quiet = 0;
+        var received = consumer.Received;
+        while (true)
+        {
+            try
+            {
+                return await consumer.Lost.WaitAsync(options.WatchdogInterval, time, life).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+            }
+            catch (OperationCanceledException)
+            {
+                return incarnation.Reason ?? "stopped";
+            }
+
+            long waiting;
+            try
+            {
+                await using var channel = await incarnation.OpenChannelAsync(life).ConfigureAwait(false);
+                waiting = await channel.MessageCountAsync(queue, life).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!life.IsCancellationRequested)
+            {
+                return $"the watchdog cannot see its queue: {e.Message}";
+            }
+
+            // Messages wait, we hold none, and none has come for two rounds: the broker believes that we hold them (#15473), or has lost the consumer.
+            quiet = waiting > 0 && consumer.Unsettled == 0 && consumer.Received == received ? quiet + 1 : 0;
+            received = consumer.Received;
+            if (quiet == 2)
+            {
+                return $"{waiting} messages wait and none was delivered for {options.WatchdogInterval * 2}";
+            }
+        }
+    }
+
+    async Task BackOffAsync(int failures, CancellationToken life)
+    {
+        var ceiling = Math.Min(shortestBackOff.TotalSeconds * Math.Pow(2, failures), longestBackOff.TotalSeconds);
+        try
+        {
+            await Task.Delay(TimeSpan.FromSeconds(ceiling * Random.Shared.NextDouble()), time, life).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        handingOver = false;
+        ready.Writer.TryComplete();
+        foreach (var consumer in Snapshot())
+        {
+            await consumer.CancelAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        // Given back at once, not when the channel closes: running jobs may take a while, and other workers are free.
+        while (ready.Reader.TryRead(out var delivery))
+        {
+            await delivery.ReleaseAsync().ConfigureAwait(false);
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        foreach (var consumer in Snapshot())
+        {
+            await consumer.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await connection.DisposeAsync().ConfigureAwait(false);
+    }
+
+    void Add(Consumer consumer)
+    {
+        lock (gate)
+        {
+            consumers.Add(consumer);
+        }
+    }
+
+    void Remove(Consumer consumer)
+    {
+        lock (gate)
+        {
+            consumers.Remove(consumer);
+        }
+    }
+
+    Consumer[] Snapshot()
+    {
+        lock (gate)
+        {
+            return [.. consumers];
+        }
+    }
+}
