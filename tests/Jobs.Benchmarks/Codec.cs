@@ -1,0 +1,37 @@
+using BenchmarkDotNet.Attributes;
+using Jobs.Wire;
+
+namespace Jobs.Benchmarks;
+
+/// <summary>Encode and decode of one message with a 400-character argument.</summary>
+[MemoryDiagnoser]
+public class Codec
+{
+    readonly JobsOptions options = new();
+    readonly Job job = BenchJobs.Noop(new string('x', 400));
+    JobMessage message = null!;
+
+    /// <summary>A message as it comes from the wire.</summary>
+    [GlobalSetup]
+    public void Setup() => message = new()
+    {
+        Headers = new() { ["task"] = "bench.noop"u8.ToArray(), ["id"] = "0197c1b0-7c5e-7e65-b1cc-000000000000"u8.ToArray() },
+        Body = JobBody.Write(job.Arguments, options.Json),
+    };
+
+    /// <summary>Arguments to body.</summary>
+    [Benchmark]
+    public byte[] Encode() => JobBody.Write(job.Arguments, options.Json);
+
+    /// <summary>Headers and body to an envelope, and the argument out of it.</summary>
+    [Benchmark]
+    public string Decode()
+    {
+        var envelope = JobEnvelope.Read(message);
+        var arguments = new ArgumentReader(envelope.Task, envelope.Body.Arguments.Span, envelope.Body.Keywords.Span, ["text"], options.Json);
+        arguments.Require();
+        var text = arguments.GetString();
+        arguments.End();
+        return text;
+    }
+}
