@@ -21,6 +21,9 @@ sealed record TaskModel(
     EquatableArray<string> Schedules,
     string Documentation)
 {
+    /// <summary>The generated class, fully qualified; set when the tasks of the assembly are known.</summary>
+    public string DefinitionType { get; init; } = "";
+
     public IEnumerable<ParameterModel> WireParameters => Parameters.Where(p => p.Type is not null);
 
     /// <summary>Two factories of one signature do not compile.</summary>
