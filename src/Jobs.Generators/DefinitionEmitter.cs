@@ -55,19 +55,20 @@ static class DefinitionEmitter
     static void EmitReads(CodeWriter code, ParameterModel[] parameters)
     {
         code.Line("var a = arguments.For(ParameterNames);");
+        var values = new ValueEmitter(code, parameters.Select(Local));
         foreach (var parameter in parameters)
         {
             var (type, local) = (parameter.Type!, Local(parameter));
             if (parameter.Default is { } value)
             {
                 code.Line($"{type.Declared} {local} = {value};").Open("if (a.Next())");
-                ValueEmitter.Read(code, type, local);
+                values.Read(type, local);
                 code.Close();
             }
             else
             {
                 code.Line($"{type.Declared} {local};").Line("a.Require();");
-                ValueEmitter.Read(code, type, local);
+                values.Read(type, local);
             }
         }
 
@@ -103,21 +104,16 @@ static class DefinitionEmitter
         var list = string.Join(", ", parameters.Select(p => $"{p.Type!.Declared} {Local(p)}"));
         code.Open($"internal sealed class Arguments({list}) : global::Jobs.Wire.JobArguments");
         code.Open("public override void WritePositional(global::System.Text.Json.Utf8JsonWriter writer, global::System.Text.Json.JsonSerializerOptions json)");
-        for (var i = 0; i < parameters.Length; i++)
+        var values = new ValueEmitter(code, parameters.Select(Local));
+        foreach (var parameter in parameters)
         {
-            ValueEmitter.Write(code, parameters[i].Type!, Local(parameters[i]));
+            values.Write(parameter.Type!, Local(parameter));
         }
 
         code.Close().Close();
     }
 
     /// <summary>The parameter's name, unless generated code uses that name itself.</summary>
-    static string Local(ParameterModel parameter)
-    {
-        var stem = parameter.Name.TrimEnd('0', '1', '2', '3', '4', '5', '6', '7', '8', '9');
-        return stem is "a" or "context" or "arguments" or "target" or "writer" or "json" or "value" or "item" or "pair" or "list" or "map" or "key" or "name" or "number"
-            && (stem != parameter.Name || stem is "a" or "context" or "arguments" or "target" or "writer" or "json")
-                ? parameter.Name + "Argument"
-                : parameter.Identifier;
-    }
+    static string Local(ParameterModel parameter) =>
+        parameter.Name is "a" or "context" or "arguments" or "target" or "writer" or "json" ? parameter.Name + "Argument" : parameter.Identifier;
 }

@@ -11,7 +11,8 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
 
     string? Setting(KeyValuePair<string, TypedConstant> argument)
     {
-        var (name, value) = (argument.Key, argument.Value.Value);
+        var name = argument.Key;
+        var value = argument.Value.Kind == TypedConstantKind.Array ? null : argument.Value.Value;
         switch (name)
         {
             case "Aliases":

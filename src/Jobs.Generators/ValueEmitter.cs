@@ -1,41 +1,45 @@
 namespace Jobs.Generators;
 
-/// <summary>Emits the statements that write and read one value.</summary>
-static class ValueEmitter
+/// <summary>Emits the statements that write and read values, inside one method.</summary>
+/// <param name="code">Where to.</param>
+/// <param name="taken">The names of the method's parameters and variables.</param>
+sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
 {
     const string Invariant = "global::System.Globalization.CultureInfo.InvariantCulture";
 
     // Python before 3.11 reads at most six digits of a second.
     const string DateTimeFormat = "\"yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'\"";
 
-    public static void Write(CodeWriter code, TypeModel type, string value, int depth = 0)
+    readonly HashSet<string> names = new(taken, StringComparer.Ordinal);
+
+    public void Write(TypeModel type, string value)
     {
         if (type.AcceptsNull)
         {
-            var present = $"value{depth}";
+            var present = Fresh("value");
             code.Open($"if ({value} is {{ }} {present})");
-            WritePresent(code, type, present, depth);
+            WritePresent(type, present);
             code.Close().Line("else").Open().Line("writer.WriteNullValue();").Close();
             return;
         }
 
-        WritePresent(code, type, value, depth);
+        WritePresent(type, value);
     }
 
-    public static void Read(CodeWriter code, TypeModel type, string target, int depth = 0)
+    public void Read(TypeModel type, string target)
     {
         if (type.AcceptsNull)
         {
             code.Open("if (a.IsNull)").Line($"{target} = null;").Close().Line("else").Open();
-            ReadPresent(code, type, target, depth);
+            ReadPresent(type, target);
             code.Close();
             return;
         }
 
-        ReadPresent(code, type, target, depth);
+        ReadPresent(type, target);
     }
 
-    static void WritePresent(CodeWriter code, TypeModel type, string value, int depth)
+    void WritePresent(TypeModel type, string value)
     {
         switch (type.Kind)
         {
@@ -46,18 +50,20 @@ static class ValueEmitter
                 code.Line("else").Open().Line($"writer.WriteStringValue({number}.IsNaN({value}) ? \"NaN\" : {value} > 0 ? \"Infinity\" : \"-Infinity\");").Close();
                 break;
             case ValueKind.Enum:
-                WriteEnum(code, type, value);
+                WriteEnum(type, value);
                 break;
             case ValueKind.Array or ValueKind.List or ValueKind.Set or ValueKind.ImmutableArray:
                 var items = type.Kind == ValueKind.ImmutableArray ? $"({value}.IsDefault ? {type.Name}.Empty : {value})" : value;
-                code.Line("writer.WriteStartArray();").Open($"foreach (var item{depth} in {items})");
-                Write(code, type.Item!, $"item{depth}", depth + 1);
+                var element = Fresh("item");
+                code.Line("writer.WriteStartArray();").Open($"foreach (var {element} in {items})");
+                Write(type.Item!, element);
                 code.Close().Line("writer.WriteEndArray();");
                 break;
             case ValueKind.Map:
-                code.Line("writer.WriteStartObject();").Open($"foreach (var pair{depth} in {value})");
-                code.Line($"writer.WritePropertyName(pair{depth}.Key);");
-                Write(code, type.Item!, $"pair{depth}.Value", depth + 1);
+                var pair = Fresh("pair");
+                code.Line("writer.WriteStartObject();").Open($"foreach (var {pair} in {value})");
+                code.Line($"writer.WritePropertyName({pair}.Key);");
+                Write(type.Item!, pair + ".Value");
                 code.Close().Line("writer.WriteEndObject();");
                 break;
             default:
@@ -84,7 +90,7 @@ static class ValueEmitter
         _ => $"writer.WriteNumberValue({value});",
     };
 
-    static void WriteEnum(CodeWriter code, TypeModel type, string value)
+    void WriteEnum(TypeModel type, string value)
     {
         code.Open($"switch ({value})");
         foreach (var member in type.Members.Where(m => m.IsFirstOfValue))
@@ -95,22 +101,22 @@ static class ValueEmitter
         code.Line($"default: writer.WriteNumberValue(unchecked((long){value})); break;").Close();
     }
 
-    static void ReadPresent(CodeWriter code, TypeModel type, string target, int depth)
+    void ReadPresent(TypeModel type, string target)
     {
         switch (type.Kind)
         {
             case ValueKind.Enum:
-                ReadEnum(code, type, target, depth);
+                ReadEnum(type, target);
                 break;
             case ValueKind.Array or ValueKind.List or ValueKind.Set or ValueKind.ImmutableArray:
-                ReadItems(code, type, target, depth);
+                ReadItems(type, target);
                 break;
             case ValueKind.Map:
-                var map = $"map{depth}";
+                var (map, key, item) = (Fresh("map"), Fresh("key"), Fresh("item"));
                 code.Line("a.StartMap();").Line($"var {map} = new global::System.Collections.Generic.Dictionary<string, {ItemType(type)}>();");
-                code.Open($"while (a.NextKey(out var key{depth}))").Line($"{type.Item!.Declared} item{depth};");
-                Read(code, type.Item, $"item{depth}", depth + 1);
-                code.Line($"{map}[key{depth}] = {Forgive(type.Item, $"item{depth}")};").Close().Line($"{target} = {map};");
+                code.Open($"while (a.NextKey(out var {key}))").Line($"{type.Item!.Declared} {item};");
+                Read(type.Item, item);
+                code.Line($"{map}[{key}] = {Forgive(type.Item, item)};").Close().Line($"{target} = {map};");
                 break;
             case ValueKind.NInt or ValueKind.NUInt:
                 code.Line($"{target} = ({type.Name})a.{(type.Kind == ValueKind.NInt ? "GetInt64" : "GetUInt64")}();");
@@ -129,19 +135,19 @@ static class ValueEmitter
         }
     }
 
-    static void ReadItems(CodeWriter code, TypeModel type, string target, int depth)
+    void ReadItems(TypeModel type, string target)
     {
-        var (list, item) = ($"list{depth}", ItemType(type));
+        var (list, item, itemType) = (Fresh("list"), Fresh("item"), ItemType(type));
         code.Line("a.StartArray();");
         code.Line(type.Kind switch
         {
-            ValueKind.Set => $"var {list} = new global::System.Collections.Generic.HashSet<{item}>();",
-            ValueKind.ImmutableArray => $"var {list} = global::System.Collections.Immutable.ImmutableArray.CreateBuilder<{item}>();",
-            _ => $"var {list} = new global::System.Collections.Generic.List<{item}>();",
+            ValueKind.Set => $"var {list} = new global::System.Collections.Generic.HashSet<{itemType}>();",
+            ValueKind.ImmutableArray => $"var {list} = global::System.Collections.Immutable.ImmutableArray.CreateBuilder<{itemType}>();",
+            _ => $"var {list} = new global::System.Collections.Generic.List<{itemType}>();",
         });
-        code.Open("while (a.NextItem())").Line($"{type.Item!.Declared} item{depth};");
-        Read(code, type.Item, $"item{depth}", depth + 1);
-        code.Line($"{list}.Add({Forgive(type.Item, $"item{depth}")});").Close();
+        code.Open("while (a.NextItem())").Line($"{type.Item!.Declared} {item};");
+        Read(type.Item, item);
+        code.Line($"{list}.Add({Forgive(type.Item, item)});").Close();
         code.Line(type.Kind switch
         {
             ValueKind.Array => $"{target} = {list}.ToArray();",
@@ -150,23 +156,35 @@ static class ValueEmitter
         });
     }
 
-    static void ReadEnum(CodeWriter code, TypeModel type, string target, int depth)
+    void ReadEnum(TypeModel type, string target)
     {
-        var names = type.Members.Count is 0 or > 12 ? Short(type.Name) : $"{Short(type.Name)} ({string.Join(", ", type.Members.Select(m => m.Name))})";
-        var (name, number) = ($"name{depth}", $"number{depth}");
-        code.Open($"if (a.GetEnum(\"{names}\", out var {name}, out var {number}))").Line($"{target} = {name} switch").Open();
+        var expected = type.Members.Count is 0 or > 12 ? Short(type.Name) : $"{Short(type.Name)} ({string.Join(", ", type.Members.Select(m => m.Name))})";
+        var (name, number) = (Fresh("name"), Fresh("number"));
+        code.Open($"if (a.GetEnum(\"{expected}\", out var {name}, out var {number}))").Line($"{target} = {name} switch").Open();
         foreach (var member in type.Members)
         {
             code.Line($"\"{member.Name}\" => {member.Expression},");
         }
 
-        code.Line($"_ => throw a.Wrong(\"{names}\"),").Close(";").Close().Line("else").Open();
+        code.Line($"_ => throw a.Wrong(\"{expected}\"),").Close(";").Close().Line("else").Open();
         if (type.Underlying is not ("long" or "ulong"))
         {
-            code.Open($"if ({number} is < {type.Underlying}.MinValue or > {type.Underlying}.MaxValue)").Line($"throw a.Wrong(\"{names}\");").Close();
+            code.Open($"if ({number} is < {type.Underlying}.MinValue or > {type.Underlying}.MaxValue)").Line($"throw a.Wrong(\"{expected}\");").Close();
         }
 
         code.Line($"{target} = unchecked(({type.Name}){number});").Close();
+    }
+
+    /// <summary>A variable name that nothing else in the method has.</summary>
+    string Fresh(string stem)
+    {
+        var name = stem;
+        for (var i = 2; !names.Add(name); i++)
+        {
+            name = stem + i.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        }
+
+        return name;
     }
 
     /// <summary>The type argument as the collection's own type spells it: in code without nullable annotations it has no question mark.</summary>
