@@ -1,0 +1,34 @@
+using System.Collections.Immutable;
+
+namespace Jobs.Generators;
+
+/// <summary>The tasks of one class: one generated file.</summary>
+sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tasks)
+{
+    /// <summary>Unique in the assembly, and stable.</summary>
+    public string HintName => $"{Container.Type.Replace("global::", "").Replace("@", "")}.g.cs";
+
+    public static IEnumerable<ClassModel> Group(ImmutableArray<TaskModel> tasks)
+    {
+        var signatures = new HashSet<string>(StringComparer.Ordinal);
+        var types = new Dictionary<string, int>(StringComparer.Ordinal);
+
+        // NewsTasks and News share the partial class NewsJobs, whose parts must be equally visible.
+        var hidden = new HashSet<string>(tasks.Where(t => !t.Container.IsPublic).Select(t => $"{t.Container.Namespace}.{t.Container.Factories}"));
+        foreach (var group in tasks.GroupBy(t => t.Container))
+        {
+            var container = group.Key with { IsPublic = !hidden.Contains($"{group.Key.Namespace}.{group.Key.Factories}") };
+            yield return new(container, group.Select(Finish).ToEquatable());
+        }
+
+        TaskModel Finish(TaskModel task)
+        {
+            var type = $"global::Jobs.Generated.{task.Container.Mangled}_{task.Method.Replace("_", "__")}_Task";
+            types[type] = types.TryGetValue(type, out var count) ? count + 1 : 1;
+
+            // A factory that would not compile is left out; it has been reported.
+            var compiles = task.Factory != task.Container.Factories && signatures.Add(task.Signature);
+            return task with { Factory = compiles ? task.Factory : "", DefinitionType = count == 0 ? type : $"{type}{count + 1}" };
+        }
+    }
+}

@@ -1,0 +1,119 @@
+namespace Jobs.Generators;
+
+/// <summary>Emits the definition of one task: its settings, how it is called, and the arguments that its factory makes.</summary>
+static class DefinitionEmitter
+{
+    public static void Emit(CodeWriter code, TaskModel task)
+    {
+        var parameters = task.WireParameters.ToArray();
+        var result = task.Result is null ? "" : $"<{task.Result}>";
+        var name = task.DefinitionType.Substring(task.DefinitionType.LastIndexOf('.') + 1);
+        code.Open($"internal sealed class {name} : global::Jobs.Registry.TaskDefinition{result}");
+        EmitInstance(code, task, name);
+        code.Line();
+        code.Line(parameters.Length == 0
+            ? "static readonly string[] ParameterNames = global::System.Array.Empty<string>();"
+            : $"static readonly string[] ParameterNames = new string[] {{ {string.Join(", ", parameters.Select(p => $"\"{p.Name}\""))} }};");
+        code.Line();
+        code.Open($"public override global::System.Threading.Tasks.ValueTask{result} {(task.Result is null ? "InvokeAsync" : "CallAsync")}(global::Jobs.JobContext context, ref global::Jobs.Wire.ArgumentReader arguments)");
+        EmitReads(code, parameters);
+        EmitCall(code, task, result);
+        code.Close();
+        if (parameters.Length > 0)
+        {
+            code.Line();
+            EmitArguments(code, parameters);
+        }
+
+        code.Close();
+    }
+
+    static void EmitInstance(CodeWriter code, TaskModel task, string name)
+    {
+        code.Line($"internal static readonly {name} Instance = new {name}()").Open();
+        code.Line($"Name = {TaskSettings.Quote(task.Name)},");
+        code.Line($"Class = typeof({task.Container.Type}),");
+        foreach (var setting in task.Settings)
+        {
+            code.Line(setting + ",");
+        }
+
+        if (task.Schedules.Count > 0)
+        {
+            code.Line("Schedules = new global::Jobs.Registry.TaskSchedule[]").Open();
+            foreach (var schedule in task.Schedules)
+            {
+                code.Line($"new global::Jobs.Registry.TaskSchedule {{ {schedule} }},");
+            }
+
+            code.Close(",");
+        }
+
+        code.Close(";");
+    }
+
+    static void EmitReads(CodeWriter code, ParameterModel[] parameters)
+    {
+        code.Line("var a = arguments.For(ParameterNames);");
+        var values = new ValueEmitter(code, parameters.Select(Local));
+        foreach (var parameter in parameters)
+        {
+            var (type, local) = (parameter.Type!, Local(parameter));
+            if (parameter.Default is { } value)
+            {
+                code.Line($"{type.Declared} {local} = {value};").Open("if (a.Next())");
+                values.Read(type, local);
+                code.Close();
+            }
+            else
+            {
+                code.Line($"{type.Declared} {local};").Line("a.Require();");
+                values.Read(type, local);
+            }
+        }
+
+        code.Line("a.End();");
+    }
+
+    static void EmitCall(CodeWriter code, TaskModel task, string result)
+    {
+        if (!task.IsStatic)
+        {
+            code.Line($"var target = global::Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<{task.Container.Type}>(context.Services);");
+        }
+
+        // The '!' is for parameters whose default is null although their type says otherwise.
+        var arguments = task.Parameters.Select(p => p.Injected ?? (p.Type is { IsReference: true, AcceptsNull: true } ? Local(p) + "!" : Local(p)));
+        var call = $"{(task.IsStatic ? task.Container.Type : "target")}.{Names.Escape(task.Method)}({string.Join(", ", arguments)})";
+        switch (task.Returns)
+        {
+            case ReturnKind.Void:
+                code.Line(call + ";").Line("return default;");
+                break;
+            case ReturnKind.ValueTask or ReturnKind.ValueTaskOf:
+                code.Line($"return {call};");
+                break;
+            default:
+                code.Line($"return new global::System.Threading.Tasks.ValueTask{result}({call});");
+                break;
+        }
+    }
+
+    static void EmitArguments(CodeWriter code, ParameterModel[] parameters)
+    {
+        var list = string.Join(", ", parameters.Select(p => $"{p.Type!.Declared} {Local(p)}"));
+        code.Open($"internal sealed class Arguments({list}) : global::Jobs.Wire.JobArguments");
+        code.Open("public override void WritePositional(global::System.Text.Json.Utf8JsonWriter writer, global::System.Text.Json.JsonSerializerOptions json)");
+        var values = new ValueEmitter(code, parameters.Select(Local));
+        foreach (var parameter in parameters)
+        {
+            values.Write(parameter.Type!, Local(parameter));
+        }
+
+        code.Close().Close();
+    }
+
+    /// <summary>The parameter's name, unless generated code uses that name itself.</summary>
+    static string Local(ParameterModel parameter) =>
+        parameter.Name is "a" or "context" or "arguments" or "target" or "writer" or "json" ? parameter.Name + "Argument" : parameter.Identifier;
+}

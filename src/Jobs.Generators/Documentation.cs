@@ -1,0 +1,62 @@
+using System.Xml;
+using System.Xml.Linq;
+using Microsoft.CodeAnalysis;
+
+namespace Jobs.Generators;
+
+/// <summary>The XML documentation of a factory method, taken from the task method's.</summary>
+static class Documentation
+{
+    /// <summary>The inner text of the doc comment: a summary, and the parameters when any of them is documented.</summary>
+    public static string Of(IMethodSymbol method, string[] parameters, CancellationToken cancellationToken)
+    {
+        var fallback = $"<summary>Makes a job that runs <c>{method.ContainingType.Name}.{method.Name}</c>.</summary>";
+        var xml = method.GetDocumentationCommentXml(cancellationToken: cancellationToken);
+        if (string.IsNullOrWhiteSpace(xml))
+        {
+            return fallback;
+        }
+
+        XElement root;
+        try
+        {
+            root = XElement.Parse(xml!, LoadOptions.PreserveWhitespace);
+        }
+        catch (XmlException)
+        {
+            return fallback; // badly formed: the compiler says so at the method
+        }
+
+        Tame(root, parameters);
+        var summary = root.Element("summary");
+        List<string> lines = [summary is null ? fallback : Compact(summary)];
+        var documented = root.Elements("param").GroupBy(p => (string?)p.Attribute("name") ?? "").ToDictionary(g => g.Key, g => g.First());
+
+        // One documented parameter makes the compiler ask for all of them.
+        if (parameters.Any(documented.ContainsKey))
+        {
+            lines.AddRange(parameters.Select(p => documented.TryGetValue(p, out var element)
+                ? Compact(element)
+                : $"<param name=\"{p}\">The task's <c>{p}</c>.</param>"));
+        }
+
+        return string.Join("\n", lines);
+    }
+
+    /// <summary>Turns references that mean nothing at the factory into plain text: to injected parameters, and to names that were not found.</summary>
+    static void Tame(XElement root, string[] parameters)
+    {
+        foreach (var element in root.Descendants().ToArray())
+        {
+            var isLostParameter = element.Name == "paramref" && !parameters.Contains((string?)element.Attribute("name"));
+            var cref = (string?)element.Attribute("cref");
+            if (isLostParameter || cref?.StartsWith("!:", StringComparison.Ordinal) == true)
+            {
+                element.ReplaceWith(new XElement("c", (string?)element.Attribute("name") ?? cref!.Substring(2)));
+            }
+        }
+    }
+
+    static string Compact(XElement element) =>
+        string.Join("\n", element.ToString(SaveOptions.DisableFormatting).Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0));
+}

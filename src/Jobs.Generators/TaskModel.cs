@@ -1,0 +1,101 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.Text;
+
+namespace Jobs.Generators;
+
+/// <summary>What the generator found at one method: the task (when code can be made for it), and what is wrong with it.</summary>
+sealed record TaskResult(TaskModel? Task, EquatableArray<TaskNameUse> Names, LocationModel? Location, EquatableArray<DiagnosticModel> Problems);
+
+/// <summary>One annotated method. Holds no position in the source, so that typing elsewhere in the file changes nothing.</summary>
+sealed record TaskModel(
+    ContainerModel Container,
+    string Method,
+    string Factory,
+    bool IsStatic,
+    ReturnKind Returns,
+    string? Result,
+    EquatableArray<ParameterModel> Parameters,
+    string Name,
+    EquatableArray<string> Settings,
+    EquatableArray<string> Schedules,
+    string Documentation)
+{
+    /// <summary>The generated class, fully qualified; set when the tasks of the assembly are known.</summary>
+    public string DefinitionType { get; init; } = "";
+
+    public IEnumerable<ParameterModel> WireParameters => Parameters.Where(p => p.Type is not null);
+
+    /// <summary>Two factories of one signature do not compile.</summary>
+    public string Signature => $"{Container.Namespace}.{Container.Factories}.{Factory}({string.Join(", ", WireParameters.Select(p => p.Type!.IsReference ? p.Type.Name : p.Type!.Declared))})";
+}
+
+/// <summary>A class with task methods.</summary>
+/// <param name="Namespace">Empty for the global one.</param>
+/// <param name="Type">Fully qualified.</param>
+/// <param name="Factories">The name of the class of factory methods.</param>
+/// <param name="Mangled">Its full name as one identifier.</param>
+/// <param name="IsPublic">Whether other assemblies see it.</param>
+sealed record ContainerModel(string Namespace, string Type, string Factories, string Mangled, bool IsPublic);
+
+/// <param name="Name">The C# name, which is also the wire name.</param>
+/// <param name="Type"><see langword="null"/> when it is injected.</param>
+/// <param name="Injected">What is passed when it is injected.</param>
+/// <param name="Default">The default as C#, or <see langword="null"/> when there is none.</param>
+/// <param name="IsParams">Whether it is <c>params</c>.</param>
+sealed record ParameterModel(string Name, TypeModel? Type, string? Injected, string? Default, bool IsParams)
+{
+    public string Identifier => Names.Escape(Name);
+}
+
+enum ReturnKind { Void, Value, Task, TaskOf, ValueTask, ValueTaskOf }
+
+/// <summary>A name or alias, to find two of one name.</summary>
+sealed record TaskNameUse(string Name, string Method, LocationModel? Location);
+
+/// <summary>A diagnostic as plain data: Roslyn's own keeps the whole compilation alive.</summary>
+sealed record DiagnosticModel(string Id, LocationModel? Location, EquatableArray<string> Arguments)
+{
+    public Diagnostic ToDiagnostic() => Diagnostic.Create(Diagnostics.ById[Id], Location?.ToLocation(), [.. Arguments]);
+}
+
+sealed record LocationModel(string Path, TextSpan Span, LinePositionSpan Lines)
+{
+    public static LocationModel? From(SyntaxReference? reference, CancellationToken cancellationToken) =>
+        From(reference?.GetSyntax(cancellationToken).GetLocation());
+
+    public static LocationModel? From(Location? location) =>
+        location?.SourceTree is { } tree ? new(tree.FilePath, location.SourceSpan, location.GetLineSpan().Span) : null;
+
+    public Location ToLocation() => Location.Create(Path, Span, Lines);
+}
+
+static class Names
+{
+    public static string Escape(string name) =>
+        SyntaxFacts.GetKeywordKind(name) != SyntaxKind.None || SyntaxFacts.GetContextualKeywordKind(name) != SyntaxKind.None ? "@" + name : name;
+
+    public static string WithoutSuffix(string name, string suffix) =>
+        name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name.Substring(0, name.Length - suffix.Length) : name;
+
+    /// <summary><c>RefreshAll</c> is <c>refresh_all</c>, <c>HTTPFetch2</c> is <c>http_fetch2</c>.</summary>
+    public static string SnakeCase(string name)
+    {
+        var text = new System.Text.StringBuilder();
+        for (var i = 0; i < name.Length; i++)
+        {
+            var startsWord = char.IsUpper(name[i]) && i > 0 && name[i - 1] != '_'
+                && (!char.IsUpper(name[i - 1]) || (i + 1 < name.Length && char.IsLower(name[i + 1])));
+            text.Append(startsWord ? "_" : "").Append(char.ToLowerInvariant(name[i]));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The same rule as in Jobs.Registry.TaskName.</summary>
+    public static bool IsWireName(string? name) =>
+        name is { Length: > 0 and <= 200 } && (IsLetter(name[0]) || name[0] == '_')
+        && name.All(c => IsLetter(c) || c is (>= '0' and <= '9') or '.' or '_' or '-' or ':');
+
+    static bool IsLetter(char c) => c is (>= 'a' and <= 'z') or (>= 'A' and <= 'Z');
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+
+namespace Jobs.Generators;
+
+/// <summary>The named values of <c>[Task(…)]</c>: only those that were written, as an option that is not set takes the host's value.</summary>
+sealed class TaskSettings(AttributeData attribute, string display, Action<DiagnosticDescriptor, string[]> report)
+{
+    public EquatableArray<string> Read() => attribute.NamedArguments.Select(Setting).OfType<string>().ToEquatable();
+
+    string? Setting(KeyValuePair<string, TypedConstant> argument)
+    {
+        var name = argument.Key;
+        var value = argument.Value.Kind == TypedConstantKind.Array ? null : argument.Value.Value;
+        switch (name)
+        {
+            case "Aliases":
+                return argument.Value is { Kind: TypedConstantKind.Array, IsNull: false } array
+                    ? $"Aliases = new string[] {{ {string.Join(", ", array.Values.Select(v => Quote(v.Value as string)))} }}"
+                    : null;
+            case "Queue":
+                if (value is not string { Length: > 0 })
+                {
+                    report(Diagnostics.InvalidSetting, ["Queue", value is null ? "null" : "\"\"", display, "leave it out for the host's default queue"]);
+                    return null;
+                }
+
+                return $"Queue = {Quote((string)value)}";
+            case "MaxRetries":
+                if (value is int and < 0)
+                {
+                    return Wrong(name, value, "use 0 for no retry");
+                }
+
+                return $"MaxRetries = {Text(value)}";
+            case "Priority":
+                if (value is byte and > 9)
+                {
+                    return Wrong(name, value, "use 0 (normal) to 9 (most urgent)");
+                }
+
+                return $"Priority = {Text(value)}";
+            case "RetryDelaySeconds" or "MaxRetryDelaySeconds" or "ExpiresSeconds" when value is double seconds:
+                if (!(seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds))
+                {
+                    return Wrong(name, value, "use seconds from 0 on");
+                }
+
+                return $"{Names.WithoutSuffix(name, "Seconds")} = {Seconds(seconds)}";
+            case "AckEarly":
+                return value is true ? "AckEarly = true" : null;
+            default:
+                return null; // a value of the wrong type, which the compiler reports
+        }
+    }
+
+    public static string Seconds(double seconds) =>
+        $"global::System.TimeSpan.FromSeconds({seconds.ToString("R", CultureInfo.InvariantCulture)}D)";
+
+    public static string Quote(string? text) => text is null ? "null" : SymbolDisplay.FormatLiteral(text, quote: true);
+
+    string? Wrong(string name, object value, string remedy)
+    {
+        report(Diagnostics.InvalidSetting, [name, Text(value), display, remedy]);
+        return null;
+    }
+
+    static string Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
+}

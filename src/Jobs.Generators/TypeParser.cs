@@ -1,0 +1,183 @@
+using Microsoft.CodeAnalysis;
+
+namespace Jobs.Generators;
+
+/// <summary>Why a type cannot cross the wire, and what to do instead.</summary>
+sealed record Unsupported(string Type, string Reason, string Remedy);
+
+/// <summary>Decides how the values of a type are written and read, or that they cannot be.</summary>
+static class TypeParser
+{
+    /// <summary>The compiler's own spelling, from <c>global::</c> on, with the question marks of type arguments.</summary>
+    public static readonly SymbolDisplayFormat FullName = SymbolDisplayFormat.FullyQualifiedFormat
+        .AddMiscellaneousOptions(SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier)
+        .WithMiscellaneousOptions(SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers
+            | SymbolDisplayMiscellaneousOptions.UseSpecialTypes | SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier);
+
+    const string Record = "Use a record of plain values";
+
+    public static TypeModel Parse(ITypeSymbol type)
+    {
+        if (type is INamedTypeSymbol { OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } nullable)
+        {
+            return Parse(nullable.TypeArguments[0]) with { IsNullable = true };
+        }
+
+        var name = type.WithNullableAnnotation(NullableAnnotation.NotAnnotated).ToDisplayString(FullName);
+        var model = new TypeModel(
+            ScalarKind(type),
+            name,
+            type.IsReferenceType,
+            IsNullable: type.IsReferenceType && type.NullableAnnotation == NullableAnnotation.Annotated,
+            IsOblivious: type.IsReferenceType && type.NullableAnnotation == NullableAnnotation.None);
+        if (model.Kind == ValueKind.Enum)
+        {
+            var symbol = (INamedTypeSymbol)type;
+            return model with { Members = Members(symbol, name).ToEquatable(), Underlying = symbol.EnumUnderlyingType!.ToDisplayString() };
+        }
+
+        return model.Kind == ValueKind.Object && Collection(type) is var (kind, item) && item is not null
+            ? model with { Kind = kind, Item = Parse(item) }
+            : model;
+    }
+
+    /// <summary>Looks into items and type arguments too: a list of streams is as bad as a stream.</summary>
+    public static Unsupported? FindUnsupported(ITypeSymbol type)
+    {
+        if (Check(type) is var (reason, remedy) && reason is not null)
+        {
+            return new(type.ToDisplayString(), reason, remedy!);
+        }
+
+        return type switch
+        {
+            IArrayTypeSymbol array => FindUnsupported(array.ElementType),
+            INamedTypeSymbol named => named.TypeArguments.Select(FindUnsupported).FirstOrDefault(u => u is not null),
+            _ => null,
+        };
+    }
+
+    static (string? Reason, string? Remedy) Check(ITypeSymbol type) => type switch
+    {
+        { TypeKind: TypeKind.Delegate } => ("a delegate", "Send the data, and call the code in the task"),
+        { TypeKind: TypeKind.Pointer or TypeKind.FunctionPointer } => ("a pointer", "Send the value"),
+        { TypeKind: TypeKind.Dynamic } => ("dynamic", "Name the type, or take a System.Text.Json.JsonElement"),
+        { IsRefLikeType: true } => ("a ref struct", "Use an array or a string"),
+        IArrayTypeSymbol { Rank: > 1 } => ("an array of several dimensions", "Use an array of arrays"),
+        INamedTypeSymbol { IsTupleType: true } => ("a tuple, of which JSON keeps no field", Record),
+        _ when Is(type, "System.IO.Stream") => ("a stream", "Send a byte[] or, when it is large, the place where it is stored"),
+        _ when Is(type, "System.Reflection.MemberInfo") || Is(type, "System.Reflection.Assembly") || Is(type, "System.Linq.Expressions.Expression") =>
+            ("part of this program", "Send a name, and look it up in the task"),
+        _ when Is(type, "System.Threading.CancellationTokenSource") || Is(type, "System.Threading.CancellationToken") =>
+            ("a cancellation signal", "Take one CancellationToken parameter of the method: it is given by the worker"),
+        _ when Is(type, "System.Threading.Tasks.Task") || FullNameOf(type).StartsWith("System.Threading.Tasks.ValueTask", StringComparison.Ordinal) =>
+            ("a running operation", "Await it, and send its value"),
+        _ when Is(type, "System.Exception") => ("an exception", "Send its message"),
+        { TypeKind: TypeKind.Interface } when !IsEnumerable(type) && !HasJsonType(type) =>
+            ("an interface", "Take a service through the constructor of the class; for data use a record, or put [JsonPolymorphic] and [JsonDerivedType] on the interface"),
+        { TypeKind: TypeKind.Class, IsAbstract: true } when !HasJsonType(type) =>
+            ("an abstract class", "Use a concrete class, or put [JsonPolymorphic] and [JsonDerivedType] on it"),
+        _ => (null, null),
+    };
+
+    static ValueKind ScalarKind(ITypeSymbol type) => type.SpecialType switch
+    {
+        SpecialType.System_Boolean => ValueKind.Boolean,
+        SpecialType.System_Byte => ValueKind.Byte,
+        SpecialType.System_SByte => ValueKind.SByte,
+        SpecialType.System_Int16 => ValueKind.Int16,
+        SpecialType.System_UInt16 => ValueKind.UInt16,
+        SpecialType.System_Int32 => ValueKind.Int32,
+        SpecialType.System_UInt32 => ValueKind.UInt32,
+        SpecialType.System_Int64 => ValueKind.Int64,
+        SpecialType.System_UInt64 => ValueKind.UInt64,
+        SpecialType.System_IntPtr => ValueKind.NInt,
+        SpecialType.System_UIntPtr => ValueKind.NUInt,
+        SpecialType.System_Single => ValueKind.Single,
+        SpecialType.System_Double => ValueKind.Double,
+        SpecialType.System_Decimal => ValueKind.Decimal,
+        SpecialType.System_Char => ValueKind.Char,
+        SpecialType.System_String => ValueKind.String,
+        SpecialType.System_DateTime => ValueKind.DateTime,
+        _ when type.TypeKind == TypeKind.Enum => ValueKind.Enum,
+        _ when type is IArrayTypeSymbol { Rank: 1, ElementType.SpecialType: SpecialType.System_Byte } => ValueKind.Bytes,
+        _ => FullNameOf(type) switch
+        {
+            "System.Guid" => ValueKind.Guid,
+            "System.DateTimeOffset" => ValueKind.DateTimeOffset,
+            "System.DateOnly" => ValueKind.DateOnly,
+            "System.TimeOnly" => ValueKind.TimeOnly,
+            "System.TimeSpan" => ValueKind.TimeSpan,
+            _ => ValueKind.Object,
+        },
+    };
+
+    static (ValueKind Kind, ITypeSymbol? Item) Collection(ITypeSymbol type)
+    {
+        if (type is IArrayTypeSymbol { Rank: 1 } array)
+        {
+            return (ValueKind.Array, array.ElementType);
+        }
+
+        if (type is not INamedTypeSymbol { IsGenericType: true } named)
+        {
+            return (ValueKind.Object, null);
+        }
+
+        var arguments = named.TypeArguments;
+        return FullNameOf(named) switch
+        {
+            "System.Collections.Generic.List" or "System.Collections.Generic.IList" or "System.Collections.Generic.IReadOnlyList"
+                or "System.Collections.Generic.IEnumerable" or "System.Collections.Generic.ICollection"
+                or "System.Collections.Generic.IReadOnlyCollection" => (ValueKind.List, arguments[0]),
+            "System.Collections.Generic.HashSet" or "System.Collections.Generic.ISet" or "System.Collections.Generic.IReadOnlySet" => (ValueKind.Set, arguments[0]),
+            "System.Collections.Immutable.ImmutableArray" => (ValueKind.ImmutableArray, arguments[0]),
+            "System.Collections.Generic.Dictionary" or "System.Collections.Generic.IDictionary" or "System.Collections.Generic.IReadOnlyDictionary"
+                when arguments[0] is { SpecialType: SpecialType.System_String, NullableAnnotation: not NullableAnnotation.Annotated } => (ValueKind.Map, arguments[1]),
+            _ => (ValueKind.Object, null),
+        };
+    }
+
+    static IEnumerable<EnumMember> Members(INamedTypeSymbol type, string name)
+    {
+        var values = new HashSet<object>();
+        foreach (var field in type.GetMembers().OfType<IFieldSymbol>().Where(f => f.HasConstantValue))
+        {
+            // A member marked [Obsolete(error: true)] cannot be named in generated code; its value can.
+            var expression = HasAttribute(field, "System.ObsoleteAttribute")
+                ? $"({name})({Convert.ToString(field.ConstantValue, System.Globalization.CultureInfo.InvariantCulture)})"
+                : $"{name}.{Names.Escape(field.Name)}";
+            yield return new(field.Name, expression, values.Add(field.ConstantValue!));
+        }
+    }
+
+    static bool Is(ITypeSymbol type, string fullName)
+    {
+        for (ITypeSymbol? t = type; t is not null; t = t.BaseType)
+        {
+            if (FullNameOf(t) == fullName)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    static bool IsEnumerable(ITypeSymbol type) =>
+        type.SpecialType == SpecialType.System_Collections_IEnumerable
+        || type.AllInterfaces.Any(i => i.SpecialType == SpecialType.System_Collections_IEnumerable);
+
+    static bool HasJsonType(ITypeSymbol type) =>
+        HasAttribute(type, "System.Text.Json.Serialization.JsonPolymorphicAttribute")
+        || HasAttribute(type, "System.Text.Json.Serialization.JsonDerivedTypeAttribute")
+        || HasAttribute(type, "System.Text.Json.Serialization.JsonConverterAttribute")
+        || type.ContainingNamespace?.ToDisplayString() == "System.Text.Json.Nodes";
+
+    public static bool HasAttribute(ISymbol symbol, string fullName) =>
+        symbol.GetAttributes().Any(a => a.AttributeClass is { } type && FullNameOf(type).StartsWith(fullName, StringComparison.Ordinal));
+
+    /// <summary>Namespace and name, without type arguments.</summary>
+    public static string FullNameOf(ITypeSymbol type) =>
+        type.ContainingNamespace is { IsGlobalNamespace: false } space && type.ContainingType is null ? $"{space.ToDisplayString()}.{type.Name}" : type.Name;
+}

@@ -1,0 +1,215 @@
+using Microsoft.CodeAnalysis;
+using Xunit;
+using static Jobs.Tests.Generators.GeneratorRun;
+
+namespace Jobs.Tests.Generators;
+
+public sealed class DiagnosticsTests
+{
+    [Fact]
+    public void Valid_tasks_build_without_a_word()
+    {
+        var source = Tasks("""
+            /// <summary>A.</summary>
+            [Task("news.refresh", Queue = "news", MaxRetries = 0, Priority = 9, RetryDelaySeconds = 0.5, ExpiresSeconds = 60, Aliases = ["news.old", "Old_Name:1"])]
+            [Cron("*/15 * * * *", TimeZone = "Europe/London")]
+            [Cron("@daily"), Every(minutes: 5)]
+            public Task<int> RefreshAsync(string source = "cricket", CancellationToken cancellationToken = default) => Task.FromResult(1);
+
+            /// <summary>B.</summary>
+            [Task] public static void Count(IReadOnlyList<int> numbers, JobContext context) { }
+            """);
+
+        Assert.Empty(Reported(source));
+        Assert.Empty(Compilation(source));
+    }
+
+    [Fact]
+    public void Two_tasks_of_one_name_fail_the_build()
+    {
+        var problem = One("JOBS101", """
+            [Task("news.refresh")] public void A() { }
+            [Task("news.refresh")] public void B() { }
+            """);
+
+        Assert.Contains("'news.refresh': NewsTasks.A and NewsTasks.B", problem.Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_alias_that_is_another_tasks_name_fails_the_build() =>
+        One("JOBS101", """
+            [Task("a")] public void A() { }
+            [Task("b", Aliases = ["a"])] public void B() { }
+            """);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("news refresh")]
+    [InlineData("1news")]
+    [InlineData(".news")]
+    [InlineData("néws")]
+    public void A_name_that_cannot_travel_fails_the_build(string name) =>
+        Assert.Contains($"'{name}' is not a task name", One("JOBS102", $$"""[Task("{{name}}")] public void A() { }""").Text(), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_name_that_is_too_long_fails_the_build() => One("JOBS102", $$"""[Task("{{new string('a', 201)}}")] public void A() { }""");
+
+    [Fact]
+    public void An_alias_that_cannot_travel_fails_the_build() => One("JOBS102", """[Task("a", Aliases = ["b b"])] public void A() { }""");
+
+    [Fact]
+    public void A_derived_name_that_cannot_travel_fails_the_build() => One("JOBS102", "[Task] public void Größe() { }");
+
+    [Theory]
+    [InlineData("* * * *", "it has 4 fields")]
+    [InlineData("61 * * * *", "'61' in the minute field")]
+    [InlineData("* * * FOO *", "'FOO' in the month field is not JAN to DEC or a number from 1 to 12")]
+    [InlineData("*/0 * * * *", "'0' in the minute field")]
+    [InlineData("@fortnightly", "there is no macro '@fortnightly'")]
+    [InlineData("", "it has 0 fields")]
+    public void A_wrong_cron_expression_fails_the_build(string expression, string reason) =>
+        Assert.Contains(reason, One("JOBS103", $$"""[Task, Cron("{{expression}}")] public void A() { }""").Text(), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Europe/Londn")]
+    [InlineData("No\\tzone")]
+    public void An_unknown_time_zone_fails_the_build(string zone) => One("JOBS104", $$"""[Task, Cron("* * * * *", TimeZone = "{{zone}}")] public void A() { }""");
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("(seconds: -5)")]
+    [InlineData("(minutes: 1, seconds: -60)")]
+    [InlineData("(days: int.MaxValue)")]
+    public void An_interval_under_a_second_fails_the_build(string interval) => One("JOBS105", $$"""[Task, Every{{interval}}] public void A() { }""");
+
+    [Theory]
+    [InlineData("Action x", "a delegate")]
+    [InlineData("System.IO.MemoryStream x", "a stream")]
+    [InlineData("List<System.IO.Stream> x", "a stream")]
+    [InlineData("Span<byte> x", "a ref struct")]
+    [InlineData("ReadOnlySpan<char> x", "a ref struct")]
+    [InlineData("ref int x", "passed by 'ref'")]
+    [InlineData("in int x", "passed by 'in'")]
+    [InlineData("Type x", "part of this program")]
+    [InlineData("CancellationTokenSource x", "a cancellation signal")]
+    [InlineData("IServiceProvider x", "an interface")]
+    [InlineData("IAsyncEnumerable<int> x", "an interface")]
+    [InlineData("Array2 x", "an abstract class")]
+    [InlineData("int[,] x", "an array of several dimensions")]
+    [InlineData("(int, string) x", "a tuple")]
+    [InlineData("Dictionary<string, Func<int>> x", "a delegate")]
+    [InlineData("Task x", "a running operation")]
+    [InlineData("dynamic x", "dynamic")]
+    [InlineData("Exception x", "an exception")]
+    public void A_parameter_that_cannot_be_sent_fails_the_build(string parameter, string reason)
+    {
+        var problem = One("JOBS106", $$"""[Task] public void A({{parameter}}) { } public abstract class Array2;""");
+        Assert.StartsWith("Parameter 'x' of NewsTasks.A cannot be sent", problem.Text(), StringComparison.Ordinal);
+        Assert.Contains(reason, problem.Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_out_parameter_fails_the_build() => One("JOBS106", "[Task] public void A(out int x) => x = 1;");
+
+    [Fact]
+    public void A_pointer_parameter_fails_the_build() => One("JOBS106", "[Task] public unsafe void A(int* x) { }");
+
+    [Theory]
+    [InlineData("[System.Text.Json.Serialization.JsonPolymorphic] public abstract class Shape;", "Shape")]
+    [InlineData("[System.Text.Json.Serialization.JsonDerivedType(typeof(Dot))] public interface IShape; public class Dot : IShape;", "IShape")]
+    [InlineData("", "System.Text.Json.Nodes.JsonNode")]
+    [InlineData("", "System.Text.Json.JsonElement")]
+    [InlineData("", "IDictionary<int, string>")]
+    [InlineData("", "Uri")]
+    public void A_type_that_says_how_it_is_written_is_fine(string declaration, string type) =>
+        Assert.Empty(Reported(Tasks($$"""[Task] public void A({{type}} x) { } {{declaration}}""")));
+
+    [Fact]
+    public void A_generic_method_fails_the_build() => One("JOBS107", "[Task] public void A<T>(T x) { }");
+
+    [Fact]
+    public void A_generic_class_fails_the_build() =>
+        OneIn("JOBS107", "public class NewsTasks<T> { [Task] public void A() { } }");
+
+    [Theory]
+    [InlineData("public abstract class NewsTasks { [Task] public void A() { } }", "NewsTasks is abstract")]
+    [InlineData("public struct NewsTasks { [Task] public void A() { } }", "NewsTasks is not a class")]
+    [InlineData("public interface NewsTasks { [Task] public void A() { } }", "NewsTasks is not a class")]
+    [InlineData("public class NewsTasks { [Task] internal void A() { } }", "it is not public")]
+    [InlineData("public class NewsTasks { [Task] void A() { } }", "it is not public")]
+    [InlineData("public class Outer { class NewsTasks { [Task] public void A() { } } }", "NewsTasks is not visible")]
+    [InlineData("file class NewsTasks { [Task] public void A() { } }", "NewsTasks is not visible")]
+    public void A_method_that_nobody_can_call_fails_the_build(string source, string reason) =>
+        Assert.Contains(reason, OneIn("JOBS108", source).Text(), StringComparison.Ordinal);
+
+    [Fact]
+    public void An_async_void_task_fails_the_build() => One("JOBS109", "[Task] public async void A() => await Task.Yield();");
+
+    [Fact]
+    public void A_schedule_cannot_call_a_task_that_needs_arguments()
+    {
+        Assert.Contains("[Cron] cannot run NewsTasks.A: its parameter 'x'", One("JOBS110", """[Task, Cron("* * * * *")] public void A(int x) { }""").Text(), StringComparison.Ordinal);
+        Assert.Contains("[Every] cannot run NewsTasks.A: its parameter 'x'", One("JOBS110", "[Task, Every(hours: 1)] public void A(JobContext c, int x) { }").Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_schedule_without_a_task_fails_the_build()
+    {
+        Assert.Contains("[Cron] on NewsTasks.A", One("JOBS111", """[Cron("* * * * *")] public void A() { }""").Text(), StringComparison.Ordinal);
+        Assert.Contains("[Every] on NewsTasks.A", One("JOBS111", "[Every(hours: 1)] public void A() { }").Text(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("MaxRetries = -1")]
+    [InlineData("RetryDelaySeconds = -0.5")]
+    [InlineData("MaxRetryDelaySeconds = double.NaN")]
+    [InlineData("ExpiresSeconds = double.PositiveInfinity")]
+    [InlineData("Priority = 10")]
+    [InlineData("Queue = \"\"")]
+    public void A_setting_out_of_range_fails_the_build(string setting) =>
+        Assert.StartsWith(setting.Split(' ')[0] + " = ", One("JOBS112", $$"""[Task({{setting}})] public void A() { }""").Text(), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("System.IO.Stream")]
+    [InlineData("Task<Action>")]
+    [InlineData("IAsyncEnumerable<int>")]
+    [InlineData("ValueTask<(int, int)>")]
+    public void A_result_that_cannot_be_sent_fails_the_build(string type) => One("JOBS113", $$"""[Task] public {{type}} A() => throw new Exception();""");
+
+    [Fact]
+    public void Two_methods_that_become_one_factory_fail_the_build() =>
+        Assert.Contains("NewsTasks.A and NewsTasks.AAsync both become NewsJobs.A", One("JOBS114", """
+            [Task("a")] public void A(int x) { }
+            [Task("b")] public Task AAsync(int x, CancellationToken cancellationToken) => Task.CompletedTask;
+            """).Text(), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_mistake_in_a_name_is_one_error_and_the_factory_still_exists() =>
+        Assert.Empty(Compilation(Tasks("""
+            /// <summary>A.</summary>
+            [Task("not a name")] public void A() => NewsJobs.A();
+            """)));
+
+    [Fact]
+    public void An_error_points_at_its_line()
+    {
+        var problem = One("JOBS103", """
+            [Task]
+            [Cron("nonsense")] public void A() { }
+            """);
+
+        Assert.EndsWith("File1.cs", problem.Location.GetLineSpan().Path, StringComparison.Ordinal);
+        Assert.Equal(6, problem.Location.GetLineSpan().StartLinePosition.Line);
+    }
+
+    static Diagnostic One(string id, string members) => OneIn(id, Tasks(members));
+
+    static Diagnostic OneIn(string id, string source)
+    {
+        var problem = Assert.Single(Reported(source));
+        Assert.Equal(id, problem.Id);
+        Assert.Equal(DiagnosticSeverity.Error, problem.Severity);
+        return problem;
+    }
+}
