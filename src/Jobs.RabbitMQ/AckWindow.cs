@@ -54,7 +54,7 @@ sealed class AckWindow(int prefetch)
         At(tag) = new() { Delivery = delivery };
     }
 
-    /// <returns>Whether a flush is due at once: the tag is below the window and no other ack will cover it.</returns>
+    /// <summary>The job has come to its end.</summary>
     public void Complete(ulong tag)
     {
         Completed++;
@@ -64,7 +64,10 @@ sealed class AckWindow(int prefetch)
         }
     }
 
-    /// <summary>It has been answered alone: released, or acked before its run.</summary>
+    /// <summary>
+    /// It has been answered alone: released, or acked before its run. Only after that answer was written: until then it must look like running, or a
+    /// <c>multiple</c> ack could overtake the answer, and acknowledge what was given back.
+    /// </summary>
     public void Answered(ulong tag)
     {
         Unsettled--;
@@ -83,7 +86,7 @@ sealed class AckWindow(int prefetch)
     {
         foreach (var (tag, delivery) in stragglers)
         {
-            if (delivery.IsAcked)
+            if (delivery.IsComplete)
             {
                 acks.Add((tag, false));
             }

@@ -141,7 +141,7 @@ sealed class BrokerConnection : IAsyncDisposable
         {
             // The connection may return before the broker has looked at the virtual host (#1999); a channel cannot.
             using var life = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, incarnation.Dead);
-            await using var probe = await incarnation.OpenChannelAsync(life.Token).ConfigureAwait(false);
+            await incarnation.OnChannelAsync(_ => Task.FromResult(true), life.Token).ConfigureAwait(false);
             return incarnation;
         }
         catch

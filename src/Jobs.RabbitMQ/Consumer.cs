@@ -1,4 +1,3 @@
-using System.Globalization;
 using Jobs.Wire;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
@@ -16,6 +15,9 @@ namespace Jobs.RabbitMQ;
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
     static readonly TimeSpan ackInterval = TimeSpan.FromMilliseconds(5);
+
+    // How long a silent peer may hold up a stop.
+    static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
     readonly RabbitSubscription subscription;
     readonly Incarnation incarnation;
@@ -35,7 +37,6 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     Task acking = Task.CompletedTask;
     string? tag;
     bool gone;
-    bool stopping;
 
     Consumer(RabbitSubscription subscription, Incarnation incarnation, IChannel channel, string queue, bool isQuarantine, int prefetch)
         : base(channel)
@@ -53,6 +54,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
     /// <summary>Deliveries so far: what the watchdog looks at.</summary>
     public long Received { get; private set; }
+
+    /// <summary>Its tags are void.</summary>
+    public bool IsGone => Volatile.Read(ref gone);
 
     public int Unsettled
     {
@@ -85,6 +89,18 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return Receive(deliveryTag, redelivered, properties, body);
+        }
+        catch (Exception e)
+        {
+            return SetLost($"a delivery could not be taken: {e}"); // the client would swallow it, and the message would stay unacked for ever
+        }
+    }
+
+    Task Receive(ulong deliveryTag, bool redelivered, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         var message = MessageMapping.Message(properties, body);
         var count = Count(message, "x-delivery-count") + Count(message, WireHeaders.Deliveries);
@@ -160,14 +176,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     /// <summary>One ack or return of its own.</summary>
     public async ValueTask AnswerAsync(ulong deliveryTag, bool ack)
     {
-        lock (gate)
+        if (IsGone)
         {
-            if (gone)
-            {
-                return; // the broker has taken it back already
-            }
-
-            window.Answered(deliveryTag);
+            return; // the broker has taken it back already
         }
 
         try
@@ -175,8 +186,12 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             await (ack
                 ? channel.BasicAckAsync(deliveryTag, multiple: false, incarnation.Dead)
                 : channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, incarnation.Dead)).ConfigureAwait(false);
+            lock (gate)
+            {
+                window.Answered(deliveryTag);
+            }
         }
-        catch (Exception e) when (IsGone(e))
+        catch (Exception e) when (MeansGone(e))
         {
             await SetLost(e.Message).ConfigureAwait(false);
         }
@@ -185,16 +200,16 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     /// <summary>No more deliveries; those in hand can still be settled.</summary>
     public async Task CancelAsync(CancellationToken cancellationToken)
     {
-        stopping = true;
         try
         {
             if (tag is not null && !gone)
             {
                 using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, incarnation.Dead);
+                life.CancelAfter(goodbye);
                 await channel.BasicCancelAsync(tag, noWait: false, life.Token).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (IsGone(e))
+        catch (Exception e) when (MeansGone(e))
         {
             await SetLost(e.Message).ConfigureAwait(false);
         }
@@ -238,7 +253,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         catch (OperationCanceledException)
         {
         }
-        catch (Exception e) when (IsGone(e))
+        catch (Exception e) when (MeansGone(e))
         {
             await SetLost(e.Message).ConfigureAwait(false);
         }
@@ -283,9 +298,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await ended.CancelAsync().ConfigureAwait(false);
-        await acking.ConfigureAwait(false);
         try
         {
+            await acking.WaitAsync(goodbye).ConfigureAwait(false);
             if (!gone && !incarnation.Dead.IsCancellationRequested)
             {
                 var acks = new List<(ulong, bool)>();
@@ -293,10 +308,10 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
                 {
                 }
 
-                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).ConfigureAwait(false); // answered: the acks have been processed
+                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye).ConfigureAwait(false); // answered: the acks have been processed
             }
         }
-        catch (Exception e) when (IsGone(e))
+        catch (Exception e) when (MeansGone(e))
         {
         }
 
@@ -305,7 +320,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     // Everything that the client throws when a channel or connection is not there any more.
-    static bool IsGone(Exception e) => e is OperationCanceledException or global::RabbitMQ.Client.Exceptions.RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException;
+    static bool MeansGone(Exception e) => e is OperationCanceledException or global::RabbitMQ.Client.Exceptions.RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException or TimeoutException;
 
     static void Signal(SemaphoreSlim semaphore)
     {
@@ -325,9 +340,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value) && value is not null
         ? value switch
         {
-            int i => i,
+            int i => Math.Max(i, 0),
             long l => (int)Math.Clamp(l, 0, int.MaxValue),
-            _ => Convert.ToInt32(value, CultureInfo.InvariantCulture),
+            _ => 0,
         }
         : 0;
 }

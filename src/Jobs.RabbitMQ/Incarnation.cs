@@ -42,8 +42,19 @@ sealed class Incarnation : IAsyncDisposable
         _ = dead.CancelAsync();
     }
 
-    /// <summary>A short-lived channel for declarations: an error closes it and nothing else.</summary>
-    public Task<IChannel> OpenChannelAsync(CancellationToken cancellationToken) => Connection.CreateChannelAsync(null, cancellationToken);
+    /// <summary>Runs something on a short-lived channel of its own: an error closes that and nothing else.</summary>
+    public async Task<T> OnChannelAsync<T>(Func<IChannel, Task<T>> action, CancellationToken cancellationToken)
+    {
+        var channel = await Connection.CreateChannelAsync(null, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await action(channel).ConfigureAwait(false);
+        }
+        finally
+        {
+            _ = channel.DisposeAsync().AsTask(); // in the background: it may wait for a peer that is silent
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -38,9 +38,9 @@ static partial class Log
     [LoggerMessage(443, LogLevel.Error, "Job {JobId} from {Queue} could not be moved to quarantine; it is given back")]
     public static partial void QuarantineFailed(ILogger logger, string? jobId, string queue, Exception e);
 
-    [LoggerMessage(444, LogLevel.Information, "Job {JobId} from {Queue} came back after a lost connection; it had {State} here and is not run again")]
+    [LoggerMessage(444, LogLevel.Debug, "Job {JobId} from {Queue} came back after a lost connection; it had {State} here and is not run again")]
     public static partial void CameBack(ILogger logger, string? jobId, string queue, string state);
 
-    [LoggerMessage(445, LogLevel.Warning, "An acknowledgement on {Queue} came after its channel was gone; the broker redelivers the job, and it is recognised when it comes back here")]
+    [LoggerMessage(445, LogLevel.Debug, "An acknowledgement on {Queue} came after its channel was gone; the broker redelivers the job, and it is recognised when it comes back here")]
     public static partial void LateSettlement(ILogger logger, string queue);
 }

@@ -20,7 +20,7 @@ sealed class Publisher : IAsyncDisposable
     readonly LinkedList<PendingPublish> line = new();
     readonly List<PendingPublish> nacked = [];
     readonly Stack<PendingPublish> spare = new();
-    readonly SemaphoreSlim wakeUp = new(0, 1);
+    readonly SemaphoreSlim wakeUp = new(0); // one release too many only makes the writer look once more
     readonly RabbitMqOptions options;
     readonly Topology topology;
     readonly TimeProvider time;
@@ -109,7 +109,8 @@ sealed class Publisher : IAsyncDisposable
         incarnation.Connection.ConnectionUnblockedAsync += (_, _) => SetBlocked(null);
 
         // All four arguments: the constructor overwrites documented defaults. Confirms on, tracking off.
-        await using var channel = await incarnation.Connection.CreateChannelAsync(new(true, false, null, 1), life.Token).ConfigureAwait(false);
+        // Never disposed here: that may wait for a peer that is silent. It goes with its connection.
+        var channel = await incarnation.Connection.CreateChannelAsync(new(true, false, null, 1), life.Token).ConfigureAwait(false);
         ShutdownEventArgs? closed = null;
         channel.ChannelShutdownAsync += (_, reason) =>
         {

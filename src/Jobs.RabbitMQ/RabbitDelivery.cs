@@ -29,11 +29,31 @@ sealed class RabbitDelivery : Delivery
     /// <summary>By which it is recognised when the broker delivers it again.</summary>
     public MessageIdentity Identity { get; }
 
-    /// <summary>It came to its end here; not the same as: the broker knows.</summary>
+    /// <summary>It came to its end here, or was acked before its run; not the same as: the broker knows.</summary>
     public bool IsAcked { get; private set; }
+
+    /// <summary>It came to its end, and its ack goes out with others.</summary>
+    public bool IsComplete { get; private set; }
 
     /// <summary>It was given back, and must run again.</summary>
     public bool IsReleased { get; private set; }
+
+    /// <summary>Called once, before it is handed to a slot.</summary>
+    /// <returns><see langword="false"/> when its channel has been lost meanwhile.</returns>
+    public bool TryStart()
+    {
+        lock (gate)
+        {
+            if (!consumer.IsGone)
+            {
+                return true;
+            }
+
+            IsReleased = true;
+            BeginSettle();
+            return false;
+        }
+    }
 
     /// <summary>The broker delivered this very message again, on a new channel, while the job is running here: that delivery is settled when the job ends.</summary>
     /// <returns>Whether the job is running; otherwise nothing changed.</returns>
@@ -72,7 +92,7 @@ sealed class RabbitDelivery : Delivery
     {
         lock (gate)
         {
-            IsAcked = true;
+            (IsAcked, IsComplete) = (true, true);
             message = null; // it may be remembered for a while; its body need not be
             consumer.Complete(tag);
         }
@@ -91,15 +111,11 @@ sealed class RabbitDelivery : Delivery
 }
 
 /// <summary>
-/// What makes a message the same message when it is delivered again: id, attempt and second of publication. The id alone is not enough – a retry copy
-/// has the same – and must not be: a user may enqueue the same id again tomorrow.
+/// What makes a message the same message when it is delivered again: id, second of publication, and the number of the copy. The id alone is not enough –
+/// a retry copy has the same – and must not be: a user may enqueue the same id again tomorrow.
 /// </summary>
-readonly record struct MessageIdentity(string? Id, long Timestamp, string? Retries, string? Eta)
+readonly record struct MessageIdentity(string? Id, long Timestamp, int Copy)
 {
     public static MessageIdentity Of(JobMessage message) =>
-        new(message.CorrelationId, message.Timestamp, Text(message, WireHeaders.Retries), Text(message, WireHeaders.Eta));
-
-    static string? Text(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value) && value is not null
-        ? value is byte[] bytes ? System.Text.Encoding.UTF8.GetString(bytes) : Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture)
-        : null;
+        new(message.CorrelationId, message.Timestamp, message.Headers.TryGetValue(WireHeaders.Copy, out var copy) && copy is int number ? number : 0);
 }

@@ -71,8 +71,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     {
         var incarnation = await Publisher().ConnectedAsync(cancellationToken).ConfigureAwait(false);
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, cancellationToken);
-        await using var channel = await incarnation.OpenChannelAsync(life.Token).ConfigureAwait(false);
-        return await channel.MessageCountAsync(queue, life.Token).ConfigureAwait(false);
+        return await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life.Token), life.Token).ConfigureAwait(false);
     }
 
     // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.

@@ -59,7 +59,8 @@ sealed class RabbitSubscription : JobSubscription
     {
         while (await ready.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            if (ready.Reader.TryRead(out var delivery))
+            // What waited here when its channel was lost is void: the broker gives it out again.
+            if (ready.Reader.TryRead(out var delivery) && delivery.TryStart())
             {
                 return delivery;
             }
@@ -128,6 +129,10 @@ sealed class RabbitSubscription : JobSubscription
             ? new[] { ConsumeAsync(incarnation, queue, false, life.Token), ConsumeAsync(incarnation, queue, true, life.Token) }
             : [ConsumeAsync(incarnation, queue, false, life.Token)]);
         await Task.WhenAll(loops).ConfigureAwait(false);
+        if (stopping.IsCancellationRequested)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, stop).ConfigureAwait(false); // the connection closes last, by DisposeAsync
+        }
     }
 
     /// <summary>Keeps one consumer alive while the connection lives.</summary>
@@ -171,6 +176,11 @@ sealed class RabbitSubscription : JobSubscription
             {
                 return;
             }
+            catch (Exception e) when (Volatile.Read(ref starting) > 0)
+            {
+                incarnation.Abandon(e.Message); // not yet consuming from every queue: let the start-up say why
+                throw;
+            }
             catch (Exception e)
             {
                 if (failures++ <= 1)
@@ -213,8 +223,7 @@ sealed class RabbitSubscription : JobSubscription
             long waiting;
             try
             {
-                await using var channel = await incarnation.OpenChannelAsync(life).ConfigureAwait(false);
-                waiting = await channel.MessageCountAsync(queue, life).ConfigureAwait(false);
+                waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life), life).ConfigureAwait(false);
             }
             catch (Exception e) when (!life.IsCancellationRequested)
             {
@@ -248,10 +257,7 @@ sealed class RabbitSubscription : JobSubscription
         await stopping.CancelAsync().ConfigureAwait(false);
         handingOver = false;
         ready.Writer.TryComplete();
-        foreach (var consumer in Snapshot())
-        {
-            await consumer.CancelAsync(cancellationToken).ConfigureAwait(false);
-        }
+        await Task.WhenAll(Snapshot().Select(consumer => consumer.CancelAsync(cancellationToken))).ConfigureAwait(false);
 
         // Given back at once, not when the channel closes: running jobs may take a while, and other workers are free.
         while (ready.Reader.TryRead(out var delivery))

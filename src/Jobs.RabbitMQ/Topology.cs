@@ -158,9 +158,11 @@ sealed class Topology(BrokerNames names, DeclareMode mode)
         }
     }
 
-    static async Task OnChannelAsync(Incarnation incarnation, Func<IChannel, Task> action, CancellationToken cancellationToken)
-    {
-        await using var channel = await incarnation.OpenChannelAsync(cancellationToken).ConfigureAwait(false);
-        await action(channel).ConfigureAwait(false);
-    }
+    static Task OnChannelAsync(Incarnation incarnation, Func<IChannel, Task> action, CancellationToken cancellationToken) => incarnation.OnChannelAsync(
+        async channel =>
+        {
+            await action(channel).ConfigureAwait(false);
+            return true;
+        },
+        cancellationToken);
 }

@@ -42,6 +42,7 @@ public sealed record JobMessage
             }
         }
 
+        headers[WireHeaders.Copy] = Random.Shared.Next();
         return this with { Headers = headers };
     }
 }

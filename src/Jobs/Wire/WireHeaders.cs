@@ -18,6 +18,9 @@ static class WireHeaders
     /// <summary>How often the message was handed out before it was moved to where it is now.</summary>
     public const string Deliveries = "x-jobs-deliveries";
 
+    /// <summary>Tells copies of one job apart: of the same id, each copy is another message.</summary>
+    public const string Copy = "x-jobs-copy";
+
     public const string DeadReason = "x-jobs-dead-reason";
     public const string DeadQueue = "x-jobs-dead-queue";
     public const string DeadAt = "x-jobs-dead-at";
@@ -36,12 +39,12 @@ static class WireHeaders
         || IsBrokers(name);
 
     /// <summary>
-    /// What a broker or client library adds to a delivered message. It must not be published again: before RabbitMQ 4.0 a kept <c>x-death</c> makes the broker
+    /// What belongs to one delivery: what a broker or client library adds to it, and our own count. It must not be published again: before RabbitMQ 4.0 a kept <c>x-death</c> makes the broker
     /// drop the message as a dead-letter cycle, after confirming it (celery #9867).
     /// </summary>
     public static bool IsBrokers(string name) =>
         name.StartsWith("x-", StringComparison.Ordinal)
-        && (name is "x-death" or "x-delivery-count" or "x-acquired-count" or "x-dotnet-pub-seq-no"
+        && (name is Deliveries or "x-death" or "x-delivery-count" or "x-acquired-count" or "x-dotnet-pub-seq-no"
             || name.StartsWith("x-first-death-", StringComparison.Ordinal)
             || name.StartsWith("x-last-death-", StringComparison.Ordinal));
 }
