@@ -18,6 +18,7 @@ public ref struct ArgumentReader
     Utf8JsonReader reader;
     bool positional;
     int matchedKeywords;
+    int positionalCount;
     int index;
 
     /// <summary>Starts before the first parameter.</summary>
@@ -50,6 +51,7 @@ public ref struct ArgumentReader
         {
             if (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
             {
+                positionalCount++;
                 return true;
             }
 
@@ -84,17 +86,19 @@ public ref struct ArgumentReader
         var names = new Utf8JsonReader(keywords);
         names.Read();
         var count = 0;
-        string? stranger = null;
+        string? stranger = null, byPosition = null, last = null;
         while (names.TokenType != JsonTokenType.Null && names.Read() && names.TokenType == JsonTokenType.PropertyName)
         {
             count++;
-            var known = false;
-            foreach (var parameter in parameters)
+            var known = -1;
+            for (var i = 0; i < parameters.Length && known < 0; i++)
             {
-                known |= names.ValueTextEquals(parameter);
+                known = names.ValueTextEquals(parameters[i]) ? i : -1;
             }
 
-            stranger ??= known ? null : names.GetString();
+            stranger ??= known >= 0 ? null : names.GetString();
+            byPosition ??= known >= 0 && known < positionalCount ? parameters[known] : null;
+            last = names.GetString();
             names.Skip();
         }
 
@@ -103,9 +107,14 @@ public ref struct ArgumentReader
             throw new JobFormatException($"Task '{task}' has no parameter '{stranger}'; it has: {(parameters.Length == 0 ? "none" : string.Join(", ", parameters!))}.");
         }
 
+        if (byPosition is not null)
+        {
+            throw new JobFormatException($"Task '{task}' was given '{byPosition}' both by position and by keyword.");
+        }
+
         if (count != matchedKeywords)
         {
-            throw new JobFormatException($"Task '{task}' was given an argument both by position and by keyword, or one keyword twice.");
+            throw new JobFormatException($"Task '{task}' was given one of its keywords twice: {count} came for {matchedKeywords} parameters, the last is '{last}'.");
         }
     }
 
