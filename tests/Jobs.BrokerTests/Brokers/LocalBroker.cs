@@ -1,0 +1,45 @@
+namespace Jobs.BrokerTests.Brokers;
+
+/// <summary>One <see cref="LocalNode"/>.</summary>
+sealed class LocalBroker : TestBroker
+{
+    readonly LocalHome home;
+    readonly LocalNode node;
+
+    LocalBroker(LocalHome home, LocalNode node) : base(node.AmqpUri)
+    {
+        this.home = home;
+        this.node = node;
+    }
+
+    protected override Uri ManagementUri => node.ManagementUri;
+
+    public static async Task<TestBroker> StartAsync()
+    {
+        var home = LocalHome.Create();
+        var broker = new LocalBroker(home, new LocalNode(home, "jobs", settings: ""));
+        try
+        {
+            await broker.RestartNodeAsync();
+            return broker;
+        }
+        catch
+        {
+            await broker.DisposeAsync();
+            throw;
+        }
+    }
+
+    public override Task<string> ControlAsync(params string[] rabbitmqctlArguments) => node.ControlAsync(rabbitmqctlArguments);
+
+    public override Task KillNodeAsync() => node.KillAsync();
+
+    public override Task RestartNodeAsync() => node.StartAsync();
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        await node.DisposeAsync();
+        await home.DisposeAsync();
+    }
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# The one test command. Needs the .NET SDK; installs what else is missing, builds, runs every test, prints totals.
+#
+#   tests/run.sh                                        everything, on the first broker there is
+#   tests/run.sh --filter FullyQualifiedName~Retry      arguments go to 'dotnet test'
+#
+#   JOBS_TEST_BROKER=amqp://…               use this broker
+#   JOBS_TEST_BROKER_KIND=docker|processes  use only this kind
+#   JOBS_TEST_KINDS="docker processes"      run the broker tests once on each of these that is available
+#   JOBS_TEST_TIMEOUT=600                   seconds for one test project
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+log() { printf 'tests/run.sh: %s\n' "$*" >&2; }
+
+results=$(mktemp -d)
+mkdir "$results/tmp"
+export JOBS_TEST_RUN="${results##*.}-$$"
+cleanup() {
+  # Only containers that bear the label of this run: what a test host that was killed could not remove itself.
+  if command -v docker >/dev/null; then
+    docker ps -aq --filter "label=jobs.test.run=$JOBS_TEST_RUN" 2>/dev/null | xargs -r docker rm -fv >/dev/null 2>&1 || true
+  fi
+  rm -rf "$results"
+}
+trap cleanup EXIT
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+can_install() {
+  command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
+install_packages() {
+  local policy=/usr/sbin/policy-rc.d made_policy=0 status=0
+  log "installing $*"
+  # Debian starts a server when it is installed. This keeps it from doing so: the tests start nodes of their own.
+  if ! [ -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+    made_policy=1
+  fi
+  {
+    as_root apt-get update -qq &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+  } >"$results/apt.log" 2>&1 || status=$?
+  [ "$made_policy" = 0 ] || as_root rm -f "$policy"
+  [ "$status" = 0 ] || { tail -5 "$results/apt.log" >&2; log "could not install $*"; }
+  return "$status"
+}
+
+has_processes() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null; }
+
+has_docker() {
+  local image=rabbitmq:4-management
+  timeout 5 docker info >/dev/null 2>&1 || return 1
+  docker image inspect "$image" >/dev/null 2>&1 || timeout 180 docker pull -q "$image" >/dev/null 2>&1 || {
+    log "Docker answers but has no image $image and cannot pull it"
+    return 1
+  }
+}
+
+# --- What there is, and what is missing ---------------------------------------------------------
+
+# Wanted even when there is Docker: the tests of clusters run their nodes as processes.
+if ! has_processes; then
+  if can_install; then install_packages rabbitmq-server || true; else log "rabbitmq-server is missing and cannot be installed from here"; fi
+fi
+# The tests that exchange messages with Celery run it. Debian's own python has it, which need not be the first on the PATH.
+has_celery() { /usr/bin/python3 -c 'import celery' 2>/dev/null || python3 -c 'import celery' 2>/dev/null; }
+if ! has_celery; then
+  if can_install; then install_packages python3-celery || true; else log "python3-celery is missing and cannot be installed from here"; fi
+fi
+
+kinds=()
+if [ -n "${JOBS_TEST_BROKER:-}" ]; then
+  kinds=(uri)
+else
+  for kind in ${JOBS_TEST_KINDS:-${JOBS_TEST_BROKER_KIND:-docker processes}}; do
+    case $kind in
+      docker) if has_docker; then kinds+=(docker); fi ;;
+      processes) if has_processes; then kinds+=(processes); fi ;;
+      *) log "unknown kind of broker '$kind'; it must be 'docker' or 'processes'"; exit 2 ;;
+    esac
+    # Several only when asked for: without JOBS_TEST_KINDS the first that works is enough.
+    [ -n "${JOBS_TEST_KINDS:-}" ] || [ ${#kinds[@]} = 0 ] || break
+  done
+fi
+if [ ${#kinds[@]} = 0 ]; then
+  # The tests say it too, and count as failed.
+  log "no RabbitMQ broker: set JOBS_TEST_BROKER, start Docker, or install rabbitmq-server"
+  kinds=("${JOBS_TEST_BROKER_KIND:-none}")
+fi
+log "broker: ${kinds[*]}"
+
+# Testcontainers' reaper is an image of its own; the trap above does its work.
+export TESTCONTAINERS_RYUK_DISABLED="${TESTCONTAINERS_RYUK_DISABLED-true}"
+export TESTCONTAINERS_HOST_OVERRIDE="${TESTCONTAINERS_HOST_OVERRIDE-127.0.0.1}"
+
+# --- Build and run ------------------------------------------------------------------------------
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+if ! dotnet build Jobs.sln -c Release --nologo -v quiet; then
+  log "the build failed; counted as one failure"
+  echo "0 passed, 1 failed, 0 skipped"
+  exit 1
+fi
+
+filter=
+rest=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --filter) filter=$2; shift 2 ;;
+    --filter=*) filter=${1#--filter=}; shift ;;
+    *) rest+=("$1"); shift ;;
+  esac
+done
+
+passed=0 failed=0 skipped=0 broken=0
+
+counter() { sed -n "s/.*<Counters [^>]*\b$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }
+
+# run_project <project file> <name of the run> <filter>
+run_project() {
+  local trx="$results/$2.trx" status=0 total good bad
+  log "running $2"
+  # Nodes keep their data in TMPDIR; a test host that is killed cannot remove it.
+  TMPDIR="$results/tmp" timeout --kill-after=30 "${JOBS_TEST_TIMEOUT:-600}" \
+    dotnet test "$1" -c Release --no-build --nologo --results-directory "$results" --logger "trx;LogFileName=$2.trx" \
+    ${3:+--filter "$3"} ${rest[@]+"${rest[@]}"} </dev/null || status=$?
+  total=0 good=0 bad=0
+  if [ -f "$trx" ]; then
+    total=$(counter "$trx" total) good=$(counter "$trx" passed)
+    bad=$(($(counter "$trx" failed) + $(counter "$trx" error) + $(counter "$trx" timeout) + $(counter "$trx" aborted)))
+  elif [ "$status" = 0 ]; then
+    log "$2: no test matches the filter"
+  fi
+  if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+    # A test host that crashed, hung or never started reports no failed test.
+    log "$2: ended with $status and no failed test; counted as one failure"
+    bad=1 total=$((total + 1))
+  fi
+  [ "$status" = 0 ] || broken=1
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + total - good - bad))
+}
+
+for project in tests/*Tests/*Tests.csproj; do
+  name=$(basename "$project" .csproj)
+  if [ "$name" != Jobs.BrokerTests ]; then
+    run_project "$project" "$name" "$filter"
+    continue
+  fi
+  first=1
+  for kind in "${kinds[@]}"; do
+    case $kind in
+      docker | processes) export JOBS_TEST_BROKER_KIND=$kind ;;
+      *) unset JOBS_TEST_BROKER_KIND ;;
+    esac
+    # Tests with a cluster of their own do not use the shared broker: once is enough.
+    if [ "$first" = 1 ]; then kind_filter=$filter; else kind_filter="${filter:+($filter)&}Needs!=cluster"; fi
+    run_project "$project" "$name-$kind" "$kind_filter"
+    first=0
+  done
+done
+
+status=0
+if [ $((passed + failed)) = 0 ]; then log "no test ran"; status=1; fi
+if [ "$failed" != 0 ] || [ "$broken" != 0 ]; then status=1; fi
+printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+exit "$status"
