@@ -68,8 +68,9 @@ has_docker() {
 if ! has_processes; then
   if can_install; then install_packages rabbitmq-server || true; else log "rabbitmq-server is missing and cannot be installed from here"; fi
 fi
-# The tests that exchange messages with Celery run it.
-if ! python3 -c 'import celery' 2>/dev/null; then
+# The tests that exchange messages with Celery run it. Debian's own python has it, which need not be the first on the PATH.
+has_celery() { /usr/bin/python3 -c 'import celery' 2>/dev/null || python3 -c 'import celery' 2>/dev/null; }
+if ! has_celery; then
   if can_install; then install_packages python3-celery || true; else log "python3-celery is missing and cannot be installed from here"; fi
 fi
 
@@ -101,7 +102,11 @@ export TESTCONTAINERS_HOST_OVERRIDE="${TESTCONTAINERS_HOST_OVERRIDE-127.0.0.1}"
 # --- Build and run ------------------------------------------------------------------------------
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
-dotnet build Jobs.sln -c Release --nologo -v quiet
+if ! dotnet build Jobs.sln -c Release --nologo -v quiet; then
+  log "the build failed; counted as one failure"
+  echo "0 passed, 1 failed, 0 skipped"
+  exit 1
+fi
 
 filter=
 rest=()

@@ -38,7 +38,9 @@ public sealed class BrokerCrashTests(BrokerFixture brokers)
 
         await using var second = await factory.CreateConnectionAsync(cancellation);
         await using var after = await second.CreateChannelAsync(cancellationToken: cancellation);
-        Assert.Equal(1u, (await after.QueueDeclarePassiveAsync(queue, cancellation)).MessageCount);
+        // A quorum queue answers with 0 until it has read its log.
+        await Eventually.BecomesAsync(
+            async () => await after.MessageCountAsync(queue, cancellation) == 1, TimeSpan.FromSeconds(30), "the confirmed message to be back");
         await after.QueueDeleteAsync(queue, cancellationToken: cancellation);
     }
 }

@@ -25,7 +25,8 @@ public sealed class LocalClusterTests
         await cluster.AllRunAsync();
         await using var connection = await new ConnectionFactory { Uri = cluster.AmqpUris[2] }.CreateConnectionAsync(cancellation);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellation);
-        Assert.Equal(2u, (await channel.QueueDeclarePassiveAsync(queue, cancellation)).MessageCount);
+        await Eventually.BecomesAsync(
+            async () => await channel.MessageCountAsync(queue, cancellation) == 2, TimeSpan.FromSeconds(30), "both confirmed messages to be counted");
 
         async Task PublishAsync(Uri uri)
         {
