@@ -1,10 +1,17 @@
+using System.Globalization;
+using Jobs.Registry;
+
 namespace Jobs.Beat;
 
 /// <summary>A named schedule: when, what, and what to do about slots that were missed.</summary>
 sealed record Schedule
 {
+    /// <exception cref="ArgumentException">The name or the policy is not valid.</exception>
     public Schedule(string name, SlotSource slots, Job job, MisfirePolicy misfire)
     {
+        ArgumentNullException.ThrowIfNull(slots);
+        ArgumentNullException.ThrowIfNull(job);
+        Validate(name, misfire);
         Name = name;
         Slots = slots;
         Job = job;
@@ -18,15 +25,51 @@ sealed record Schedule
     public Job Job { get; }
 
     public MisfirePolicy Misfire { get; }
+
+    /// <exception cref="ArgumentException">The name cannot be part of a job id, or there is no such policy.</exception>
+    public static void Validate(string name, MisfirePolicy misfire)
+    {
+        // The alphabet and length of task names leave room for the slot within the 255 bytes of an id.
+        if (!TaskName.IsValid(name))
+        {
+            throw new ArgumentException(
+                $"'{name}' is not a name for a schedule: use 1 to {TaskName.MaxLength} letters, digits, '.', '_', '-' or ':', beginning with a letter or '_', for example 'news.nightly'.");
+        }
+
+        // Configuration accepts a number for an enum, whatever the number.
+        if (!Enum.IsDefined(misfire))
+        {
+            throw new ArgumentException($"{misfire} is not a misfire policy: use Once, Skip or All.");
+        }
+    }
+
+    /// <summary>The job of one slot. Its id is made of name and slot alone, so that two beats can only ever produce the same job.</summary>
+    public Job JobAt(DateTimeOffset slot) =>
+        Job with { Id = string.Create(CultureInfo.InvariantCulture, $"{Name}@{slot.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}") };
+
+    /// <summary>The slot to fire now, given that all up to <paramref name="after"/> are dealt with. A slot later than the threshold is missed.</summary>
+    public DueSlot Due(DateTimeOffset after, DateTimeOffset now, TimeSpan threshold, int cap)
+    {
+        var keep = Misfire switch { MisfirePolicy.Once => 1, MisfirePolicy.All => cap, _ => 0 };
+        var missed = new Queue<DateTimeOffset>();
+        var dropped = 0;
+        var slot = Slots.Next(after);
+        for (; slot <= now && now - slot > threshold; slot = Slots.Next(slot.Value))
+        {
+            missed.Enqueue(slot.Value);
+            if (missed.Count > keep)
+            {
+                after = missed.Dequeue();
+                dropped++;
+            }
+        }
+
+        return new(missed.TryPeek(out var oldest) ? oldest : slot <= now ? slot : null, after, dropped);
+    }
 }
 
-/// <summary>The moments at which a schedule fires. A pure function of time.</summary>
-abstract class SlotSource
-{
-    public static SlotSource Cron(string expression, TimeZoneInfo timeZone) => throw new NotImplementedException();
-
-    public static SlotSource Every(TimeSpan interval) => throw new NotImplementedException();
-
-    /// <summary>The first slot after that moment, or <see langword="null"/> when there is none any more.</summary>
-    public abstract DateTimeOffset? Next(DateTimeOffset after);
-}
+/// <summary>What is due of one schedule at one moment.</summary>
+/// <param name="Slot">The slot to fire, or <see langword="null"/> for none.</param>
+/// <param name="After">All slots up to here are dealt with.</param>
+/// <param name="Dropped">How many slots the misfire policy gave up just now.</param>
+readonly record struct DueSlot(DateTimeOffset? Slot, DateTimeOffset After, int Dropped);

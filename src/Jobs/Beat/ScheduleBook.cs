@@ -1,0 +1,147 @@
+using System.Text.Json;
+using Jobs.Registry;
+using Jobs.Wire;
+
+namespace Jobs.Beat;
+
+/// <summary>All schedules of the application: from attributes, from code and from configuration. Built once at start.</summary>
+sealed class ScheduleBook
+{
+    readonly Dictionary<string, (Schedule Schedule, string Origin)> byName = new(StringComparer.Ordinal);
+    readonly List<string> problems = [];
+
+    ScheduleBook()
+    {
+    }
+
+    public IEnumerable<Schedule> Schedules => byName.Values.Select(entry => entry.Schedule);
+
+    /// <summary>Reads them all; what is wrong with any of them goes to <paramref name="problems"/>, so that a start can report everything at once.</summary>
+    public static ScheduleBook Create(TaskRegistry registry, IEnumerable<Schedule> fromCode, BeatOptions options, out IReadOnlyList<string> problems)
+    {
+        var book = new ScheduleBook();
+        foreach (var task in registry.All)
+        {
+            book.AddAttributes(task);
+        }
+
+        foreach (var schedule in fromCode)
+        {
+            book.Add(schedule, "in code");
+        }
+
+        foreach (var (name, schedule) in options.Schedules)
+        {
+            // "name": null in a JSON file binds as null.
+            book.AddConfigured(name, schedule ?? new(), registry);
+        }
+
+        problems = book.problems;
+        return book;
+    }
+
+    void AddAttributes(TaskDefinition task)
+    {
+        var unnamed = 0;
+        foreach (var attribute in task.Schedules)
+        {
+            var name = attribute.Name ?? (++unnamed == 1 ? task.Name : $"{task.Name}-{unnamed}");
+            var origin = $"on task '{task.Name}'";
+            SlotSource? slots = null;
+            if (Try(origin, () => Schedule.Validate(name, attribute.Misfire))
+                & Try(origin, () => slots = Slots(attribute.Cron, attribute.Every, attribute.TimeZone)))
+            {
+                Add(new(name, slots!, new Job(task, JobArguments.None), attribute.Misfire), origin);
+            }
+        }
+    }
+
+    void AddConfigured(string name, ScheduleOptions options, TaskRegistry registry)
+    {
+        var origin = $"Jobs:Beat:Schedules:{name}";
+        SlotSource? slots = null;
+        Job? job = null;
+        (IReadOnlyList<object?>? Positional, IReadOnlyDictionary<string, object?>? Keywords) arguments = default;
+
+        // & and not &&: each part of an entry reports its own problem.
+        if (Try(origin, () => Schedule.Validate(name, options.Misfire))
+            & Try(origin, () => slots = Slots(options.Cron, options.Every, options.TimeZone))
+            & Try(origin, () => arguments = ReadArguments(options.Arguments))
+            & Try(origin, () => ValidateQueue(options.Queue))
+            & Try(origin, () => job = new Job(Required(options.Task), arguments.Positional, arguments.Keywords)))
+        {
+            // Found or not: the task may live in another program.
+            Add(new(name, slots!, job! with { Definition = registry.Find(job.Task), Queue = options.Queue }, options.Misfire), "in Jobs:Beat:Schedules");
+        }
+    }
+
+    void Add(Schedule schedule, string origin)
+    {
+        if (!byName.TryAdd(schedule.Name, (schedule, origin)))
+        {
+            problems.Add($"Two schedules are called '{schedule.Name}': one {byName[schedule.Name].Origin} and one {origin}. Rename one: the name makes the ids of its jobs.");
+        }
+    }
+
+    bool Try(string origin, Action read)
+    {
+        try
+        {
+            read();
+            return true;
+        }
+        catch (ArgumentException e)
+        {
+            problems.Add($"{origin}: {e.Message}");
+            return false;
+        }
+    }
+
+    static string Required(string? task) =>
+        string.IsNullOrWhiteSpace(task) ? throw new ArgumentException("Task is missing: give the name of the task to run.") : task;
+
+    static void ValidateQueue(string? queue)
+    {
+        if (queue is not null && !QueueName.IsValid(queue))
+        {
+            throw new ArgumentException($"Queue '{queue}': {QueueName.Rule}.");
+        }
+    }
+
+    static SlotSource Slots(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
+    {
+        (false, null) => SlotSource.Cron(cron!, Zone(timeZone)),
+        (true, { } interval) when timeZone is null => SlotSource.Every(interval),
+        (true, { }) => throw new ArgumentException($"TimeZone '{timeZone}' has no meaning with Every: remove it, or use Cron."),
+        _ => throw new ArgumentException("give exactly one of Cron and Every."),
+    };
+
+    static TimeZoneInfo Zone(string? id) =>
+        id is null ? TimeZoneInfo.Utc
+        : TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone) ? zone
+        : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container may need the package tzdata).");
+
+    static (IReadOnlyList<object?>?, IReadOnlyDictionary<string, object?>?) ReadArguments(string? json)
+    {
+        if (string.IsNullOrWhiteSpace(json))
+        {
+            return default;
+        }
+
+        const string Fitting = "use a JSON array of positional or a JSON object of keyword arguments, for example [\"cricket\"] or {\"source\":\"cricket\"}.";
+        try
+        {
+            var value = JsonElement.Parse(json, new() { AllowDuplicateProperties = false });
+            return value.ValueKind switch
+            {
+                JsonValueKind.Array => ([.. value.EnumerateArray()], null),
+                JsonValueKind.Object => (null, value.EnumerateObject().ToDictionary(p => p.Name, object? (p) => p.Value)),
+                _ => throw new ArgumentException($"Arguments '{json}' is a JSON {value.ValueKind}: {Fitting}"),
+            };
+        }
+        catch (JsonException e)
+        {
+            throw new ArgumentException($"Arguments '{json}' is not JSON ({e.Message.TrimEnd('.')}): {Fitting}", e);
+        }
+    }
+}

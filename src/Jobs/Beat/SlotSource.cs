@@ -1,0 +1,56 @@
+using Cronos;
+
+namespace Jobs.Beat;
+
+/// <summary>The moments at which a schedule fires. A pure function of time, so any number of beats agree on it.</summary>
+abstract class SlotSource
+{
+    /// <summary>The first slot after that moment, in UTC, or <see langword="null"/> when there is none any more.</summary>
+    public abstract DateTimeOffset? Next(DateTimeOffset after);
+
+    /// <exception cref="ArgumentException">The expression is not valid, or no date ever fits it.</exception>
+    public static SlotSource Cron(string expression, TimeZoneInfo timeZone)
+    {
+        ArgumentNullException.ThrowIfNull(expression);
+        ArgumentNullException.ThrowIfNull(timeZone);
+        try
+        {
+            var fields = expression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
+            var slots = new CronSlots(CronExpression.Parse(expression, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard), timeZone);
+            return slots.Next(DateTimeOffset.UnixEpoch) is null ? throw NotCron("no date ever fits it") : slots;
+        }
+        catch (CronFormatException e)
+        {
+            throw NotCron(e.Message, e);
+        }
+
+        ArgumentException NotCron(string why, Exception? inner = null) => new(
+            $"'{expression}' is not a cron expression: {why.TrimEnd('.')}. "
+            + "Use five fields (minute, hour, day of month, month, day of week), or six with seconds first, for example '*/15 * * * *'.",
+            inner);
+    }
+
+    /// <exception cref="ArgumentException">The interval is shorter than one second.</exception>
+    public static SlotSource Every(TimeSpan interval) =>
+        // Ids name a slot to the second: a shorter interval would give two slots one id.
+        interval >= TimeSpan.FromSeconds(1)
+            ? new IntervalSlots(interval)
+            : throw new ArgumentException($"{interval} is too short an interval for a schedule: use one second or more.");
+}
+
+/// <summary>Slots of a cron expression; both changes of daylight saving are as Cronos defines them.</summary>
+sealed class CronSlots(CronExpression expression, TimeZoneInfo timeZone) : SlotSource
+{
+    public override DateTimeOffset? Next(DateTimeOffset after) => expression.GetNextOccurrence(after, timeZone)?.ToUniversalTime();
+}
+
+/// <summary>Whole multiples of the interval since 1970-01-01 UTC: neither a restart nor a late wake-up shifts them.</summary>
+sealed class IntervalSlots(TimeSpan interval) : SlotSource
+{
+    public override DateTimeOffset? Next(DateTimeOffset after)
+    {
+        var sinceEpoch = after - DateTimeOffset.UnixEpoch;
+        var untilNext = TimeSpan.FromTicks(interval.Ticks - sinceEpoch.Ticks % interval.Ticks);
+        return untilNext > DateTimeOffset.MaxValue - after ? null : (after + untilNext).ToUniversalTime();
+    }
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using Jobs.Beat;
+using Xunit;
+
+namespace Jobs.Tests.Beat;
+
+public sealed class SlotSourceTests
+{
+    [Fact]
+    public void A_cron_expression_of_five_fields_fires_on_the_minute()
+    {
+        var slots = SlotSource.Cron("*/15 * * * *", TimeZoneInfo.Utc);
+
+        Assert.Equal(Utc("2026-03-01 10:15"), slots.Next(Utc("2026-03-01 10:00:01")));
+        Assert.Equal(Utc("2026-03-01 10:30"), slots.Next(Utc("2026-03-01 10:15")));
+    }
+
+    [Fact]
+    public void A_cron_expression_of_six_fields_begins_with_seconds()
+    {
+        var slots = SlotSource.Cron("*/20 0 12 * * *", TimeZoneInfo.Utc);
+
+        Assert.Equal(["12:00:00", "12:00:20", "12:00:40"], Between(slots, "2026-03-01 00:00", "2026-03-02 00:00").Select(s => s.ToString("HH:mm:ss", CultureInfo.InvariantCulture)));
+    }
+
+    [Fact]
+    public void A_slot_is_in_UTC_whatever_the_zone()
+    {
+        var slot = SlotSource.Cron("0 6 * * *", Zone("Asia/Kolkata")).Next(Utc("2026-03-01 00:00"));
+
+        Assert.Equal(Utc("2026-03-01 00:30"), slot);
+        Assert.Equal(TimeSpan.Zero, slot!.Value.Offset);
+    }
+
+    [Theory]
+    [InlineData("* * * *")]
+    [InlineData("61 * * * *")]
+    [InlineData("every day")]
+    [InlineData("")]
+    [InlineData("* * * * * * *")]
+    public void A_bad_cron_expression_is_refused_with_what_fits(string expression)
+    {
+        var e = Assert.Throws<ArgumentException>(() => SlotSource.Cron(expression, TimeZoneInfo.Utc));
+
+        Assert.Contains($"'{expression}'", e.Message);
+        Assert.Contains("five fields", e.Message);
+    }
+
+    [Fact]
+    public void A_cron_expression_that_no_date_fits_is_refused() =>
+        Assert.Contains("no date", Assert.Throws<ArgumentException>(() => SlotSource.Cron("0 0 30 2 *", TimeZoneInfo.Utc)).Message);
+
+    [Fact]
+    public void Interval_slots_are_whole_multiples_since_the_epoch()
+    {
+        var interval = TimeSpan.FromMinutes(7);
+        var slots = SlotSource.Every(interval);
+
+        foreach (var slot in Between(slots, "2026-01-01 00:03:13", "2026-01-03 00:00"))
+        {
+            Assert.Equal(0, (slot - DateTimeOffset.UnixEpoch).Ticks % interval.Ticks);
+        }
+
+        Assert.Equal(DateTimeOffset.UnixEpoch + interval, slots.Next(DateTimeOffset.UnixEpoch));
+        Assert.Null(slots.Next(DateTimeOffset.MaxValue));
+    }
+
+    [Fact]
+    public void An_interval_under_one_second_is_refused()
+    {
+        SlotSource.Every(TimeSpan.FromSeconds(1));
+
+        Assert.Contains("00:00:00.9990000", Assert.Throws<ArgumentException>(() => SlotSource.Every(TimeSpan.FromMilliseconds(999))).Message);
+        Assert.Throws<ArgumentException>(() => SlotSource.Every(TimeSpan.FromDays(-1)));
+    }
+
+    // The zone, and the local night in which an hour (Lord Howe: half an hour) is left out.
+    [Theory]
+    [InlineData("Europe/Berlin", "2026-03-29", "02:30", "03:00")]
+    [InlineData("America/New_York", "2026-03-08", "02:30", "03:00")]
+    [InlineData("Australia/Lord_Howe", "2026-10-04", "02:15", "02:30")]
+    public void A_time_left_out_in_spring_fires_once_right_after_the_gap(string zone, string night, string skipped, string firesAt)
+    {
+        var at = TimeOnly.Parse(skipped, CultureInfo.InvariantCulture);
+        var slots = SlotSource.Cron($"{at.Minute} {at.Hour} * * *", Zone(zone));
+
+        Assert.Equal([$"{night} {firesAt}"], LocalSlotsOf(slots, zone, night));
+    }
+
+    [Theory]
+    [InlineData("Europe/Berlin", "2026-10-25", "02:30")]
+    [InlineData("America/New_York", "2026-11-01", "01:30")]
+    [InlineData("Australia/Lord_Howe", "2026-04-05", "01:45")]
+    public void A_time_that_comes_twice_in_autumn_fires_once(string zone, string night, string twice)
+    {
+        var at = TimeOnly.Parse(twice, CultureInfo.InvariantCulture);
+        var slots = SlotSource.Cron($"{at.Minute} {at.Hour} * * *", Zone(zone));
+
+        Assert.Equal([$"{night} {twice}"], LocalSlotsOf(slots, zone, night));
+    }
+
+    // Through both nights and all the days between: real time passes evenly, so the count is that of elapsed quarters.
+    [Theory]
+    [InlineData("Europe/Berlin")]
+    [InlineData("America/New_York")]
+    [InlineData("Australia/Lord_Howe")]
+    [InlineData("Asia/Kolkata")]
+    public void Every_quarter_of_a_year_fires_exactly_once_through_both_changes(string zone)
+    {
+        var slots = Between(SlotSource.Cron("*/15 * * * *", Zone(zone)), "2026-01-01 00:00", "2027-01-01 00:00");
+
+        Assert.Equal(365 * 24 * 4, slots.Count);
+        Assert.All(slots.Zip(slots.Skip(1)), pair => Assert.Equal(TimeSpan.FromMinutes(15), pair.Second - pair.First));
+    }
+
+    [Theory]
+    [InlineData("Europe/Berlin")]
+    [InlineData("America/New_York")]
+    [InlineData("Australia/Lord_Howe")]
+    [InlineData("Asia/Kolkata")]
+    public void A_daily_job_fires_once_on_each_local_day_of_a_year(string zone)
+    {
+        // 02:00 exists everywhere but in Berlin's, New York's and Lord Howe's spring night, and comes twice in Berlin's autumn night.
+        var slots = Between(SlotSource.Cron("0 2 * * *", Zone(zone)), "2026-01-01 00:00", "2027-01-01 00:00");
+        var days = slots.Select(slot => TimeZoneInfo.ConvertTime(slot, Zone(zone)).Date).ToList();
+
+        Assert.Equal(365, slots.Count);
+        Assert.Equal(days, days.Distinct());
+    }
+
+    static IEnumerable<string> LocalSlotsOf(SlotSource slots, string zone, string day) =>
+        Between(slots, $"{day} 00:00", $"{day} 00:00", TimeSpan.FromDays(2))
+            .Select(slot => TimeZoneInfo.ConvertTime(slot, Zone(zone)).ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture))
+            .Where(local => local.StartsWith(day, StringComparison.Ordinal));
+
+    static List<DateTimeOffset> Between(SlotSource slots, string from, string to, TimeSpan margin = default)
+    {
+        var found = new List<DateTimeOffset>();
+        for (var slot = slots.Next(Utc(from) - margin); slot <= Utc(to) + margin; slot = slots.Next(slot.Value))
+        {
+            found.Add(slot.Value);
+        }
+
+        return found;
+    }
+
+    static TimeZoneInfo Zone(string id) => TimeZoneInfo.FindSystemTimeZoneById(id);
+
+    static DateTimeOffset Utc(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+}
