@@ -1,3 +1,4 @@
+using Jobs.Beat;
 using Jobs.Registry;
 using Jobs.Transport;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,18 +15,19 @@ sealed class StartupCheck(IServiceProvider services) : IHostedService
     {
         var problems = new List<string>();
         problems.AddRange(services.GetRequiredService<IOptions<JobsOptions>>().Value.Problems());
-        if (services.GetService<IOptions<WorkerOptions>>() is { } worker)
-        {
-            problems.AddRange(worker.Value.Problems());
-        }
+        problems.AddRange(services.GetRequiredService<IOptions<WorkerOptions>>().Value.Problems());
 
-        if (services.GetService<IOptions<BeatOptions>>() is { } beat)
-        {
-            problems.AddRange(beat.Value.Problems());
-        }
-
+        var tasks = services.GetRequiredService<TaskRegistry>();
+        problems.AddRange(tasks.Problems);
         problems.AddRange(services.GetRequiredService<JobTransport>().Problems());
-        problems.AddRange(services.GetRequiredService<TaskRegistry>().Problems);
+        if (services.GetServices<IHostedService>().OfType<BeatService>().Any())
+        {
+            var beat = services.GetRequiredService<IOptions<BeatOptions>>().Value;
+            problems.AddRange(beat.Problems());
+            _ = ScheduleBook.Create(tasks, services.GetServices<Schedule>(), beat, out var scheduleProblems);
+            problems.AddRange(scheduleProblems);
+        }
+
         return problems.Count == 0
             ? Task.CompletedTask
             : throw new OptionsValidationException(nameof(JobsOptions), typeof(JobsOptions), problems);
