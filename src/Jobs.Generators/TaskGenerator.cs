@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Jobs.Generators;
 
@@ -20,7 +19,7 @@ public sealed class TaskGenerator : IIncrementalGenerator
         var results = context.SyntaxProvider
             .ForAttributeWithMetadataName(
                 "Jobs.TaskAttribute",
-                static (node, _) => node is MethodDeclarationSyntax,
+                static (_, _) => true, // local functions and accessors too: they are told why not
                 static (c, cancellationToken) => new TaskParser((IMethodSymbol)c.TargetSymbol, c.Attributes[0], cancellationToken).Parse())
             .WithTrackingName("Results");
         context.RegisterSourceOutput(results.SelectMany(static (r, _) => r.Problems), Report);
@@ -34,7 +33,7 @@ public sealed class TaskGenerator : IIncrementalGenerator
         foreach (var (attribute, name) in new[] { ("Jobs.CronAttribute", "Cron"), ("Jobs.EveryAttribute", "Every") })
         {
             var lonely = context.SyntaxProvider
-                .ForAttributeWithMetadataName(attribute, static (node, _) => node is MethodDeclarationSyntax, (c, cancellationToken) => Lonely(c, name, cancellationToken))
+                .ForAttributeWithMetadataName(attribute, static (_, _) => true, (c, cancellationToken) => Lonely(c, name, cancellationToken))
                 .Where(static p => p is not null);
             context.RegisterSourceOutput(lonely, static (output, problem) => Report(output, problem!));
         }

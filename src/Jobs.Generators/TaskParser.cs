@@ -68,14 +68,13 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
                 "Declare it in a class that can be created");
         }
 
-        if (method.DeclaredAccessibility != Accessibility.Public)
-        {
-            Report(Diagnostics.NotReachable, location, display, "it is not public", "Make the method public");
-        }
-
         if (method.MethodKind != MethodKind.Ordinary)
         {
             Report(Diagnostics.NotReachable, location, display, "it is not an ordinary method", "Move it to a method of a class");
+        }
+        else if (method.DeclaredAccessibility != Accessibility.Public)
+        {
+            Report(Diagnostics.NotReachable, location, display, "it is not public", "Make the method public");
         }
 
         var isPublic = true;

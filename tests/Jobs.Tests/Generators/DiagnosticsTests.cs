@@ -139,6 +139,7 @@ public sealed class DiagnosticsTests
     [InlineData("public class NewsTasks { [Task] internal void A() { } }", "it is not public")]
     [InlineData("public class NewsTasks { [Task] void A() { } }", "it is not public")]
     [InlineData("public class Outer { class NewsTasks { [Task] public void A() { } } }", "NewsTasks is not visible")]
+    [InlineData("public class NewsTasks { public void A() { B(); [Task] void B() { } } }", "it is not an ordinary method")]
     [InlineData("file class NewsTasks { [Task] public void A() { } }", "NewsTasks is not visible")]
     public void A_method_that_nobody_can_call_fails_the_build(string source, string reason) =>
         Assert.Contains(reason, OneIn("JOBS108", source).Text(), StringComparison.Ordinal);
