@@ -94,7 +94,7 @@ static class DefinitionEmitter
                 code.Line($"return {call};");
                 break;
             default:
-                code.Line($"return new global::System.Threading.Tasks.ValueTask{result}({call});");
+                code.Line($"return new global::System.Threading.Tasks.ValueTask{result}({call}{(task.MayReturnNoTask ? "!" : "")});");
                 break;
         }
     }

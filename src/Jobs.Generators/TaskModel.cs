@@ -14,6 +14,7 @@ sealed record TaskModel(
     string Factory,
     bool IsStatic,
     ReturnKind Returns,
+    bool MayReturnNoTask,
     string? Result,
     EquatableArray<ParameterModel> Parameters,
     string Name,

@@ -43,6 +43,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             Names.WithoutSuffix(method.Name, "Async"),
             method.IsStatic,
             kind,
+            kind is (ReturnKind.Task or ReturnKind.TaskOf) && method.ReturnType.NullableAnnotation == NullableAnnotation.Annotated,
             result?.ToDisplayString(TypeParser.FullName),
             parameters,
             name,
