@@ -17,14 +17,15 @@ public sealed class BrokerCrashTests(BrokerFixture brokers)
             return;
         }
 
+        // Not a quorum queue: RabbitMQ 3.10 forgets one ("0 registered servers") that was declared just before its only node was killed.
         var queue = TestBroker.NewName("crash");
         var factory = new ConnectionFactory { Uri = broker.AmqpUri, AutomaticRecoveryEnabled = false };
         await using var connection = await factory.CreateConnectionAsync(cancellation);
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(true, true), cancellation);
         await channel.QueueDeclareAsync(
             queue, durable: true, exclusive: false, autoDelete: false,
-            new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: cancellation);
-        await channel.BasicPublishAsync("", queue, mandatory: true, new byte[] { 1 }, cancellation);
+            new Dictionary<string, object?> { ["x-queue-type"] = "classic" }, cancellationToken: cancellation);
+        await channel.BasicPublishAsync("", queue, mandatory: true, new BasicProperties { Persistent = true }, new byte[] { 1 }, cancellation);
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         connection.ConnectionShutdownAsync += (_, _) =>
         {
@@ -38,7 +39,6 @@ public sealed class BrokerCrashTests(BrokerFixture brokers)
 
         await using var second = await factory.CreateConnectionAsync(cancellation);
         await using var after = await second.CreateChannelAsync(cancellationToken: cancellation);
-        // A quorum queue answers with 0 until it has read its log.
         await Eventually.BecomesAsync(
             async () => await after.MessageCountAsync(queue, cancellation) == 1, TimeSpan.FromSeconds(30), "the confirmed message to be back");
         await after.QueueDeleteAsync(queue, cancellationToken: cancellation);
