@@ -127,7 +127,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
     };
 
     /// <summary>2^28 − 1 seconds, what 28 binary levels can hold: eight and a half years.</summary>
-    static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds((1 << 28) - 1);
+    internal static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds((1 << 28) - 1);
 
     static void Validate(Job job, string id, string queue)
     {
@@ -146,9 +146,9 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
             throw new ArgumentException($"Job '{job.Task}' has priority {job.Priority}; it must be 0 to 9.", nameof(job));
         }
 
-        if (job.Expires <= TimeSpan.Zero)
+        if (job.Expires <= TimeSpan.Zero || job.Expires > MaxDelay)
         {
-            throw new ArgumentException($"Job '{job.Task}' expires after {job.Expires}; that must be positive.", nameof(job));
+            throw new ArgumentException($"Job '{job.Task}' expires after {job.Expires}; that must be positive, and at most {MaxDelay.TotalDays:0} days.", nameof(job));
         }
 
         foreach (var (name, value) in job.Headers ?? System.Collections.Immutable.ImmutableDictionary<string, object?>.Empty)

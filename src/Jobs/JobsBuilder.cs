@@ -69,7 +69,11 @@ public sealed class JobsBuilder
     /// <summary>Runs jobs in this process.</summary>
     public JobsBuilder AddWorker(Action<WorkerOptions>? configure = null)
     {
-        Services.AddOptions<WorkerOptions>().BindConfiguration("Jobs:Worker");
+        if (!Has<WorkerService>())
+        {
+            Services.AddOptions<WorkerOptions>().BindConfiguration("Jobs:Worker");
+        }
+
         Services.Configure(configure ?? (_ => { }));
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
         Services.TryAddSingleton<Executor>();
@@ -81,7 +85,11 @@ public sealed class JobsBuilder
     /// <summary>Fires schedules in this process.</summary>
     public JobsBuilder AddBeat(Action<BeatOptions>? configure = null)
     {
-        Services.AddOptions<BeatOptions>().BindConfiguration("Jobs:Beat");
+        if (!Has<BeatService>())
+        {
+            Services.AddOptions<BeatOptions>().BindConfiguration("Jobs:Beat");
+        }
+
         Services.Configure(configure ?? (_ => { }));
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BeatService>());
         return this;
@@ -111,4 +119,7 @@ public sealed class JobsBuilder
         Services.AddSingleton(new Schedule(name, SlotSource.Every(every), job, misfire));
         return this;
     }
+
+    // Bound again by a second call, configuration would overwrite what the first call's code set.
+    bool Has<TService>() => Services.Any(s => s.ImplementationType == typeof(TService));
 }

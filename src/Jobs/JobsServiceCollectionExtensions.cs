@@ -14,7 +14,11 @@ public static class JobsServiceCollectionExtensions
     /// <summary>Adds the dispatcher, and what <paramref name="configure"/> asks for. Alone it makes a process that only enqueues.</summary>
     public static IServiceCollection AddJobs(this IServiceCollection services, Action<JobsBuilder> configure)
     {
-        services.AddOptions<JobsOptions>().BindConfiguration("Jobs");
+        if (services.All(s => s.ServiceType != typeof(IJobDispatcher))) // once, and first: what code sets in any later call wins
+        {
+            services.AddOptions<JobsOptions>().BindConfiguration("Jobs");
+        }
+
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
         services.TryAddSingleton<JobTransport, MissingTransport>();

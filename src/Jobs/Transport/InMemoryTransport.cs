@@ -142,6 +142,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         readonly System.Threading.Channels.Channel<InMemoryDelivery> ready = System.Threading.Channels.Channel.CreateUnbounded<InMemoryDelivery>();
         readonly HashSet<InMemoryDelivery> inHand = [];
         readonly Lock gate = new();
+        long taken;
         bool stopped;
 
         public InMemorySubscription(InMemoryTransport transport, InMemoryQueue[] queues, int prefetch)
@@ -181,7 +182,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
                     while (unsettled[i] < prefetch && queues[i].TryTake(out var entry))
                     {
                         unsettled[i]++;
-                        var delivery = new InMemoryDelivery(this, i, entry);
+                        var delivery = new InMemoryDelivery(this, i, entry, ++taken);
                         inHand.Add(delivery);
                         ready.Writer.TryWrite(delivery);
                     }
@@ -220,7 +221,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
             InMemoryDelivery[] left;
             lock (gate)
             {
-                left = [.. inHand];
+                left = [.. inHand.OrderByDescending(d => d.Number)]; // last first, as above
             }
 
             foreach (var delivery in left)
@@ -229,8 +230,10 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
             }
         }
 
-        sealed class InMemoryDelivery(InMemorySubscription subscription, int index, Entry entry) : Delivery
+        sealed class InMemoryDelivery(InMemorySubscription subscription, int index, Entry entry, long number) : Delivery
         {
+            public long Number => number;
+
             public override string Queue => subscription.queues[index].Name;
 
             public override JobMessage Message => entry.Message;

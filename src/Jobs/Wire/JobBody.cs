@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Jobs.Wire;
 
@@ -32,11 +33,42 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
                 throw new JobFormatException("The body has more than three elements.");
             }
 
+            CheckText(body.Span);
             return new(arguments, keywords, embed);
         }
         catch (JsonException e)
         {
             throw new JobFormatException($"The body is not JSON: {e.Message}", e);
+        }
+    }
+
+    // The reader accepts bytes and escapes that are no text, and throws InvalidOperationException where they are read later.
+    static void CheckText(ReadOnlySpan<byte> body)
+    {
+        if (!Utf8.IsValid(body))
+        {
+            throw new JobFormatException("The body is not UTF-8.");
+        }
+
+        if (body.IndexOf("\\ud"u8) < 0 && body.IndexOf("\\uD"u8) < 0)
+        {
+            return;
+        }
+
+        try
+        {
+            var reader = new Utf8JsonReader(body);
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+                {
+                    reader.GetString();
+                }
+            }
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new JobFormatException("The body has text with half a surrogate pair in it.", e);
         }
     }
 

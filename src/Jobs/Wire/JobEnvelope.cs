@@ -113,8 +113,8 @@ sealed class JobEnvelope
 
     static int Count(string name, object value) => value switch
     {
-        int i and >= 0 => i,
-        long l and >= 0 and <= int.MaxValue => (int)l,
+        int i and >= 0 and < int.MaxValue => i, // the next one must be a count too
+        long l and >= 0 and < int.MaxValue => (int)l,
         short s and >= 0 => s,
         byte b => b,
         _ => throw Wrong(name, value, "a count"),

@@ -30,13 +30,13 @@ public sealed record JobMessage
     /// <summary>When it was published, in seconds since 1970; 0 when the sender did not say.</summary>
     public long Timestamp { get; init; }
 
-    /// <summary>A copy to publish again: its own header dictionary, without what the broker added.</summary>
+    /// <summary>A copy to publish again: its own header dictionary, without what the broker added and without the deliveries of this attempt.</summary>
     internal JobMessage Copy()
     {
         var headers = new Dictionary<string, object?>(Headers.Count + 6);
         foreach (var (name, value) in Headers)
         {
-            if (!WireHeaders.IsBrokers(name))
+            if (!WireHeaders.IsBrokers(name) && name != WireHeaders.Deliveries)
             {
                 headers[name] = value;
             }

@@ -60,7 +60,7 @@ sealed class Executor(
         {
             if (early > heldHere)
             {
-                return new Outcome.Retry(delivery.Message.Copy(), early);
+                return new Outcome.Retry(delivery.Message.Copy(), early < JobDispatcher.MaxDelay ? early : JobDispatcher.MaxDelay);
             }
 
             await Task.Delay(early, time, CancellationToken.None).ConfigureAwait(false);
@@ -129,6 +129,7 @@ sealed class Executor(
 
         var delay = (e as RetryJobException)?.After
             ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, Random.Shared.NextDouble());
+        delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > JobDispatcher.MaxDelay ? JobDispatcher.MaxDelay : delay;
         Log.Retrying(logger, envelope.Task, envelope.Id, envelope.Retries + 1, maxRetries, delay, e);
         return new Outcome.Retry(envelope.Retry(time.GetUtcNow() + delay), delay);
     }

@@ -9,7 +9,9 @@ static class RetryPolicy
     /// <param name="random">0 to 1.</param>
     public static TimeSpan Delay(int retry, TimeSpan first, TimeSpan max, double random)
     {
-        var ceiling = Math.Min(first.TotalSeconds * Math.Pow(2, retry), max.TotalSeconds);
-        return TimeSpan.FromSeconds(ceiling * random);
+        // 2^62 seconds is for ever; an infinite power times a delay of zero would be no number.
+        var ceiling = Math.Min(first.TotalSeconds * Math.Pow(2, Math.Min(retry, 62)), max.TotalSeconds);
+        var ticks = ceiling * random * TimeSpan.TicksPerSecond;
+        return ticks < long.MaxValue ? new((long)ticks) : TimeSpan.MaxValue;
     }
 }

@@ -11,9 +11,12 @@ sealed class Worker(Executor executor, Settlement settlement, ILogger<Worker> lo
     public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupt)
     {
         var slots = new Task[concurrency];
-        for (var i = 0; i < slots.Length; i++)
+        using (ExecutionContext.SuppressFlow()) // what flows where the host is started – its trace, its culture – is not the jobs'
         {
-            slots[i] = Task.Run(RunSlotAsync, CancellationToken.None);
+            for (var i = 0; i < slots.Length; i++)
+            {
+                slots[i] = Task.Run(RunSlotAsync, CancellationToken.None);
+            }
         }
 
         return Task.WhenAll(slots);
@@ -30,6 +33,7 @@ sealed class Worker(Executor executor, Settlement settlement, ILogger<Worker> lo
 
     async ValueTask RunOneAsync(Delivery delivery, CancellationToken interrupt)
     {
+        var id = delivery.Message.CorrelationId; // a settled delivery may have no message any more
         try
         {
             var outcome = await executor.ExecuteAsync(delivery, interrupt).ConfigureAwait(false);
@@ -39,8 +43,21 @@ sealed class Worker(Executor executor, Settlement settlement, ILogger<Worker> lo
         {
             // Not the job's fault: the framework or the broker failed. Never ack here, that would lose
             // the job. Give it back; if the channel is gone the broker redelivers on its own.
-            Log.SettlementFailed(logger, delivery.Queue, delivery.Message.CorrelationId, e);
+            Log.SettlementFailed(logger, delivery.Queue, id, e);
+            await ReleaseAsync(delivery, id).ConfigureAwait(false);
+        }
+    }
+
+    // The slot must outlive whatever a transport throws: a worker without slots looks alive and runs nothing.
+    async ValueTask ReleaseAsync(Delivery delivery, string? id)
+    {
+        try
+        {
             await delivery.ReleaseAsync().ConfigureAwait(false); // no-op once a settlement has been given
+        }
+        catch (Exception e)
+        {
+            Log.SettlementFailed(logger, delivery.Queue, id, e);
         }
     }
 }

@@ -1,0 +1,122 @@
+using System.Collections.Concurrent;
+using Jobs.Transport;
+using Jobs.Wire;
+
+namespace Jobs.Contracts;
+
+/// <summary>Where a fault can be put.</summary>
+public enum FaultStep
+{
+    /// <summary>Instead of a publish: nothing arrived.</summary>
+    Publish,
+
+    /// <summary>After a publish: it arrived, and nobody knows.</summary>
+    Published,
+
+    /// <summary>Instead of an ack.</summary>
+    Ack,
+
+    /// <summary>Instead of a release.</summary>
+    Release,
+}
+
+/// <summary>What went into a queue.</summary>
+public sealed record PublishRecord(long Number, string Queue, JobMessage Message, TimeSpan Delay, TimeSpan Timeout);
+
+/// <summary>What became of a delivery.</summary>
+public sealed record SettleRecord(string Queue, JobMessage Message, FaultStep Verb);
+
+/// <summary>A transport that fails where a test says so, and remembers what passed through it.</summary>
+public sealed class FaultyTransport(JobTransport inner) : JobTransport
+{
+    long publishes;
+
+    /// <summary>The exception to throw at a step of a queue's message, or <see langword="null"/> to let it pass.</summary>
+    public Func<FaultStep, string, JobMessage, Exception?> Fault { get; set; } = (_, _, _) => null;
+
+    /// <summary>The transport that does the work.</summary>
+    public JobTransport Inner => inner;
+
+    /// <summary>What was published and arrived; also when the publisher was told otherwise.</summary>
+    public ConcurrentQueue<PublishRecord> Published { get; } = new();
+
+    /// <summary>What was settled; a settlement that failed is not in it.</summary>
+    public ConcurrentQueue<SettleRecord> Settled { get; } = new();
+
+    /// <summary>Subscriptions that were stopped.</summary>
+    public int Stopped { get; private set; }
+
+    /// <inheritdoc/>
+    public override TransportCapabilities Capabilities => inner.Capabilities;
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Problems() => inner.Problems();
+
+    /// <inheritdoc/>
+    public override async ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        Throw(FaultStep.Publish, queue, message);
+        var number = Interlocked.Increment(ref publishes); // taken before: the job may run, and publish, before this call returns
+        await inner.PublishAsync(queue, message, delay, timeout, cancellationToken);
+        Published.Enqueue(new(number, queue, message, delay, timeout));
+        Throw(FaultStep.Published, queue, message);
+    }
+
+    /// <inheritdoc/>
+    public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
+        new FaultySubscription(this, await inner.SubscribeAsync(options, cancellationToken));
+
+    /// <inheritdoc/>
+    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => inner.CountAsync(queue, cancellationToken);
+
+    /// <inheritdoc/>
+    public override ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    void Throw(FaultStep step, string queue, JobMessage message)
+    {
+        if (Fault(step, queue, message) is { } fault)
+        {
+            throw fault;
+        }
+    }
+
+    sealed class FaultySubscription(FaultyTransport transport, JobSubscription inner) : JobSubscription
+    {
+        public override async ValueTask<Delivery?> NextAsync() => await inner.NextAsync() is { } delivery ? new FaultyDelivery(transport, delivery) : null;
+
+        public override async Task StopAsync(CancellationToken cancellationToken)
+        {
+            await inner.StopAsync(cancellationToken);
+            transport.Stopped++;
+        }
+
+        public override ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    sealed class FaultyDelivery(FaultyTransport transport, Delivery inner) : Delivery
+    {
+        readonly JobMessage message = inner.Message;
+
+        public override string Queue => inner.Queue;
+
+        public override JobMessage Message => inner.Message;
+
+        public override int DeliveryCount => inner.DeliveryCount;
+
+        public override ValueTask AckNowAsync() => BeginSettle() ? SettleAsync(FaultStep.Ack, inner.AckNowAsync) : ValueTask.CompletedTask;
+
+        protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) =>
+            transport.PublishAsync(queue, copy, delay, Timeout.InfiniteTimeSpan, CancellationToken.None);
+
+        protected override ValueTask AckCoreAsync() => SettleAsync(FaultStep.Ack, inner.AckAsync);
+
+        protected override ValueTask ReleaseCoreAsync() => SettleAsync(FaultStep.Release, inner.ReleaseAsync);
+
+        async ValueTask SettleAsync(FaultStep verb, Func<ValueTask> settle)
+        {
+            transport.Throw(verb, Queue, message);
+            await settle();
+            transport.Settled.Enqueue(new(Queue, message, verb));
+        }
+    }
+}

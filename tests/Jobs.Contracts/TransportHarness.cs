@@ -1,0 +1,44 @@
+using Jobs.Transport;
+
+namespace Jobs.Contracts;
+
+/// <summary>What the contract suite needs to know of the transport under test. One instance per test.</summary>
+public abstract class TransportHarness : IAsyncDisposable
+{
+    /// <summary>The transport under test.</summary>
+    public abstract JobTransport Transport { get; }
+
+    /// <summary>The clock that the transport's delays run on.</summary>
+    public virtual TimeProvider Clock => TimeProvider.System;
+
+    /// <summary>A delay that the suite can afford to wait for.</summary>
+    public virtual TimeSpan ShortDelay => TimeSpan.FromSeconds(1);
+
+    /// <summary>How much too early the broker's clock and ours together may make a message look.</summary>
+    public virtual TimeSpan Tolerance => TimeSpan.FromMilliseconds(50);
+
+    /// <summary>A queue that no other test uses.</summary>
+    public virtual string NewQueue() => $"contract.{Guid.NewGuid():N}";
+
+    /// <summary>Makes <see cref="Transport"/>.</summary>
+    public virtual ValueTask StartAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Lets time pass on <see cref="Clock"/>.</summary>
+    public virtual ValueTask PassAsync(TimeSpan time) => new(Task.Delay(time, TimeProvider.System, CancellationToken.None));
+
+    /// <summary>Waits so long that what has not been delivered now is not going to be.</summary>
+    public virtual ValueTask QuietAsync() => PassAsync(TimeSpan.FromMilliseconds(300));
+
+    /// <summary>Lets what time has set free reach the callers that wait. On a real clock there is nothing to do.</summary>
+    public virtual ValueTask SettleDownAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Makes a subscription end as the death of its process would: nothing is settled, nothing is flushed.</summary>
+    public abstract ValueTask CrashAsync(JobSubscription subscription);
+
+    /// <inheritdoc/>
+    public virtual async ValueTask DisposeAsync()
+    {
+        await Transport.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+}

@@ -1,0 +1,112 @@
+using Jobs.Contracts;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Jobs.Tests.Working;
+
+/// <summary>How many jobs run at once.</summary>
+public sealed class ConcurrencyTests
+{
+    [Fact]
+    public async Task Never_more_jobs_run_than_the_limit_and_slots_come_back_after_exceptions()
+    {
+        var gauge = new Gauge();
+        var task = new TestTask("work", (_, text) => gauge.RunAsync(text == "fail"));
+        await using var host = await JobsHost.StartAsync(jobs => jobs.AddWorker(w => w.Concurrency = 3).Configure(o => o.MaxRetries = 0), task);
+        for (var i = 0; i < 30; i++)
+        {
+            await host.EnqueueAsync(new Job("work", [i % 2 == 0 ? "fail" : "ok"]));
+        }
+
+        await Wait.Until(() => gauge.Running == 3);
+        gauge.Release(29);
+        await Wait.Until(() => gauge.Ended == 29);
+        gauge.Release(1);
+        await Wait.Until(() => host.Transport.Settled.Count == 30);
+
+        Assert.Equal(3, gauge.Highest);
+        Assert.Equal(15, await host.CountAsync("jobs.dead"));
+    }
+
+    [Fact]
+    public async Task All_queues_share_the_slots()
+    {
+        var gauge = new Gauge();
+        var task = new TestTask("work", (_, _) => gauge.RunAsync(fail: false));
+        await using var host = await JobsHost.StartAsync(jobs => jobs.AddWorker(w => (w.Concurrency, w.Queues) = (2, ["a", "b", "c"])), task);
+        foreach (var queue in new[] { "a", "b", "c", "a", "b", "c" })
+        {
+            await host.EnqueueAsync(new Job("work") { Queue = queue });
+        }
+
+        await Wait.Until(() => gauge.Running == 2);
+        gauge.Release(6);
+        await Wait.Until(() => host.Transport.Settled.Count == 6);
+
+        Assert.Equal(2, gauge.Highest);
+        Assert.Equal(["a", "b", "c"], host.Transport.Settled.Select(s => s.Queue).Distinct().Order());
+    }
+
+    [Fact]
+    public async Task A_worker_without_queues_takes_those_of_its_tasks_and_the_default()
+    {
+        var own = new TestTask("own", (_, _) => Task.CompletedTask) { Queue = "special" };
+        var other = TestTask.Returning("other");
+        await using var host = await JobsHost.StartAsync(own, other);
+        await host.EnqueueAsync(new Job(own, Jobs.Wire.JobArguments.None) { Id = "1" });
+        await host.EnqueueAsync("other", "2");
+        await host.AckedAsync("1");
+        await host.AckedAsync("2");
+        Assert.Equal("special", host.Published("1")[0].Queue);
+    }
+
+    [Fact]
+    public async Task Two_hosts_in_one_process_do_not_see_each_other()
+    {
+        var (first, second) = (TestTask.Returning("same"), TestTask.Returning("same"));
+        await using var one = await JobsHost.StartAsync(first);
+        await using var two = await JobsHost.StartAsync(second);
+        await one.EnqueueAsync("same", "j");
+        await one.AckedAsync("j");
+        await two.EnqueueAsync("same", "k");
+        await two.AckedAsync("k");
+
+        Assert.Equal((1, 1), (first.Runs, second.Runs));
+        Assert.Empty(two.Published("j"));
+        Assert.NotSame(one.Services.GetRequiredService<IJobDispatcher>(), two.Services.GetRequiredService<IJobDispatcher>());
+    }
+
+    sealed class Gauge
+    {
+        readonly SemaphoreSlim gate = new(0);
+        readonly Lock counting = new();
+
+        public int Running { get; private set; }
+
+        public int Highest { get; private set; }
+
+        public int Ended { get; private set; }
+
+        public async Task RunAsync(bool fail)
+        {
+            lock (counting)
+            {
+                Highest = Math.Max(Highest, ++Running);
+            }
+
+            await gate.WaitAsync();
+            lock (counting)
+            {
+                Running--;
+                Ended++;
+            }
+
+            if (fail)
+            {
+                throw new InvalidOperationException();
+            }
+        }
+
+        public void Release(int jobs) => gate.Release(jobs);
+    }
+}
