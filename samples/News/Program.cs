@@ -1,0 +1,114 @@
+using Jobs;
+using Microsoft.AspNetCore.Authentication.Cookies;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Options;
+using News;
+
+if (!CommandLine.TryRead(args, out var options, out var problem))
+{
+    Console.Error.WriteLine($"{problem} --help lists the options.");
+    return 2;
+}
+
+if (options.Help)
+{
+    Console.WriteLine(CommandLine.Usage);
+    return 0;
+}
+
+try
+{
+    using var host = options.Has(Roles.Web) ? Site() : Background();
+    await host.StartAsync();
+    Console.WriteLine($"""
+
+        News: {options.Roles.ToString().ToLowerInvariant()}
+          jobs      {(options.Broker is { } broker ? "in RabbitMQ at " + broker[(broker.LastIndexOf('@') + 1)..] : "in this process's memory")}
+          pages     {options.Site}
+          database  {options.Database}
+          Ctrl-C stops it.
+
+        """);
+    if (options.Has(Roles.Web))
+    {
+        await RefreshNowAsync(host);
+    }
+
+    await host.WaitForShutdownAsync();
+    return 0;
+}
+catch (Exception e) when (e is IOException or SqliteException or ArgumentException or OptionsValidationException or JobsException)
+{
+    // An address in use, a file that cannot be written, a cron expression or a password that is wrong: nothing a stack trace explains better.
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}
+
+IHost Site()
+{
+    var builder = WebApplication.CreateBuilder();
+    Configure(builder);
+    builder.WebHost.UseUrls(options.Urls.ToString());
+    builder.Services.AddAuthentication(CookieAuthenticationDefaults.AuthenticationScheme).AddCookie();
+    var app = builder.Build();
+    app.UseAuthentication();
+    Pages.Map(app);
+    LocalFeeds.Map(app);
+    return app;
+}
+
+IHost Background()
+{
+    var builder = Host.CreateApplicationBuilder();
+    Configure(builder);
+    return builder.Build();
+}
+
+void Configure(IHostApplicationBuilder builder)
+{
+    builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss "));
+    builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning);
+    builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+    builder.Services.AddSingleton(options);
+    builder.Services.AddSingleton<NewsDb>();
+    builder.Services.AddHttpClient<FeedClient>(http =>
+    {
+        http.Timeout = TimeSpan.FromSeconds(10);
+        http.MaxResponseContentBufferSize = FeedClient.MaxBytes;
+    });
+    builder.Services.AddJobs(AddJobs);
+}
+
+void AddJobs(JobsBuilder jobs)
+{
+    jobs.AddTasks<NewsTasks>().AddTasks<ProfileTasks>();
+    jobs.Configure(o => o.EnqueueTimeout = TimeSpan.FromSeconds(5)); // a reader is waiting for the login
+    _ = options.Broker is { } broker ? jobs.UseRabbitMq(broker) : jobs.UseInMemory();
+    if (options.Has(Roles.Worker))
+    {
+        jobs.AddWorker();
+    }
+
+    if (options.Has(Roles.Beat))
+    {
+        jobs.AddBeat();
+        foreach (var source in options.Feeds.Keys)
+        {
+            jobs.Schedule($"news.{source}", options.Cron, NewsJobs.Refresh(source));
+        }
+    }
+}
+
+// The first reader should not have to wait for the schedule.
+async Task RefreshNowAsync(IHost host)
+{
+    var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+    try
+    {
+        await host.Services.GetRequiredService<IJobDispatcher>().EnqueueManyAsync(options.Feeds.Keys.Select(NewsJobs.Refresh), stopping);
+    }
+    catch (EnqueueManyException e)
+    {
+        Console.Error.WriteLine($"Not refreshed at start: {e.Message} The schedule will do it.");
+    }
+}

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Microsoft.CodeAnalysis;
+using Xunit;
+
+namespace Jobs.Tests.Docs;
+
+/// <summary>What the READMEs show compiles, and what they say it prints is what it prints.</summary>
+public sealed class ReadmeTests
+{
+    static readonly TimeSpan outputWithin = TimeSpan.FromSeconds(20);
+
+    static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, int> Blocks => [.. CodeBlock.All().Select(b => (b.File, b.Line))];
+
+    [Theory]
+    [MemberData(nameof(Blocks))]
+    public void Every_code_block_of_a_readme_compiles(string file, int line)
+    {
+        var block = CodeBlock.All().Single(b => b.File == file && b.Line == line);
+
+        var problems = ReadmeCompiler.Compile(block).GetDiagnostics(Stop).Where(d => d.Severity == DiagnosticSeverity.Error);
+
+        Assert.Empty(problems);
+    }
+
+    [Fact]
+    public async Task The_program_at_the_top_of_the_readme_prints_what_the_readme_says()
+    {
+        var program = Assert.Single(CodeBlock.All(), b => b.Kind == "program");
+        var folder = Directory.CreateTempSubdirectory("jobs-readme-");
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo("dotnet", [ReadmeCompiler.Write(program, folder.FullName)])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
+            try
+            {
+                var error = process.StandardError.ReadToEndAsync(Stop);
+                var printed = new List<string>();
+                foreach (var _ in program.Output)
+                {
+                    printed.Add(await process.StandardOutput.ReadLineAsync(Stop).AsTask().WaitAsync(outputWithin, Stop) ?? $"(it ended) {await error}");
+                }
+
+                // It runs until it is stopped; then it has printed nothing else.
+                using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+                var rest = await process.StandardOutput.ReadToEndAsync(Stop).WaitAsync(outputWithin, Stop);
+                await process.WaitForExitAsync(Stop).WaitAsync(outputWithin, Stop);
+
+                Assert.Equal(program.Output, printed);
+                Assert.Equal("", rest);
+                Assert.Equal(0, process.ExitCode);
+            }
+            finally
+            {
+                if (!process.HasExited)
+                {
+                    process.Kill();
+                }
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void The_readme_shows_code_by_line_15() =>
+        Assert.InRange(CodeBlock.All().First(b => b.File == "README.md").Line, 1, 15);
+}

@@ -1,0 +1,69 @@
+using Xunit;
+
+namespace Jobs.Tests.News;
+
+/// <summary>The sample, started as a reader of the README starts it.</summary>
+public sealed class NewsSampleTests
+{
+    static readonly TimeSpan headlinesWithin = TimeSpan.FromSeconds(10);
+
+    [Fact]
+    public async Task The_news_site_shows_headlines_updates_a_profile_after_login_and_stops_cleanly()
+    {
+        await using var site = NewsSite.Start();
+
+        // 1. The start-up jobs fetch both feeds.
+        var page = await site.PollAsync("/live", html => Count(html, ">refreshed ") == 2 && Count(html, "<li>") > 10, headlinesWithin);
+        Assert.Contains("/read/", page, StringComparison.Ordinal);
+        Assert.Contains("Log in", page, StringComparison.Ordinal);
+
+        // 2. A login answers with the page; the profile comes after it.
+        await site.LoginAsync("ada.lovelace");
+        var profile = await site.PollAsync("/live", html => html.Contains("profile updated", StringComparison.Ordinal), headlinesWithin);
+        Assert.Contains("Hello <b>Ada Lovelace</b>: logins: 1, reads most: nothing yet.", profile, StringComparison.Ordinal);
+
+        // 3. A story is read; the next login's job finds that out.
+        var story = profile[(profile.IndexOf("/read/", StringComparison.Ordinal))..];
+        await site.GetAsync(story[..story.IndexOf('"', StringComparison.Ordinal)]);
+        await site.LoginAsync("ada.lovelace");
+        await site.PollAsync("/live", html => html.Contains("logins: 2, reads most: cricket.", StringComparison.Ordinal), headlinesWithin);
+
+        // 4. The schedule adds headlines without anybody asking.
+        var refreshed = Refreshed(await site.GetAsync("/live"));
+        await site.PollAsync("/live", html => Refreshed(html) != refreshed, headlinesWithin);
+
+        Assert.Equal(0, await site.TerminateAsync());
+    }
+
+    [Fact]
+    public async Task A_reader_cannot_put_markup_on_the_page()
+    {
+        await using var site = NewsSite.Start();
+        await site.PollAsync("/healthz", _ => true, headlinesWithin);
+
+        await site.LoginAsync("<script>alert(1)</script>");
+
+        var page = await site.PollAsync("/live", html => html.Contains("profile updated", StringComparison.Ordinal), headlinesWithin);
+        Assert.DoesNotContain("<script>", page, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(0, await site.TerminateAsync());
+    }
+
+    [Theory]
+    [InlineData("--colour red", "There is no option '--colour'.")]
+    [InlineData("--role worker", "--role needs --broker: jobs in memory cannot be shared between processes.")]
+    [InlineData("--role cook", "use web, worker, beat or all")]
+    [InlineData("--urls", "--urls needs a value.")]
+    [InlineData("--feed espn", "use NAME=URL")]
+    [InlineData("--broker http://rabbit", "amqp:// or amqps://")]
+    public async Task A_command_line_that_makes_no_sense_ends_with_2_and_says_why(string arguments, string reason)
+    {
+        var (exitCode, error) = await NewsSite.RunAsync(arguments);
+
+        Assert.Equal(2, exitCode);
+        Assert.Contains(reason, error, StringComparison.Ordinal);
+    }
+
+    static int Count(string text, string part) => text.Split(part).Length - 1;
+
+    static string Refreshed(string html) => html[html.IndexOf(">refreshed ", StringComparison.Ordinal)..][..24];
+}

@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Xunit;
+
+namespace Jobs.Tests.News;
+
+/// <summary>A running process of the sample, on a port and a database of its own.</summary>
+sealed class NewsSite : IAsyncDisposable
+{
+    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jobs-news-");
+    readonly HttpClient http;
+    readonly Process process;
+
+    NewsSite()
+    {
+        var address = $"http://127.0.0.1:{FreePort()}";
+        http = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(5) };
+        process = Launch("--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *");
+    }
+
+    static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public static NewsSite Start() => new();
+
+    public static async Task<(int ExitCode, string Error)> RunAsync(string arguments)
+    {
+        using var process = Launch(arguments.Split(' '));
+        var error = process.StandardError.ReadToEndAsync(Stop);
+        try
+        {
+            await process.WaitForExitAsync(Stop).WaitAsync(TimeSpan.FromSeconds(30), Stop);
+            return (process.ExitCode, await error);
+        }
+        finally
+        {
+            End(process);
+        }
+    }
+
+    public Task<string> GetAsync(string path) => http.GetStringAsync(path, Stop);
+
+    public async Task LoginAsync(string user)
+    {
+        using var form = new FormUrlEncodedContent([new("user", user)]);
+        using var answer = await http.PostAsync("/login", form, Stop);
+        answer.EnsureSuccessStatusCode(); // after the redirect to the page
+    }
+
+    /// <summary>Asks again and again until the answer is as it should be; fails with the last answer and the process's output.</summary>
+    public async Task<string> PollAsync(string path, Predicate<string> expected, TimeSpan within)
+    {
+        var last = "no answer";
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < within && !process.HasExited; await Task.Delay(100, Stop))
+        {
+            try
+            {
+                last = await GetAsync(path);
+                if (expected(last))
+                {
+                    return last;
+                }
+            }
+            catch (HttpRequestException e)
+            {
+                last = e.Message; // it has not started to listen yet
+            }
+        }
+
+        var state = process.HasExited ? $"it ended with {process.ExitCode}: {await process.StandardError.ReadToEndAsync(Stop)}" : "it is running";
+        throw new TimeoutException($"{path} did not become what was expected within {within}; {state}. The last answer: {last}");
+    }
+
+    /// <returns>The exit code after a SIGTERM.</returns>
+    public async Task<int> TerminateAsync()
+    {
+        using var kill = Process.Start("kill", ["-TERM", $"{process.Id}"]);
+        await kill.WaitForExitAsync(Stop);
+        await process.WaitForExitAsync(Stop).WaitAsync(TimeSpan.FromSeconds(30), Stop);
+        return process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        End(process);
+        await process.WaitForExitAsync(CancellationToken.None);
+        process.Dispose();
+        http.Dispose();
+        folder.Delete(recursive: true);
+    }
+
+    static Process Launch(params string[] arguments)
+    {
+        var process = Process.Start(new ProcessStartInfo("dotnet", [Program(), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        process.OutputDataReceived += (_, _) => { }; // drained, so that a full pipe never holds the process up
+        process.BeginOutputReadLine();
+        return process;
+    }
+
+    // The test project builds the sample; the configuration and framework are those of the tests themselves.
+    static string Program()
+    {
+        var build = new DirectoryInfo(AppContext.BaseDirectory); // …/tests/Jobs.Tests/bin/Debug/net10.0
+        var path = Path.Combine(Repository.Root, "samples", "News", "bin", build.Parent!.Name, build.Name, "News.dll");
+        return File.Exists(path) ? path : throw new FileNotFoundException($"{path} is not there: build the sample first.");
+    }
+
+    static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    static void End(Process process)
+    {
+        if (!process.HasExited)
+        {
+            process.Kill(entireProcessTree: true);
+        }
+    }
+}
