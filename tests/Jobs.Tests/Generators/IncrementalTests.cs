@@ -46,6 +46,18 @@ public sealed class IncrementalTests
     }
 
     [Fact]
+    public void A_change_to_one_class_leaves_the_others_alone()
+    {
+        const string Mail = "public class MailTasks { [Task] public void Send(int x) { } }";
+        var reasons = Reasons(tasks, Mail, compilation => compilation.ReplaceSyntaxTree(
+            compilation.SyntaxTrees[2], CSharpSyntaxTree.ParseText(Mail.Replace("int x", "long x", StringComparison.Ordinal), GeneratorRun.ParseOptions, "File2.cs", cancellationToken: TestContext.Current.CancellationToken)));
+
+        Assert.Equal(
+            [IncrementalStepRunReason.Unchanged, IncrementalStepRunReason.Modified],
+            reasons.Where(r => r.Step == "Classes").Select(r => r.Reason));
+    }
+
+    [Fact]
     public void Two_runs_generate_the_same_bytes() =>
         Assert.Equal(Run(tasks).Result.GeneratedTrees.Select(t => t.ToString()), Run(tasks).Result.GeneratedTrees.Select(t => t.ToString()));
 
