@@ -53,7 +53,7 @@ public sealed class CronSyntaxTests
             _ = expected ? accepted++ : refused++;
         }
 
-        Assert.True(accepted > 1_000 && refused > 1_000, $"{accepted} accepted, {refused} refused: the sample says too little");
+        Assert.True(accepted > 500 && refused > 500, $"{accepted} accepted, {refused} refused: the sample says too little");
 
         string Pick(string[] from) => from[random.Next(from.Length)];
     }
