@@ -149,5 +149,6 @@ sealed class MessageFuzzer(int seed)
         """[[{"__type__":"uuid","__value__":{"hex":"00000000000000000000000000000001"}},{"__type__":"base64","__value__":"/wA="}],null,null]""",
         """[["0b0f5c5e-0000-7000-8000-000000000000","AAEC","12.50","2024-01-02"],{},{}]""",
         """[[{"a":{"b":[1,2,{"c":null}]}}],{"a":1,"b":"NaN"},{"chain":[{"task":"x"}]}]""",
-    }.Select(body => ("made", Contracts.TestMessage.Of(task: "tasks.add", body: body)));
+    }.Select(body => ("made", Contracts.TestMessage.Of(task: "tasks.add", body: body)))
+        .Concat(Enumerable.Repeat(("early", Contracts.TestMessage.Of(task: "tasks.add", body: "[[2,2],{},{}]", headers: ("eta", "2099-01-01T00:00:00+00:00"))), 5));
 }

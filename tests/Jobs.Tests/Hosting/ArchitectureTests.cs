@@ -1,0 +1,88 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Jobs.Tests.Hosting;
+
+/// <summary>The design's rules that a machine can check, read off the source.</summary>
+public sealed class ArchitectureTests
+{
+    static readonly Regex declaration = new(@"^\s*((public|internal|protected|file|static|sealed|abstract|partial|readonly|ref)\s+)*(class|struct|record struct|record class|record|interface|enum)\s+(?<name>\w+)", RegexOptions.Compiled);
+    static readonly Regex emptyName = new(@": \w*(Manager|Helper|Provider|Factory|Supervisor|Utils)$", RegexOptions.Compiled);
+    static readonly Regex usings = new(@"^using (static )?(?<name>Jobs\.[\w.]+)", RegexOptions.Compiled);
+
+    [Fact]
+    public void The_core_has_at_most_three_public_interfaces()
+    {
+        var interfaces = typeof(IJobDispatcher).Assembly.GetExportedTypes().Where(t => t.IsInterface).ToArray();
+        Assert.Contains(typeof(IJobDispatcher), interfaces);
+        Assert.True(interfaces.Length <= 3, string.Join(", ", interfaces.Select(i => i.Name)));
+    }
+
+    [Fact]
+    public void No_file_has_more_than_400_lines()
+    {
+        var sources = Sources("src").ToArray();
+        Assert.True(sources.Length > 30, "The source was not found.");
+        Assert.Empty(sources.Select(s => (s.Path, s.Lines.Length)).Where(s => s.Length > 400).Select(s => $"{s.Path}: {s.Length}"));
+    }
+
+    [Fact]
+    public void No_type_has_a_name_that_says_nothing() =>
+        Assert.DoesNotContain(
+            Sources("src").SelectMany(s => s.Lines.Select(l => declaration.Match(l)).Where(m => m.Success).Select(m => $"{s.Path}: {m.Groups["name"].Value}")),
+            type => emptyName.IsMatch(type));
+
+    /// <summary>Only the listed folders of the core may be used; the root namespace and the framework always.</summary>
+    [Theory]
+    [InlineData("Wire", "Jobs.Wire")]
+    [InlineData("Transport", "Jobs.Transport", "Jobs.Wire")]
+    [InlineData("Registry", "Jobs.Registry", "Jobs.Wire")]
+    [InlineData("Working", "Jobs.Working", "Jobs.Transport", "Jobs.Registry", "Jobs.Wire", "Jobs.Diagnostics")]
+    [InlineData("Beat", "Jobs.Beat", "Jobs.Transport", "Jobs.Registry", "Jobs.Wire", "Jobs.Diagnostics")]
+    public void Dependencies_point_one_way(string folder, params string[] allowed)
+    {
+        var sources = Sources(Path.Combine("src", "Jobs", folder)).ToArray();
+        Assert.NotEmpty(sources);
+        Assert.Empty(sources.SelectMany(s => s.Lines.Select(l => usings.Match(l)).Where(m => m.Success).Select(m => m.Groups["name"].Value)
+            .Where(name => !allowed.Contains(name)).Select(name => $"{s.Path} uses {name}")));
+    }
+
+    [Fact]
+    public void A_transport_project_knows_no_other_transport()
+    {
+        string[] transports = ["Jobs.RabbitMQ", "Jobs.Sqlite"];
+        Assert.Empty(transports.SelectMany(own => Sources(Path.Combine("src", own)).SelectMany(s => s.Lines
+            .Where(l => transports.Any(other => other != own && l.StartsWith($"using {other}", StringComparison.Ordinal)))
+            .Select(l => $"{s.Path}: {l}"))));
+    }
+
+    [Theory]
+    [InlineData("sealed class ConnectionManager(int x)", true)]
+    [InlineData("public static partial class StringUtils", true)]
+    [InlineData("interface IThingFactory", true)]
+    [InlineData("readonly record struct Managers;", false)]
+    [InlineData("sealed class Helpers2", false)]
+    public void The_rule_for_names_sees_what_it_should(string line, bool banned) =>
+        Assert.Equal(banned, emptyName.IsMatch($"x: {declaration.Match(line).Groups["name"].Value}"));
+
+    static IEnumerable<(string Path, string[] Lines)> Sources(string folder)
+    {
+        var root = Root();
+        var start = Path.Combine(root, folder);
+        return !Directory.Exists(start) ? [] : Directory.EnumerateFiles(start, "*.cs", SearchOption.AllDirectories)
+            .Where(f => !f.Split(Path.DirectorySeparatorChar).Any(part => part is "obj" or "bin"))
+            .Select(f => (Path.GetRelativePath(root, f), File.ReadAllLines(f)));
+    }
+
+    static string Root([CallerFilePath] string here = "")
+    {
+        var folder = Path.GetDirectoryName(here);
+        while (folder is not null && !Directory.Exists(Path.Combine(folder, "src", "Jobs")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new DirectoryNotFoundException($"No repository above {here}.");
+    }
+}
