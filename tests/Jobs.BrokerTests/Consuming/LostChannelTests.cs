@@ -86,6 +86,30 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         await again.AckAsync();
     }
 
+    // §3: what was prefetched and has not begun when the connection ends goes to another worker; to run it here too would double it for nothing.
+    [Fact]
+    public async Task Jobs_that_waited_in_a_worker_whose_connection_ended_run_in_another_one_only()
+    {
+        const int Count = 40;
+        var proxy = bench.Proxy();
+        var open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var cutOff = new ProbeTask(async (_, _) => await open.Task);
+        await Bench.Jobs(bench.Host()).EnqueueManyAsync(Enumerable.Range(0, Count).Select(_ => ProbeTask.Job()), TestContext.Current.CancellationToken);
+        await bench.StartedAsync(bench.Host(proxy, task: cutOff, worker: o => (o.Concurrency, o.Prefetch) = (2, Count)));
+        await Eventually.BecomesAsync(() => cutOff.Running == 2, Soon, "2 jobs to run, and 38 to wait behind them");
+
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        var other = new ProbeTask();
+        await bench.StartedAsync(bench.Host(task: other));
+        await Eventually.BecomesAsync(() => other.Total == Count, Soon, "the other worker to run all of them");
+        open.SetResult();
+        await Eventually.BecomesAsync(() => cutOff.Running == 0, Soon, "the two to end");
+        await bench.StopHostsAsync();
+
+        Assert.Equal(2, cutOff.Total); // at least once: those two were running
+    }
+
     // A release is a nack of one tag; a multiple ack of a later one that overtakes it would settle – lose – the job that was given back.
     [Fact]
     public async Task Jobs_that_are_given_back_beside_jobs_that_end_are_never_acked_with_them()

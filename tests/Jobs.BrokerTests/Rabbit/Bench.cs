@@ -189,6 +189,11 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
             await ((IAsyncDisposable)host).DisposeAsync();
         }
 
+        foreach (var warning in Warnings)
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine(warning);
+        }
+
         foreach (var proxy in others.OfType<TcpProxy>())
         {
             await proxy.DisposeAsync();
