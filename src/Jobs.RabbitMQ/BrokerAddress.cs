@@ -59,6 +59,16 @@ sealed record BrokerAddress
 
         static (string, int) Host(string text, int defaultPort)
         {
+            if (text.StartsWith(':') && !text.StartsWith("::", StringComparison.Ordinal))
+            {
+                throw new FormatException($"it names no host before '{text}'; {Shape}");
+            }
+
+            if (text.AsSpan().ContainsAny("?#@ "))
+            {
+                throw new FormatException($"'{text}' is no host (options do not go into the URI); {Shape}");
+            }
+
             var colon = text.StartsWith('[') ? text.IndexOf("]:", StringComparison.Ordinal) + 1 : text.IndexOf(':', StringComparison.Ordinal);
             if (colon <= 0)
             {
@@ -67,7 +77,7 @@ sealed record BrokerAddress
 
             return int.TryParse(text[(colon + 1)..], out var port) && port is > 0 and < 65536
                 ? (text[..colon].Trim('[', ']'), port)
-                : throw new FormatException($"'{text}' has no port between 1 and 65535; {Shape}");
+                : throw new FormatException($"host '{text[..colon]}' has no port between 1 and 65535 (write %2F for a slash in a password); {Shape}"); // not the text: it may be a password
         }
     }
 

@@ -86,13 +86,18 @@ sealed class BrokerConnection : IAsyncDisposable
             {
                 var problem = Classify(e, incarnation);
                 failures = time.GetElapsedTime(started) > healthy ? 1 : failures + 1;
-                if (LastFailure is null)
+                var refusal = problem is JobTransportException { IsTransient: false };
+                if (LastFailure is null || (refusal && LastFailure is JobTransportException { IsTransient: true }))
                 {
                     Log.Disconnected(logger, purpose, address, problem.Message);
                 }
 
                 LastFailure = problem;
-                firstAttempt.TrySetResult(problem);
+                if (refusal || untried.Count == 0)
+                {
+                    firstAttempt.TrySetResult(problem); // only when every host has had its turn: behind a dead one may be one that refuses
+                }
+
                 if (problem is JobTransportException { IsTransient: false } final)
                 {
                     refused?.Invoke(final);
@@ -144,10 +149,10 @@ sealed class BrokerConnection : IAsyncDisposable
             await incarnation.OnChannelAsync(_ => Task.FromResult(true), life.Token).ConfigureAwait(false);
             return incarnation;
         }
-        catch
+        catch (Exception e)
         {
             _ = incarnation.DisposeAsync().AsTask();
-            throw;
+            throw incarnation.Shutdown is { Initiator: ShutdownInitiator.Peer } refusal ? new OperationInterruptedException(refusal) : e; // our token may have been faster
         }
     }
 

@@ -1,4 +1,5 @@
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 
 namespace Jobs.RabbitMQ;
 
@@ -18,6 +19,7 @@ sealed class Incarnation : IAsyncDisposable
         // Registered before the first channel exists: channel handlers run one after another, and the first can block the rest (#1930, #1960).
         connection.ConnectionShutdownAsync += (_, reason) =>
         {
+            Shutdown ??= reason;
             Reason ??= reason.ToString();
             _ = dead.CancelAsync(); // callbacks on the pool, never on the client's thread
             return Task.CompletedTask;
@@ -34,6 +36,9 @@ sealed class Incarnation : IAsyncDisposable
     public CancellationToken Dead { get; }
 
     public string? Reason { get; private set; }
+
+    /// <summary>What the client says of its end, when it was not we who gave it up.</summary>
+    public ShutdownEventArgs? Shutdown { get; private set; }
 
     /// <summary>Ends it now: its state is in doubt.</summary>
     public void Abandon(string reason)

@@ -136,7 +136,7 @@ sealed class Publisher : IAsyncDisposable
         }
         finally
         {
-            TakeBack(closed);
+            TakeBack(closed ?? incarnation.Shutdown);
         }
     }
 
@@ -164,7 +164,7 @@ sealed class Publisher : IAsyncDisposable
                 continue;
             }
 
-            if (TakeNext() is { } publish)
+            if (TakeNext(destination) is { } publish)
             {
                 var (exchange, key) = Route(publish);
                 await channel.BasicPublishAsync(exchange, key, mandatory: true, MessageMapping.Properties(publish.Message), publish.Message.Body, life).ConfigureAwait(false);
@@ -196,11 +196,12 @@ sealed class Publisher : IAsyncDisposable
         }
     }
 
-    PendingPublish? TakeNext()
+    PendingPublish? TakeNext((string Queue, bool Delayed) declared)
     {
         lock (gate)
         {
-            if (line.First is not { } first || first.Value.Done)
+            // Another one may have come to the front since: one whose queue was deleted must not go out before that is declared again.
+            if (line.First is not { } first || first.Value.Done || first.Value.Queue != declared.Queue || first.Value.DelaySeconds > 0 != declared.Delayed)
             {
                 return null;
             }
@@ -386,6 +387,13 @@ sealed class Publisher : IAsyncDisposable
             }
 
             nacked.Clear();
+
+            // A queue without a leader never confirms: what its callers have given up must not fill the window for all other queues.
+            if (blocked is null && !window.HasRoom(options.PublishWindow) && window.InOrder().FirstOrDefault() is { Done: true } && current.Task.IsCompletedSuccessfully)
+            {
+                current.Task.Result.Abandon("the oldest of a full window was not confirmed in time");
+            }
+
             WakeWriter();
         }
     }
@@ -423,7 +431,7 @@ sealed class Publisher : IAsyncDisposable
         await connection.DisposeAsync().ConfigureAwait(false);
         lock (gate)
         {
-            foreach (var publish in line.Where(p => !p.Done))
+            foreach (var publish in line.Concat(nacked).Where(p => !p.Done))
             {
                 publish.Fail(Overdue(publish));
             }

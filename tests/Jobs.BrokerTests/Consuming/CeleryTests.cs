@@ -1,0 +1,155 @@
+using System.Text;
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+using Microsoft.Extensions.Hosting;
+using RabbitMQ.Client;
+
+namespace Jobs.BrokerTests.Consuming;
+
+/// <summary>Messages from the other side: the Celery and kombu that are installed here, and messages that are nobody's. celery-protocol.md §2, §3.4, §15.</summary>
+public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
+
+    readonly Bench bench = new(brokers.Broker);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    [Fact]
+    public async Task A_job_of_real_celery_runs_with_positional_and_keyword_arguments()
+    {
+        var task = new ProbeTask();
+        await bench.StartedAsync(bench.Host(task: task));
+
+        await PythonAsync($"""
+            from celery import Celery
+            app = Celery(broker=uri)
+            app.conf.task_create_missing_queues = False
+            with app.producer_pool.acquire(block=True) as producer:
+                for args, kwargs in [(['first', 1], None), (['second'], {"{'number': 2}"}), ([], {"{'number': 3, 'text': 'dritté'}"})]:
+                    app.send_task('probe.run', args=args, kwargs=kwargs, producer=producer, exchange='', routing_key=queue, declare=[])
+            """);
+
+        await Eventually.BecomesAsync(() => task.Total == 3, Soon, "the three jobs to run");
+        Assert.Equal([("dritté", 3), ("first", 1), ("second", 2)], task.Arguments.Order());
+        Assert.Equal(0, await bench.CountAsync(bench.DeadQueue));
+    }
+
+    [Fact]
+    public async Task A_countdown_of_real_celery_is_kept_by_the_broker_and_not_by_the_worker()
+    {
+        var due = DateTimeOffset.MaxValue;
+        var at = DateTimeOffset.MinValue;
+        var task = new ProbeTask((context, _) =>
+        {
+            at = DateTimeOffset.UtcNow;
+            return ValueTask.CompletedTask;
+        });
+        await bench.StartedAsync(bench.Host(task: task, worker: o => (o.Concurrency, o.Prefetch) = (1, 1)));
+
+        await PythonAsync("""
+            from celery import Celery
+            app = Celery(broker=uri)
+            with app.producer_pool.acquire(block=True) as producer:
+                app.send_task('probe.run', args=['later'], countdown=3, producer=producer, exchange='', routing_key=queue, declare=[])
+                app.send_task('probe.run', args=['now'], producer=producer, exchange='', routing_key=queue, declare=[])
+            """);
+        due = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(2); // at least: the clock began before Python ended
+
+        await Eventually.BecomesAsync(() => task.Total == 2, Soon, "both jobs to run");
+        Assert.Equal(["now", "later"], task.Arguments.Select(a => a.Text)); // with a prefetch of 1: the early one did not hold the place
+        Assert.True(at > due - TimeSpan.FromSeconds(1.5), $"{at:O} is before {due:O}");
+    }
+
+    // §2.2: py-amqp writes what does not fit 32 bits as 'L'. Unknown headers are carried along.
+    [Fact]
+    public async Task Header_values_that_only_python_would_send_do_not_hurt()
+    {
+        var headers = new System.Collections.Concurrent.ConcurrentQueue<IReadOnlyDictionary<string, object?>>();
+        var task = new ProbeTask((context, _) =>
+        {
+            headers.Enqueue(context.Headers);
+            return context.Attempt == 1 ? throw new InvalidOperationException("once") : ValueTask.CompletedTask;
+        });
+        await bench.StartedAsync(bench.Host(task: task));
+
+        await PythonAsync("""
+            import datetime, decimal
+            from kombu import Connection, Producer
+            with Connection(uri) as connection:
+                producer = Producer(connection.channel())
+                producer.publish([['text'], {}, {}], serializer='json', exchange='', routing_key=queue, correlation_id='big', headers={
+                    'task': 'probe.run', 'id': 'big', 'retries': 0, 'big': 2**40, 'negative': -2**40, 'edge': 2**31 - 1, 'float': 1.5, 'none': None,
+                    'decimal': decimal.Decimal('1.25'), 'time': datetime.datetime(2026, 1, 1), 'nested': {'list': [1, 2**40, 'x', None]}, 'bytes': b'\xff\xfe'})
+            """);
+
+        await Eventually.BecomesAsync(() => task.Total == 2, Soon, "the job to run twice");
+        Assert.Equal(2, headers.Count);
+        foreach (var seen in headers) // on arrival, and after a round trip as a retry copy of ours
+        {
+            Assert.Equal(1L << 40, seen["big"]);
+            Assert.Equal(-(1L << 40), seen["negative"]);
+            Assert.Equal(int.MaxValue, seen["edge"]);
+            Assert.Equal(1.5, seen["float"]);
+            Assert.Equal(1.25m, seen["decimal"]);
+            Assert.Null(seen["none"]);
+            Assert.Equal(new byte[] { 0xff, 0xfe }, seen["bytes"]);
+            Assert.Equal(1L << 40, ((System.Collections.IList)((IDictionary<string, object?>)seen["nested"]!)["list"]!)[1]);
+        }
+    }
+
+    // §3.4: bad input stops or blocks a Celery worker in several places; here it is a dead letter with a reason.
+    [Fact]
+    public async Task Messages_that_are_nobodys_are_dead_letters_with_a_reason_and_good_ones_go_on()
+    {
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(task: task));
+        var good = Encoding.UTF8.GetBytes("""[["x"],{},{}]""");
+        var bad = new (string Says, Dictionary<string, object?>? Headers, byte[] Body, string? Type)[]
+        {
+            ("'task' header", null, Encoding.UTF8.GetBytes("hello"), null),
+            ("'task' header", [], good, "application/json"),
+            ("'id' header", new() { ["task"] = "probe.run" }, good, "application/json"),
+            ("", new() { ["task"] = "probe.run", ["id"] = "1" }, [], "application/json"),
+            ("", new() { ["task"] = "probe.run", ["id"] = "2" }, Encoding.UTF8.GetBytes("[[1"), "application/json"),
+            ("content type", new() { ["task"] = "probe.run", ["id"] = "3" }, [0x80, 0x02], "application/x-python-serialize"),
+            ("no task 'nobody.knows'", new() { ["task"] = "nobody.knows", ["id"] = "4" }, good, "application/json"),
+            ("retries", new() { ["task"] = "probe.run", ["id"] = "5", ["retries"] = 1L << 40 }, good, "application/json"),
+            ("retries", new() { ["task"] = "probe.run", ["id"] = "6", ["retries"] = "many" }, good, "application/json"),
+            ("eta", new() { ["task"] = "probe.run", ["id"] = "7", ["eta"] = "tomorrow" }, good, "application/json"),
+            ("UTF-8", new() { ["task"] = "probe.run", ["id"] = new byte[] { 0xff } }, good, "application/json"),
+            ("", new() { ["task"] = new List<object> { 1 }, ["id"] = "9" }, good, "application/json"),
+            ("", new() { ["task"] = "probe.run", ["id"] = "10" }, Encoding.UTF8.GetBytes("""[[1],{"number":"x"},{}]"""), "application/json"),
+        };
+        await using (var channel = await bench.ChannelAsync())
+        {
+            for (var i = 0; i < bad.Length; i++)
+            {
+                var properties = new BasicProperties { Headers = bad[i].Headers, ContentType = bad[i].Type, AppId = $"{i}", CorrelationId = $"c{i}" };
+                await channel.BasicPublishAsync("", bench.Queue, mandatory: true, properties, bad[i].Body, TestContext.Current.CancellationToken);
+            }
+        }
+
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+
+        await bench.HoldsAsync(bench.DeadQueue, bad.Length);
+        await Eventually.BecomesAsync(() => task.Total == 1, Soon, "the good job to run");
+        await bench.HoldsAsync(bench.Queue, 0);
+        foreach (var letter in await bench.DrainAsync(bench.DeadQueue))
+        {
+            var sent = bad[int.Parse(letter.BasicProperties.CorrelationId.AsSpan(1), System.Globalization.CultureInfo.InvariantCulture)];
+            var reason = Bench.Header(letter, "x-jobs-dead-reason");
+            Assert.False(string.IsNullOrWhiteSpace(reason));
+            Assert.Contains(sent.Says, reason, StringComparison.Ordinal);
+            Assert.Equal(sent.Body, letter.Body.ToArray()); // as it came, so that somebody can look at it
+        }
+    }
+
+    async Task PythonAsync(string script)
+    {
+        var uri = brokers.Broker.AmqpUri.ToString();
+        var kombu = uri.EndsWith('/') ? uri + "/" : uri; // kombu takes what follows the slash, and "/" is the default's name
+        const string System = "/usr/bin/python3"; // the one that apt installs Celery for; another one may come first in PATH
+        await Command.RunAsync(File.Exists(System) ? System : "python3", ["-c", $"uri, queue = '{kombu}', '{bench.Queue}'\n{script}"], environment: null, TimeSpan.FromSeconds(60));
+    }
+}

@@ -1,0 +1,191 @@
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+using Jobs.Transport;
+using Microsoft.Extensions.Hosting;
+using RabbitMQ.Client;
+
+namespace Jobs.BrokerTests.Consuming;
+
+/// <summary>Channels and connections that end under running jobs.</summary>
+public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    readonly Bench bench = new(brokers.Broker);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    // rabbitmq.md §3: after a reset the client with job code in its callback ran every prefetched job twice.
+    [Fact]
+    public async Task Jobs_that_run_while_their_connection_is_reset_run_once_in_this_process()
+    {
+        const int Count = 60;
+        var proxy = bench.Proxy();
+        var open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var task = new ProbeTask(async (_, _) => await open.Task);
+        var enqueuer = Bench.Jobs(bench.Host());
+        await enqueuer.EnqueueManyAsync(Enumerable.Range(0, Count).Select(_ => ProbeTask.Job()), TestContext.Current.CancellationToken);
+        await bench.StartedAsync(bench.Host(proxy, task: task));
+        await Eventually.BecomesAsync(() => task.Running == 8, Soon, "8 jobs to run");
+
+        var next = proxy.NextAcceptedAsync();
+        proxy.ResetAll();
+        await next.WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(async () => await bench.CountAsync(bench.Queue) == Count - 16, Soon, "the new channel to hold its prefetch");
+        open.SetResult();
+
+        await Eventually.BecomesAsync(() => task.Total >= Count, Soon, "all jobs to end");
+        await bench.HoldsAsync(bench.Queue, 0);
+        await bench.StopHostsAsync();
+        Assert.Equal(0, await bench.CountAsync(bench.Queue));
+        Assert.Equal(Count, task.Runs.Count);
+        Assert.All(task.Runs, run => Assert.Equal(1, run.Value));
+        Assert.Equal(0, await bench.CountAsync(bench.DeadQueue));
+    }
+
+    // §3 "after a failed ack": what completed and could not be acked is acked when it comes back, without a run.
+    [Fact]
+    public async Task A_job_that_ended_while_the_channel_was_gone_is_acked_when_it_comes_back()
+    {
+        var proxy = bench.Proxy();
+        var host = bench.Host(proxy);
+        await Bench.Jobs(bench.Host()).EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken);
+        var subscription = await bench.SubscribeAsync(host);
+        var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
+
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        await Eventually.BecomesAsync(() => proxy.OpenConnections == 0, Soon, "the connection to be gone");
+        await bench.HoldsAsync(bench.Queue, 1); // given back by the broker
+        await delivery.AckAsync(); // too late: its tag is void, and must not reach another channel (406)
+        proxy.AcceptNew();
+
+        await bench.HoldsAsync(bench.Queue, 0);
+        await subscription.StopAsync(TestContext.Current.CancellationToken);
+        await subscription.DisposeAsync();
+        Assert.Null(await subscription.NextAsync());
+        Assert.Equal(0, await bench.CountAsync(bench.Queue));
+    }
+
+    [Fact]
+    public async Task A_job_that_was_given_back_while_the_channel_was_gone_runs_again()
+    {
+        var proxy = bench.Proxy();
+        await Bench.Jobs(bench.Host()).EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken);
+        var subscription = await bench.SubscribeAsync(bench.Host(proxy));
+        var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
+
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        await bench.HoldsAsync(bench.Queue, 1);
+        await delivery.ReleaseAsync();
+        proxy.AcceptNew();
+
+        var again = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
+        Assert.Equal("one", again.Message.CorrelationId);
+        await again.AckAsync();
+    }
+
+    // §3: what was prefetched and has not begun when the connection ends goes to another worker; to run it here too would double it for nothing.
+    [Fact]
+    public async Task Jobs_that_waited_in_a_worker_whose_connection_ended_run_in_another_one_only()
+    {
+        const int Count = 40;
+        var proxy = bench.Proxy();
+        var open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var cutOff = new ProbeTask(async (_, _) => await open.Task);
+        await Bench.Jobs(bench.Host()).EnqueueManyAsync(Enumerable.Range(0, Count).Select(_ => ProbeTask.Job()), TestContext.Current.CancellationToken);
+        await bench.StartedAsync(bench.Host(proxy, task: cutOff, worker: o => (o.Concurrency, o.Prefetch) = (2, Count)));
+        await Eventually.BecomesAsync(() => cutOff.Running == 2, Soon, "2 jobs to run, and 38 to wait behind them");
+
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        var other = new ProbeTask();
+        await bench.StartedAsync(bench.Host(task: other));
+        await Eventually.BecomesAsync(() => other.Total == Count, Soon, "the other worker to run all of them");
+        open.SetResult();
+        await Eventually.BecomesAsync(() => cutOff.Running == 0, Soon, "the two to end");
+        await bench.StopHostsAsync();
+
+        Assert.Equal(2, cutOff.Total); // at least once: those two were running
+    }
+
+    // A release is a nack of one tag; a multiple ack of a later one that overtakes it would settle – lose – the job that was given back.
+    [Fact]
+    public async Task Jobs_that_are_given_back_beside_jobs_that_end_are_never_acked_with_them()
+    {
+        const int Count = 3_000;
+        var host = bench.Host();
+        await Bench.Jobs(host).EnqueueManyAsync(Enumerable.Range(0, Count).Select(i => ProbeTask.Job() with { Id = $"{i}" }), TestContext.Current.CancellationToken);
+        var subscription = await bench.SubscribeAsync(host, prefetch: 300, maxDeliveries: 1_000);
+        var done = new System.Collections.Concurrent.ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        var seen = new System.Collections.Concurrent.ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var slots = Enumerable.Range(0, 16).Select(_ => Task.Run(SettleAsync, TestContext.Current.CancellationToken)).ToArray();
+
+        await all.Task.WaitAsync(TimeSpan.FromSeconds(40), TestContext.Current.CancellationToken);
+        await subscription.StopAsync(TestContext.Current.CancellationToken);
+        await Task.WhenAll(slots);
+        await subscription.DisposeAsync();
+        Assert.All(done, d => Assert.Equal(1, d.Value));
+        Assert.DoesNotContain(bench.Warnings, w => w.StartsWith("441", StringComparison.Ordinal)); // and no channel was closed for a tag acked twice
+
+        async Task SettleAsync()
+        {
+            while (await subscription.NextAsync() is { } delivery)
+            {
+                var id = delivery.Message.CorrelationId!;
+                if (seen.AddOrUpdate(id, 1, (_, n) => n + 1) == 1 && id[^1] is '3' or '7')
+                {
+                    _ = Task.Run(async () => await delivery.ReleaseAsync()); // the first time every fifth goes back, beside the acks
+                    continue;
+                }
+
+                done.AddOrUpdate(id, 1, (_, n) => n + 1);
+                await delivery.AckAsync();
+                if (done.Count == Count)
+                {
+                    all.TrySetResult();
+                }
+            }
+        }
+    }
+
+    // §3: the broker's cancel ends a consumer on a connection that lives; the client does not consume again by itself.
+    [Fact]
+    public async Task A_queue_that_was_deleted_under_its_consumer_is_declared_again_and_consumed()
+    {
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(task: task));
+        var dispatcher = Bench.Jobs(host);
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => task.Total == 1, Soon, "the first job to run");
+
+        await using (var channel = await bench.ChannelAsync())
+        {
+            await channel.QueueDeleteAsync(bench.Queue, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => task.Total == 2, Soon, "the second job to run");
+        Assert.Contains(bench.Warnings, w => w.StartsWith("441", StringComparison.Ordinal));
+    }
+
+    // A header that is none of ours must not throw in the callback: the message would stay unacked, and hold a place of the prefetch, for ever.
+    [Fact]
+    public async Task A_message_with_a_senseless_delivery_count_is_delivered()
+    {
+        var host = bench.Host();
+        var subscription = await bench.SubscribeAsync(host, prefetch: 1);
+        await using var channel = await bench.ChannelAsync();
+        await channel.BasicPublishAsync(
+            "", bench.Queue, mandatory: true,
+            new BasicProperties { CorrelationId = "odd", Headers = new Dictionary<string, object?> { ["x-jobs-deliveries"] = "many", ["x-delivery-count"] = new List<object> { 1 } } },
+            new byte[] { 1 }, TestContext.Current.CancellationToken);
+
+        var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
+
+        Assert.Equal("odd", delivery.Message.CorrelationId);
+        await delivery.AckAsync();
+    }
+}

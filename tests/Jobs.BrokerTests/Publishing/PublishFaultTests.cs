@@ -1,0 +1,198 @@
+using System.Diagnostics;
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+
+namespace Jobs.BrokerTests.Publishing;
+
+/// <summary>The network breaks while jobs are enqueued. Every caller gets an answer, and the answer is true.</summary>
+public sealed class PublishFaultTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    readonly Bench bench = new(brokers.Broker);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    // rabbitmq.md §2.3: without a token of our own, RabbitMQ.Client 7.2.2 left publishes pending for ever after a plain TCP reset.
+    [Fact]
+    public async Task A_reset_with_2000_publishes_in_flight_answers_every_caller_and_loses_none()
+    {
+        const int Count = 2_000;
+        var proxy = bench.Proxy();
+        var dispatcher = Bench.Jobs(bench.Host(proxy));
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "first" }, TestContext.Current.CancellationToken);
+        var cut = proxy.CutAfter(150_000); // some hundred messages are confirmed, some written, the rest wait
+
+        var all = Enumerable.Range(0, Count)
+            .Select(i => dispatcher.EnqueueAsync(ProbeTask.Job(new string('x', 200)) with { Id = $"job-{i}" }, TestContext.Current.CancellationToken))
+            .ToArray();
+        await cut.WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await Task.WhenAll(all).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
+        var found = await bench.DrainIdsAsync(bench.Queue);
+        Assert.Equal(Count + 1, found.Count); // every one, whatever the number of copies
+        var copies = found.Values.Sum() - found.Count;
+        TestContext.Current.SendDiagnosticMessage("{0} jobs twice after a reset under {1}", copies, Count);
+        Assert.InRange(copies, 0, 512); // never more than the window of unconfirmed ones
+    }
+
+    [Fact]
+    public async Task Ten_resets_in_a_row_lose_nothing()
+    {
+        const int Count = 2_000;
+        var proxy = bench.Proxy();
+        var dispatcher = Bench.Jobs(bench.Host(proxy));
+        var all = new List<Task>();
+        for (var round = 0; round < 10; round++)
+        {
+            var next = proxy.NextAcceptedAsync();
+            for (var i = 0; i < Count / 10; i++)
+            {
+                all.Add(dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = $"job-{round}-{i}" }, TestContext.Current.CancellationToken));
+            }
+
+            proxy.ResetAll();
+            await Task.WhenAny(next, Task.WhenAll(all)).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        }
+
+        await Task.WhenAll(all).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        Assert.Equal(Count, (await bench.DrainIdsAsync(bench.Queue)).Count);
+    }
+
+    // §2.6: behind a load balancer TCP connects to nobody; CreateConnectionAsync was pending at 40 s, and does not try the next endpoint.
+    [Fact]
+    public async Task A_host_that_accepts_and_stays_silent_is_left_for_the_next()
+    {
+        var silent = bench.Proxy();
+        silent.AcceptAndStaySilent = true;
+        var good = bench.Proxy();
+        var uri = $"amqp://{brokers.Broker.AmqpUri.UserInfo}@127.0.0.1:{silent.Port},127.0.0.1:{good.Port}";
+        for (var round = 0; silent.ConnectionsAccepted == 0 && round < 20; round++)
+        {
+            // The order is random, so several publishers until one has met the silent host.
+            var dispatcher = Bench.Jobs(bench.Host(uri, o => o.ConnectTimeout = TimeSpan.FromSeconds(1)));
+            await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        }
+
+        Assert.True(silent.ConnectionsAccepted > 0);
+    }
+
+    [Fact]
+    public async Task With_only_a_silent_host_an_enqueue_ends_at_its_deadline_as_not_enqueued_and_hosts_start()
+    {
+        var proxy = bench.Proxy();
+        proxy.AcceptAndStaySilent = true;
+        var watch = Stopwatch.StartNew();
+        var host = await bench.StartedAsync(bench.Host(proxy, o => o.ConnectTimeout = TimeSpan.FromSeconds(1), o => o.EnqueueTimeout = TimeSpan.FromSeconds(2), new ProbeTask()));
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(8), $"the start took {watch.Elapsed}");
+
+        watch.Restart();
+        var exception = await Assert.ThrowsAsync<JobPublishException>(() => Bench.Jobs(host).EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken));
+
+        Assert.False(exception.MaybeEnqueued);
+        Assert.True(exception.IsTransient);
+        Assert.Equal("one", exception.JobId);
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(6));
+    }
+
+    // §2.3: the peer's receive window is zero; a write hangs, and no heartbeat is due to say so.
+    [Fact]
+    public async Task When_the_peer_stops_reading_callers_are_answered_at_their_deadline()
+    {
+        var proxy = bench.Proxy();
+        var host = bench.Host(proxy, jobs: o => o.EnqueueTimeout = TimeSpan.FromSeconds(3));
+        var dispatcher = Bench.Jobs(host);
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+
+        proxy.StallClientToServer();
+        var body = new string('x', 200_000); // times 300: more than the client's own queue of 128 takes
+        var watch = Stopwatch.StartNew();
+        var all = Enumerable.Range(0, 300).Select(i => Record.ExceptionAsync(() => dispatcher.EnqueueAsync(ProbeTask.Job(body) with { Id = $"big-{i}" }, TestContext.Current.CancellationToken)).AsTask()).ToArray();
+        var answers = await Task.WhenAll(all).WaitAsync(Soon, TestContext.Current.CancellationToken);
+
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2.9), TimeSpan.FromSeconds(10));
+        Assert.All(answers, a => Assert.IsType<JobPublishException>(a));
+        Assert.Contains(answers.Cast<JobPublishException>(), a => a.MaybeEnqueued);
+        Assert.Contains(answers.Cast<JobPublishException>(), a => !a.MaybeEnqueued); // those that still stood in line
+
+        proxy.Resume();
+        proxy.ResetAll();
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "after" }, TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(async () => (await bench.CountAsync(bench.Queue)) >= 2, Soon, "the last job");
+        var ids = await bench.DrainIdsAsync(bench.Queue);
+        Assert.Contains("after", ids.Keys);
+        Assert.DoesNotContain(answers.Cast<JobPublishException>().Where(a => !a.MaybeEnqueued), a => ids.ContainsKey(a.JobId)); // "not" is a promise
+    }
+
+    // §2.2, §2.4: written and not confirmed is neither success nor failure; the caller gets the id to recognise a copy by.
+    [Fact]
+    public async Task A_confirm_that_does_not_come_in_time_is_maybe_enqueued_with_the_id()
+    {
+        var proxy = bench.Proxy();
+        var dispatcher = Bench.Jobs(bench.Host(proxy, jobs: o => o.EnqueueTimeout = TimeSpan.FromSeconds(2)));
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "before" }, TestContext.Current.CancellationToken);
+
+        proxy.StallServerToClient();
+        var exception = await Assert.ThrowsAsync<JobPublishException>(() => dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "unknown" }, TestContext.Current.CancellationToken));
+
+        Assert.True(exception.MaybeEnqueued);
+        Assert.Equal("unknown", exception.JobId);
+        Assert.Contains("unknown", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(1, (await bench.DrainIdsAsync(bench.Queue))["unknown"]); // it is there: "maybe" was right
+    }
+
+    // §1.2: a quorum queue without a leader confirms nothing; 3.10 says nothing either. The window is shared by all queues.
+    [Fact]
+    public async Task A_queue_that_confirms_nothing_does_not_stop_publishing_to_others_for_ever()
+    {
+        var dispatcher = Bench.Jobs(bench.Host(rabbit: o => o.PublishWindow = 4, jobs: o => o.EnqueueTimeout = TimeSpan.FromSeconds(3)));
+        var mute = $"{bench.Prefix}.mute";
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Queue = mute }, TestContext.Current.CancellationToken);
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await brokers.Broker.ControlAsync("eval", $"sys:suspend('%2F_{mute}').");
+        try
+        {
+            var lost = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Record.ExceptionAsync(() => dispatcher.EnqueueAsync(ProbeTask.Job() with { Queue = mute }, TestContext.Current.CancellationToken)).AsTask()));
+            Assert.All(lost, l => Assert.True(Assert.IsType<JobPublishException>(l).MaybeEnqueued));
+
+            await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+            Assert.Equal(2, await bench.CountAsync(bench.Queue));
+        }
+        finally
+        {
+            await brokers.Broker.ControlAsync("eval", $"sys:resume('%2F_{mute}').");
+        }
+    }
+
+    [Fact]
+    public async Task A_cancelled_call_ends_at_once()
+    {
+        var proxy = bench.Proxy();
+        proxy.AcceptAndStaySilent = true;
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        var call = Bench.Jobs(bench.Host(proxy)).EnqueueAsync(ProbeTask.Job(), cancel.Token);
+        await proxy.AcceptedAsync(1).WaitAsync(Soon, TestContext.Current.CancellationToken);
+
+        await cancel.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task The_end_of_the_host_answers_whoever_still_waits()
+    {
+        var proxy = bench.Proxy();
+        var host = bench.Host(proxy);
+        var dispatcher = Bench.Jobs(host);
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        proxy.StallServerToClient();
+        var written = proxy.BytesToServer;
+        var call = dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => proxy.BytesToServer > written, Soon, "the job to be written");
+
+        await Bench.Transport(host).DisposeAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken);
+
+        var exception = await Assert.ThrowsAsync<JobPublishException>(() => call.WaitAsync(Soon, TestContext.Current.CancellationToken));
+        Assert.True(exception.MaybeEnqueued);
+    }
+}

@@ -1,0 +1,115 @@
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+using Microsoft.Extensions.Hosting;
+using RabbitMQ.Client;
+
+namespace Jobs.BrokerTests.Starting;
+
+/// <summary>Queues that are there already, in another shape, or not there. rabbitmq.md §1.7: arguments can never be changed; 406 closes the channel.</summary>
+public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+
+    readonly Bench bench = new(brokers.Broker);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    [Fact]
+    public async Task A_worker_on_a_queue_with_other_arguments_does_not_start_and_says_both_values_and_the_remedy()
+    {
+        await ClassicQueueAsync();
+
+        var exception = await Assert.ThrowsAsync<JobTransportException>(() => bench.StartedAsync(bench.Host(task: new ProbeTask())));
+
+        Assert.False(exception.IsTransient);
+        Assert.Contains(bench.Queue, exception.Message, StringComparison.Ordinal);
+        Assert.Contains("x-queue-type=quorum", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("but current is", exception.Message, StringComparison.Ordinal); // the broker names the first argument that differs
+        Assert.Contains("DeclareMode.Passive", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_enqueue_to_a_queue_with_other_arguments_fails_at_once_and_others_go_on()
+    {
+        await ClassicQueueAsync();
+        var dispatcher = Bench.Jobs(bench.Host());
+
+        var call = dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken);
+        var other = dispatcher.EnqueueAsync(ProbeTask.Job() with { Queue = $"{bench.Prefix}.other" }, TestContext.Current.CancellationToken);
+
+        var exception = await Assert.ThrowsAsync<JobPublishException>(() => call.WaitAsync(Soon, TestContext.Current.CancellationToken));
+        Assert.False(exception.IsTransient);
+        Assert.False(exception.MaybeEnqueued);
+        Assert.Contains("but current is", exception.Message, StringComparison.Ordinal);
+        await other.WaitAsync(Soon, TestContext.Current.CancellationToken);
+        Assert.Equal(1, await bench.CountAsync($"{bench.Prefix}.other"));
+        Assert.Equal(0, await bench.CountAsync(bench.Queue));
+    }
+
+    [Fact]
+    public async Task Passive_uses_the_classic_queue_as_it_is()
+    {
+        await ClassicQueueAsync();
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(rabbit: o => o.Declare = DeclareMode.Passive, task: task));
+
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job("here"), TestContext.Current.CancellationToken);
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job("later") with { Delay = TimeSpan.FromSeconds(1) }, TestContext.Current.CancellationToken);
+
+        await Eventually.BecomesAsync(() => task.Total == 2, Soon, "both jobs to run");
+        Assert.Equal(-1, await bench.CountAsync(bench.QuarantineQueue)); // nothing was made beside somebody else's queue
+    }
+
+    [Fact]
+    public async Task Passive_without_the_queue_does_not_start_and_says_so()
+    {
+        var exception = await Assert.ThrowsAsync<JobTransportException>(() => bench.StartedAsync(bench.Host(rabbit: o => o.Declare = DeclareMode.Passive, task: new ProbeTask())));
+        Assert.Contains($"Queue '{bench.Queue}' does not exist", exception.Message, StringComparison.Ordinal);
+        Assert.False(exception.IsTransient);
+    }
+
+    // §2.2: mandatory, or the broker confirms what it threw away.
+    [Fact]
+    public async Task Passive_with_the_queue_deleted_later_is_an_error_that_names_exchange_and_queue()
+    {
+        await ClassicQueueAsync();
+        var dispatcher = Bench.Jobs(bench.Host(rabbit: o => o.Declare = DeclareMode.Passive));
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await DeleteAsync(bench.Queue);
+
+        var exception = await Assert.ThrowsAsync<JobPublishException>(() => dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken));
+
+        Assert.False(exception.MaybeEnqueued);
+        Assert.False(exception.IsTransient);
+        Assert.Contains("exchange ''", exception.Message, StringComparison.Ordinal);
+        Assert.Contains($"queue '{bench.Queue}'", exception.Message, StringComparison.Ordinal);
+        Assert.Equal("one", exception.JobId);
+    }
+
+    [Fact]
+    public async Task Declare_with_the_queue_deleted_later_declares_it_again_and_loses_nothing()
+    {
+        const int Count = 200;
+        var dispatcher = Bench.Jobs(bench.Host());
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await DeleteAsync(bench.Queue);
+
+        var other = $"{bench.Prefix}.other";
+        await Task.WhenAll(Enumerable.Range(0, Count).Select(i => dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = $"{i}", Queue = i % 2 == 0 ? null : other }, TestContext.Current.CancellationToken)));
+
+        Assert.Equal(Count / 2, (await bench.DrainIdsAsync(bench.Queue)).Count);
+        Assert.Equal(Count / 2, (await bench.DrainIdsAsync(other)).Count);
+    }
+
+    async Task ClassicQueueAsync()
+    {
+        await using var channel = await bench.ChannelAsync();
+        await channel.QueueDeclareAsync(bench.Queue, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "classic" }, cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    async Task DeleteAsync(string queue)
+    {
+        await using var channel = await bench.ChannelAsync();
+        await channel.QueueDeleteAsync(queue, cancellationToken: TestContext.Current.CancellationToken);
+    }
+}
