@@ -23,8 +23,8 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
     /// <summary>Where they go when their destination is gone, so that one deleted queue does not jam the delays of all (NServiceBus.RabbitMQ #1407).</summary>
     public string DelayLost => $"{prefix}.delay.lost";
 
-    /// <summary>The whole seconds a delay takes; never less than asked.</summary>
-    public static int DelaySeconds(TimeSpan delay) => (int)Math.Ceiling(Math.Max(delay.TotalSeconds - 0.001, 0.001));
+    /// <summary>The whole seconds a delay takes; never less than asked, but for what exceeds all levels (the worker delays the rest of it again).</summary>
+    public static int DelaySeconds(TimeSpan delay) => (int)Math.Clamp(Math.Ceiling(delay.TotalSeconds - 0.001), 1, (1 << DelayLevels) - 1);
 
     /// <summary>28 bits, most significant first, then the destination: each level's bindings look at their bit only.</summary>
     public static string DelayKey(int seconds, string queue)

@@ -3,8 +3,8 @@ using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>One publish on its way to a confirm: awaited by its caller, and used again after that. All members are guarded by the publisher's lock.</summary>
-sealed class PendingPublish(Publisher publisher) : IValueTaskSource
+/// <summary>One publish on its way to a confirm: awaited by its caller, and used again after that. All members are guarded by the line's gate.</summary>
+sealed class PendingPublish(PublishLine line) : IValueTaskSource
 {
     // Asynchronous, because confirms come in on the connection's read loop: a caller's code must never run there.
     ManualResetValueTaskSourceCore<bool> completion = new() { RunContinuationsAsynchronously = true };
@@ -56,7 +56,7 @@ sealed class PendingPublish(Publisher publisher) : IValueTaskSource
         completion.SetException(e);
     }
 
-    public void Cancel(CancellationToken token) => publisher.Cancel(this, token);
+    public void Cancel(CancellationToken token) => line.Cancel(this, token);
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => completion.GetStatus(token);
 
@@ -76,7 +76,7 @@ sealed class PendingPublish(Publisher publisher) : IValueTaskSource
             {
                 completion.Reset();
                 Message = null!;
-                publisher.Reuse(this);
+                line.Reuse(this);
             }
         }
     }

@@ -1,0 +1,150 @@
+using Jobs.Wire;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>The publishes that are not on any connection now: waiting for their turn, or refused by a queue and waiting for another one.</summary>
+/// <remarks>It outlives connections. <see cref="Gate"/> guards it, the session's window and every <see cref="PendingPublish"/>.</remarks>
+sealed class PublishLine(TimeProvider time)
+{
+    readonly LinkedList<PendingPublish> waiting = new();
+    readonly List<PendingPublish> nacked = [];
+    readonly Stack<PendingPublish> spare = new();
+    readonly SemaphoreSlim wakeUp = new(0); // one release too many only makes the writer look once more
+    bool writerIdle;
+
+    public Lock Gate { get; } = new();
+
+    public int Count => waiting.Count;
+
+    /// <summary>How many, from the front, were on a channel that the broker closed over one of them: they go one at a time until it is known which.</summary>
+    public int Suspects { get; set; }
+
+    /// <summary>Everything that still waits.</summary>
+    public IEnumerable<PendingPublish> Waiting => waiting.Concat(nacked).Where(p => !p.Done);
+
+    /// <summary>The next to write, or <see langword="null"/>; then the writer sleeps until <see cref="Wake"/>.</summary>
+    public PendingPublish? First
+    {
+        get
+        {
+            while (waiting.First is { Value.Done: true })
+            {
+                waiting.RemoveFirst();
+            }
+
+            return waiting.First?.Value;
+        }
+    }
+
+    public PendingPublish Add(string queue, JobMessage message, int delaySeconds, TimeSpan timeout)
+    {
+        lock (Gate)
+        {
+            var publish = spare.TryPop(out var used) ? used : new(this);
+            publish.Begin(
+                queue,
+                message,
+                delaySeconds,
+                timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency));
+            waiting.AddLast(publish);
+            Wake();
+            return publish;
+        }
+    }
+
+    public void RemoveFirst() => waiting.RemoveFirst();
+
+    /// <summary>To the front again: its outcome is unknown, or its queue has to be declared again.</summary>
+    public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish);
+
+    /// <summary>Refused by its queue, not for good: after the next sweep it goes again, with the same id.</summary>
+    public void PutAside(PendingPublish publish) => nacked.Add(publish);
+
+    /// <summary>Lets others go first while the queue of these cannot be declared.</summary>
+    public void PutAside(Func<PendingPublish, bool> which)
+    {
+        for (var node = waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (which(node.Value))
+            {
+                waiting.Remove(node);
+                nacked.Add(node.Value);
+            }
+
+            node = next;
+        }
+    }
+
+    /// <summary>Drops what has its answer, and brings back what was put aside.</summary>
+    public void Sweep()
+    {
+        for (var node = waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (node.Value.Done)
+            {
+                waiting.Remove(node);
+            }
+
+            node = next;
+        }
+
+        foreach (var publish in nacked.Where(p => !p.Done))
+        {
+            waiting.AddLast(publish);
+        }
+
+        nacked.Clear();
+        Wake();
+    }
+
+    public void Fail(Func<PendingPublish, bool> which, Func<PendingPublish, Exception> why)
+    {
+        lock (Gate)
+        {
+            foreach (var publish in Waiting.Where(which))
+            {
+                publish.Fail(why(publish));
+            }
+        }
+    }
+
+    public void Cancel(PendingPublish publish, CancellationToken token)
+    {
+        lock (Gate)
+        {
+            if (!publish.Done)
+            {
+                publish.Fail(new OperationCanceledException(token));
+            }
+        }
+    }
+
+    /// <summary>A confirmed publish comes back here from its caller.</summary>
+    public void Reuse(PendingPublish publish)
+    {
+        const int Kept = 4096;
+        lock (Gate)
+        {
+            if (spare.Count < Kept)
+            {
+                spare.Push(publish);
+            }
+        }
+    }
+
+    /// <summary>The writer has nothing it may write.</summary>
+    public void Idle() => writerIdle = true;
+
+    public void Wake()
+    {
+        if (writerIdle)
+        {
+            writerIdle = false;
+            wakeUp.Release();
+        }
+    }
+
+    public Task WokenAsync(CancellationToken cancellationToken) => wakeUp.WaitAsync(cancellationToken);
+}

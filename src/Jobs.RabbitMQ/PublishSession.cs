@@ -1,0 +1,301 @@
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+using RabbitMQ.Client.Exceptions;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>Publishing on one connection, from its channel to its end. The window is its own: a late confirm of an old connection can settle nothing of a new one.</summary>
+sealed class PublishSession
+{
+    readonly Incarnation incarnation;
+    readonly PublishLine line;
+    readonly Topology topology;
+    readonly RabbitMqOptions options;
+    readonly ILogger logger;
+    readonly PublishWindow window;
+    readonly List<PendingPublish> confirmed = [];
+    IChannel channel = null!;
+    ShutdownEventArgs? closed;
+    bool over;
+
+    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, ILogger logger)
+    {
+        (this.incarnation, this.line, this.topology, this.options, this.logger) = (incarnation, line, topology, options, logger);
+        window = new(options.PublishWindow);
+    }
+
+    /// <summary>Why the broker takes nothing now (a memory or disk alarm), or <see langword="null"/>.</summary>
+    public string? Blocked { get; private set; }
+
+    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, ILogger logger, CancellationToken life)
+    {
+        var session = new PublishSession(incarnation, line, topology, options, logger);
+        incarnation.Connection.ConnectionBlockedAsync += (_, e) => session.SetBlocked(e.Reason);
+        incarnation.Connection.ConnectionUnblockedAsync += (_, _) => session.SetBlocked(null);
+
+        // All four arguments: the constructor overwrites documented defaults. Confirms on, tracking off.
+        // The channel is never disposed here: that may wait for a peer that is silent. It goes with its connection.
+        session.channel = await incarnation.Connection.CreateChannelAsync(new(true, false, null, 1), life).ConfigureAwait(false);
+        session.channel.ChannelShutdownAsync += (_, reason) =>
+        {
+            session.closed = reason;
+            incarnation.Abandon($"{reason.ReplyCode} {reason.ReplyText}");
+            return Task.CompletedTask;
+        };
+        session.channel.BasicAcksAsync += (_, e) => session.Confirmed(e.DeliveryTag, e.Multiple);
+        session.channel.BasicNacksAsync += (_, e) => session.Nacked(e.DeliveryTag, e.Multiple);
+        session.channel.BasicReturnAsync += (_, e) => session.Returned(e);
+        return session;
+    }
+
+    /// <summary>Writes what stands in line until the connection is over; then what it left unconfirmed is in line again.</summary>
+    public async Task RunAsync(CancellationToken life)
+    {
+        try
+        {
+            while (!life.IsCancellationRequested)
+            {
+                if (Next() is not { } next)
+                {
+                    await line.WokenAsync(life).ConfigureAwait(false);
+                }
+                else if (!topology.Knows(next.Queue, next.DelaySeconds > 0))
+                {
+                    await DeclareAsync(next.Queue, next.DelaySeconds > 0, life).ConfigureAwait(false);
+                }
+                else if (Take(next))
+                {
+                    var (exchange, key) = Route(next);
+                    await channel.BasicPublishAsync(exchange, key, mandatory: true, MessageMapping.Properties(next.Message), next.Message.Body, life).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (OperationInterruptedException e)
+        {
+            // About one publish, whatever its code: it must not look like a refusal of the whole connection.
+            throw new JobTransportException(e.Message, isTransient: true, e);
+        }
+        finally
+        {
+            TakeBack();
+        }
+    }
+
+    /// <summary>Under the line's gate: who has waited too long, and whether the window is stuck.</summary>
+    public void Sweep(long now, Func<PendingPublish, Exception> overdue)
+    {
+        foreach (var publish in window.InOrder().Where(p => !p.Done && p.Deadline <= now))
+        {
+            publish.Fail(overdue(publish));
+        }
+
+        // A queue without a leader never confirms: what its callers have given up must not fill the window for all other queues.
+        if (!over && Blocked is null && !HasRoom && window.InOrder().FirstOrDefault() is { Done: true })
+        {
+            incarnation.Abandon("the oldest of a full window was not confirmed in time");
+        }
+    }
+
+    bool HasRoom => window.HasRoom(line.Suspects > 0 ? 1 : options.PublishWindow);
+
+    PendingPublish? Next()
+    {
+        lock (line.Gate)
+        {
+            if (Blocked is null && HasRoom && line.First is { } first)
+            {
+                return first;
+            }
+
+            line.Idle();
+            return null;
+        }
+    }
+
+    /// <returns>Whether it is still its turn: it may have been given up, or another one put first.</returns>
+    bool Take(PendingPublish publish)
+    {
+        lock (line.Gate)
+        {
+            if (line.First != publish)
+            {
+                return false;
+            }
+
+            line.RemoveFirst();
+            publish.MaybeSent = true;
+            window.Add(publish); // before the write: the confirm may overtake its return
+            return true;
+        }
+    }
+
+    async Task DeclareAsync(string queue, bool delayed, CancellationToken life)
+    {
+        bool OfThisKind(PendingPublish p) => p.Queue == queue && p.DelaySeconds > 0 == delayed;
+        try
+        {
+            await topology.EnsureAsync(incarnation, queue, delayed, life).ConfigureAwait(false);
+        }
+        catch (JobTransportException e) when (!e.IsTransient)
+        {
+            line.Fail(OfThisKind, p => PublishErrors.Refused(p, e));
+        }
+        catch when (!life.IsCancellationRequested)
+        {
+            lock (line.Gate)
+            {
+                line.PutAside(OfThisKind); // the connection is in doubt now; on the next one others go first
+            }
+
+            throw;
+        }
+    }
+
+    (string Exchange, string Key) Route(PendingPublish publish) => publish.DelaySeconds == 0
+        ? ("", publish.Queue)
+        : (topology.Names.DelayLevel(BrokerNames.HighestLevel(publish.DelaySeconds)), BrokerNames.DelayKey(publish.DelaySeconds, publish.Queue));
+
+    Task Confirmed(ulong tag, bool multiple)
+    {
+        lock (line.Gate)
+        {
+            if (over)
+            {
+                return Task.CompletedTask;
+            }
+
+            window.Take(tag, multiple, confirmed);
+            foreach (var publish in confirmed)
+            {
+                line.Suspects = Math.Max(0, line.Suspects - 1);
+                if (!publish.Done)
+                {
+                    Settle(publish);
+                }
+            }
+
+            confirmed.Clear();
+            line.Wake();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    void Settle(PendingPublish publish)
+    {
+        if (publish.Returned is null)
+        {
+            publish.Confirm();
+        }
+        else if (publish.Redeclared || options.Declare != DeclareMode.Declare)
+        {
+            publish.Fail(PublishErrors.Unroutable(publish, Route(publish).Exchange));
+        }
+        else
+        {
+            // The queue was deleted behind our back: declare it again and send once more.
+            Log.QueueGone(logger, publish.Queue);
+            topology.Forget(publish.Queue);
+            (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
+            line.PutFirst(publish);
+        }
+    }
+
+    /// <summary>Refused by the queue (full, or without a leader): not for good.</summary>
+    Task Nacked(ulong tag, bool multiple)
+    {
+        lock (line.Gate)
+        {
+            if (over)
+            {
+                return Task.CompletedTask;
+            }
+
+            window.Take(tag, multiple, confirmed);
+            foreach (var publish in confirmed)
+            {
+                line.PutAside(publish);
+            }
+
+            confirmed.Clear();
+            line.Wake();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Comes before the ack of the same message.</summary>
+    Task Returned(BasicReturnEventArgs e)
+    {
+        lock (line.Gate)
+        {
+            foreach (var publish in window.InOrder())
+            {
+                if (publish.Returned is null && publish.Message.CorrelationId == e.BasicProperties.CorrelationId && Route(publish).Key == e.RoutingKey)
+                {
+                    publish.Returned = $"{e.ReplyCode} {e.ReplyText}";
+                    break;
+                }
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    Task SetBlocked(string? reason)
+    {
+        lock (line.Gate)
+        {
+            Blocked = reason;
+            if (reason is not null)
+            {
+                Log.Blocked(logger, reason);
+            }
+            else if (!over)
+            {
+                Log.Unblocked(logger, line.Count);
+                line.Wake();
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The connection is over: what it left unconfirmed goes to the front of the line.</summary>
+    void TakeBack()
+    {
+        lock (line.Gate)
+        {
+            over = true;
+            var reason = closed ?? channel.CloseReason ?? incarnation.Shutdown;
+            var alone = window.Count == 1;
+            var unknown = window.InOrder().Where(p => !p.Done).ToList();
+
+            // The broker closed the channel over a publish (too large, forbidden, unknown exchange), or the connection over a frame of one, but does not
+            // say which: all of them go again one at a time, and the one that is alone when it happens is the one.
+            const int BasicPublishClass = 60, BasicPublishMethod = 40, FrameError = 501, SyntaxError = 502;
+            var overPublish = reason is { Initiator: ShutdownInitiator.Peer }
+                && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
+            if (overPublish && alone && unknown is [var guilty])
+            {
+                guilty.Fail(PublishErrors.RefusedByBroker(guilty, reason!));
+                unknown.Clear();
+            }
+
+            line.Suspects = overPublish ? unknown.Count : line.Suspects;
+            foreach (var publish in Enumerable.Reverse(unknown))
+            {
+                publish.Returned = null;
+                line.PutFirst(publish);
+            }
+
+            if (unknown.Count > 0)
+            {
+                Log.Republishing(logger, unknown.Count);
+            }
+
+            line.Wake();
+        }
+    }
+}
