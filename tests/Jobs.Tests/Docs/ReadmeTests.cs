@@ -1,5 +1,10 @@
 using System.Diagnostics;
+using System.Text;
 using Microsoft.CodeAnalysis;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using Xunit;
 
 namespace Jobs.Tests.Docs;
@@ -66,6 +71,24 @@ public sealed class ReadmeTests
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task The_configuration_in_the_readme_starts_a_beat_with_its_schedule()
+    {
+        var text = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+        var json = text.Split("```json\n")[1].Split("```")[0];
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration.AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(json)));
+        builder.Services.AddJobs(jobs => jobs.UseInMemory().AddBeat());
+        using var host = builder.Build();
+
+        await host.StartAsync(Stop); // throws when anything in it is wrong
+        var schedule = Assert.Single(host.Services.GetRequiredService<IOptions<BeatOptions>>().Value.Schedules);
+        await host.StopAsync(Stop);
+
+        Assert.Equal("news.espn", schedule.Key);
+        Assert.Equal("news.refresh", schedule.Value.Task);
     }
 
     [Fact]
