@@ -12,6 +12,7 @@ sealed class AckWindow(int prefetch)
 {
     readonly Entry[] entries = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(prefetch * 4, 16))];
     readonly Dictionary<ulong, RabbitDelivery> stragglers = [];
+    readonly Queue<RabbitDelivery> ackedStragglers = new(); // their acks may still be on the way; the entries have moved on
     ulong lowest = 1; // tags of a channel begin with 1
     ulong next = 1;
 
@@ -94,7 +95,12 @@ sealed class AckWindow(int prefetch)
 
         foreach (var (tag, _) in acks)
         {
-            stragglers.Remove(tag);
+            stragglers.Remove(tag, out var delivery);
+            ackedStragglers.Enqueue(delivery!);
+            if (ackedStragglers.Count > prefetch)
+            {
+                ackedStragglers.Dequeue();
+            }
         }
 
         var settled = acks.Count;
@@ -150,7 +156,7 @@ sealed class AckWindow(int prefetch)
     /// </summary>
     public IEnumerable<RabbitDelivery> MayComeBack()
     {
-        foreach (var delivery in stragglers.Values)
+        foreach (var delivery in ackedStragglers.Concat(stragglers.Values))
         {
             yield return delivery;
         }

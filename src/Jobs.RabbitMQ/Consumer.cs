@@ -75,7 +75,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         var consumer = new Consumer(subscription, incarnation, channel, queue, isQuarantine, prefetch);
         try
         {
-            channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost(reason.ToString());
+            channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
             await channel.BasicQosAsync(0, (ushort)prefetch, global: false, life).ConfigureAwait(false);
             consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
             consumer.tag = await channel.BasicConsumeAsync(consumer.consumedQueue, autoAck: false, consumer, life).ConfigureAwait(false);
@@ -142,6 +142,12 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     {
         lock (gate)
         {
+            if (gone)
+            {
+                subscription.Remember([delivery]); // still in the client's hands when the channel was lost
+                return;
+            }
+
             window.Add(deliveryTag, delivery);
         }
     }
@@ -174,11 +180,12 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     /// <summary>One ack or return of its own.</summary>
-    public async ValueTask AnswerAsync(ulong deliveryTag, bool ack)
+    /// <returns>Whether it was written; if not, the broker delivers it again.</returns>
+    public async ValueTask<bool> AnswerAsync(ulong deliveryTag, bool ack)
     {
         if (IsGone)
         {
-            return; // the broker has taken it back already
+            return false; // the broker has taken it back already
         }
 
         try
@@ -190,10 +197,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             {
                 window.Answered(deliveryTag);
             }
+
+            return true;
         }
         catch (Exception e) when (MeansGone(e))
         {
             await SetLost(e.Message).ConfigureAwait(false);
+            return false;
         }
     }
 
@@ -211,7 +221,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (Exception e) when (MeansGone(e))
         {
-            await SetLost(e.Message).ConfigureAwait(false);
+            // A cancel that takes too long says nothing about the channel: jobs that are running can still be acked on it.
+            if (incarnation.Dead.IsCancellationRequested || !channel.IsOpen)
+            {
+                await SetLost(e.Message).ConfigureAwait(false);
+            }
         }
     }
 
@@ -266,6 +280,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         bool more;
         lock (gate)
         {
+            if (gone)
+            {
+                return false; // never an ack after a cancel: on a mirrored queue it may settle another message (server #4004)
+            }
+
             window.TakeAcks(acks);
             more = window.Completed > 0;
         }

@@ -20,7 +20,7 @@ sealed class Incarnation : IAsyncDisposable
         connection.ConnectionShutdownAsync += (_, reason) =>
         {
             Shutdown ??= reason;
-            Reason ??= reason.ToString();
+            Reason ??= $"{reason.ReplyCode} {reason.ReplyText}";
             _ = dead.CancelAsync(); // callbacks on the pool, never on the client's thread
             return Task.CompletedTask;
         };

@@ -72,13 +72,13 @@ sealed class RabbitDelivery : Delivery
         }
     }
 
-    public override ValueTask AckNowAsync()
+    public override ValueTask<bool> AckNowAsync()
     {
         lock (gate)
         {
             if (!BeginSettle())
             {
-                return ValueTask.CompletedTask;
+                return ValueTask.FromResult(false);
             }
 
             IsAcked = true;
@@ -100,13 +100,16 @@ sealed class RabbitDelivery : Delivery
         return ValueTask.CompletedTask;
     }
 
-    protected override ValueTask ReleaseCoreAsync()
+    protected override async ValueTask ReleaseCoreAsync()
     {
+        ValueTask<bool> answer;
         lock (gate)
         {
             IsReleased = true;
-            return consumer.AnswerAsync(tag, ack: false);
+            answer = consumer.AnswerAsync(tag, ack: false);
         }
+
+        await answer.ConfigureAwait(false);
     }
 }
 

@@ -16,7 +16,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     public override TransportCapabilities Capabilities => TransportCapabilities.Durable;
 
     /// <summary>How long a retry or dead-letter copy waits for its confirm before the original is given back.</summary>
-    public TimeSpan SettleTimeout => jobsOptions.Value.EnqueueTimeout;
+    public TimeSpan SettleTimeout => TimeSpan.FromMinutes(1);
 
     public override IEnumerable<string> Problems()
     {

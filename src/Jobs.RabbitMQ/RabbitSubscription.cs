@@ -48,10 +48,17 @@ sealed class RabbitSubscription : JobSubscription
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         connection.Start();
-        if (await connection.FirstAttempt.WaitAsync(cancellationToken).ConfigureAwait(false) is JobTransportException { IsTransient: false } refusal)
+        try
         {
-            await DisposeAsync().ConfigureAwait(false);
-            throw refusal;
+            if (await connection.FirstAttempt.WaitAsync(cancellationToken).ConfigureAwait(false) is JobTransportException { IsTransient: false } refusal)
+            {
+                throw refusal;
+            }
+        }
+        catch
+        {
+            await DisposeAsync().ConfigureAwait(false); // or it would hold jobs that nobody runs
+            throw;
         }
     }
 
@@ -72,10 +79,12 @@ sealed class RabbitSubscription : JobSubscription
     /// <summary>From the callback: never waits. The channel holds at most a prefetch per queue.</summary>
     public void HandOver(RabbitDelivery delivery)
     {
-        if (!handingOver || !ready.Writer.TryWrite(delivery))
+        if (handingOver)
         {
-            _ = delivery.ReleaseAsync(); // stopped
+            ready.Writer.TryWrite(delivery);
         }
+
+        // Stopped: it stays unacked, and goes back once, when the channel closes. Given back now, it would come to this consumer again at once.
     }
 
     public ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay) =>
@@ -114,17 +123,8 @@ sealed class RabbitSubscription : JobSubscription
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
+        topology.Forget();
         starting = subscription.Queues.Count * (HasQuarantine ? 2 : 1);
-        foreach (var queue in subscription.Queues)
-        {
-            // One after the other, before anything is consumed: what is wrong with a queue is wrong at start.
-            await topology.DeclareAsync(incarnation, queue, life.Token).ConfigureAwait(false);
-            if (HasQuarantine)
-            {
-                await topology.DeclareQuarantineAsync(incarnation, queue, life.Token).ConfigureAwait(false);
-            }
-        }
-
         var loops = subscription.Queues.SelectMany(queue => HasQuarantine
             ? new[] { ConsumeAsync(incarnation, queue, false, life.Token), ConsumeAsync(incarnation, queue, true, life.Token) }
             : [ConsumeAsync(incarnation, queue, false, life.Token)]);
@@ -144,15 +144,17 @@ sealed class RabbitSubscription : JobSubscription
             Consumer? consumer = null;
             try
             {
-                if (failures > 0)
-                {
-                    // The queue may be gone, so it is declared again.
-                    await (isQuarantine ? topology.DeclareQuarantineAsync(incarnation, queue, life) : topology.DeclareAsync(incarnation, queue, life)).ConfigureAwait(false);
-                }
-
+                // Every time: the queue may be gone. A queue of ours comes back with its way out of the delays, or what is delayed would find none.
+                await (isQuarantine ? topology.DeclareQuarantineAsync(incarnation, queue, life) : topology.EnsureAsync(incarnation, queue, delayed: HasQuarantine, life)).ConfigureAwait(false);
                 var prefetch = isQuarantine ? 1 : subscription.Prefetch;
                 consumer = await Consumer.StartAsync(this, incarnation, queue, isQuarantine, prefetch, life).ConfigureAwait(false);
                 Add(consumer);
+                if (stopping.IsCancellationRequested)
+                {
+                    await consumer.CancelAsync(CancellationToken.None).ConfigureAwait(false); // StopAsync may have missed it
+                    return;
+                }
+
                 if (!isQuarantine)
                 {
                     Log.Consuming(Logger, queue, prefetch);
@@ -176,9 +178,9 @@ sealed class RabbitSubscription : JobSubscription
             {
                 return;
             }
-            catch (Exception e) when (Volatile.Read(ref starting) > 0)
+            catch (Exception e) when (!connection.FirstAttempt.IsCompleted)
             {
-                incarnation.Abandon(e.Message); // not yet consuming from every queue: let the start-up say why
+                incarnation.Abandon(e.Message); // what is wrong with a queue at start stops the start; later it must not stop the other queues
                 throw;
             }
             catch (Exception e)

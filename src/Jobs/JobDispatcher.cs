@@ -49,7 +49,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
             {
                 handles.Add(new(await inFlight.Dequeue().ConfigureAwait(false)));
             }
-            catch (Exception e)
+            catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
             {
                 failures.Add(handles.Count, e);
                 handles.Add(null);

@@ -29,7 +29,12 @@ public abstract class Delivery
     public ValueTask AckAsync() => BeginSettle() ? AckCoreAsync() : ValueTask.CompletedTask;
 
     /// <summary>Acks before the run, for tasks that are acknowledged early: without waiting for other acks to go with it.</summary>
-    public virtual ValueTask AckNowAsync() => AckAsync();
+    /// <returns>Whether the ack left; if not, the message comes again, and must not be run now.</returns>
+    public virtual async ValueTask<bool> AckNowAsync()
+    {
+        await AckAsync().ConfigureAwait(false);
+        return true;
+    }
 
     /// <summary>Publishes <paramref name="next"/> to the same queue, then acks this one.</summary>
     public async ValueTask RetryAsync(JobMessage next, TimeSpan delay)

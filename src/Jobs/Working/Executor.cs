@@ -71,9 +71,9 @@ sealed class Executor(
             return Outcome.Interrupted.Instance;
         }
 
-        if (task.AckEarly)
+        if (task.AckEarly && !await delivery.AckNowAsync().ConfigureAwait(false))
         {
-            await delivery.AckNowAsync().ConfigureAwait(false);
+            return Outcome.Interrupted.Instance;
         }
 
         return await RunAsync(delivery, envelope, task, interrupt).ConfigureAwait(false);

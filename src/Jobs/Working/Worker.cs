@@ -5,8 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Working;
 
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
-sealed class Worker(Executor executor, Settlement settlement, ILogger<Worker> logger)
+sealed class Worker(Executor executor, Settlement settlement, TimeProvider time, ILogger<Worker> logger)
 {
+    // What cannot be settled now cannot be settled a millisecond later: without a pause the job would run again and again.
+    static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
+
     /// <summary>Runs until the subscription is stopped and every job in hand has been settled.</summary>
     public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupt)
     {
@@ -44,6 +47,7 @@ sealed class Worker(Executor executor, Settlement settlement, ILogger<Worker> lo
             // Not the job's fault: the framework or the broker failed. Never ack here, that would lose
             // the job. Give it back; if the channel is gone the broker redelivers on its own.
             Log.SettlementFailed(logger, delivery.Queue, id, e);
+            await Task.Delay(pause, time, interrupt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await ReleaseAsync(delivery, id).ConfigureAwait(false);
         }
     }
