@@ -9,7 +9,7 @@ namespace Jobs.Wire;
 /// Every error is a <see cref="JobFormatException"/> that names task, parameter, what was expected and what came.
 /// Dates, decimals, UUIDs and bytes are read in plain form and in kombu's <c>{"__type__", "__value__"}</c> envelope.
 /// </remarks>
-public ref struct ArgumentReader
+public ref partial struct ArgumentReader
 {
     readonly string task;
     ReadOnlySpan<string> parameters;
@@ -332,63 +332,6 @@ public ref struct ArgumentReader
         "-Infinity" => double.NegativeInfinity,
         _ => throw Wrong(expected),
     } : throw Wrong(expected);
-
-    /// <summary>The text of a string, or of kombu's envelope of that type.</summary>
-    string? Text(string type)
-    {
-        if (reader.TokenType == JsonTokenType.String)
-        {
-            return reader.GetString();
-        }
-
-        if (reader.TokenType != JsonTokenType.StartObject)
-        {
-            return null;
-        }
-
-        var (sent, value) = Envelope();
-        return sent == type ? value : null;
-    }
-
-    /// <summary>Reads <c>{"__type__": t, "__value__": v}</c> to its end; <c>v</c> is a string, or <c>{"hex": …}</c> for a UUID.</summary>
-    (string Type, string Value) Envelope()
-    {
-        string type = "", value = "";
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            var name = reader.GetString();
-            reader.Read();
-            if (reader.TokenType == JsonTokenType.StartObject)
-            {
-                value = Envelope().Value; // {"hex": …}
-            }
-            else if (reader.TokenType == JsonTokenType.String)
-            {
-                if (name == "__type__")
-                {
-                    type = reader.GetString()!;
-                }
-                else
-                {
-                    value = reader.GetString()!;
-                }
-            }
-            else
-            {
-                reader.Skip();
-            }
-        }
-
-        return (type, value);
-    }
-
-    static bool TryBase64(string text, out byte[] bytes)
-    {
-        bytes = new byte[text.Length];
-        var ok = Convert.TryFromBase64String(text, bytes, out var written);
-        bytes = bytes[..written];
-        return ok;
-    }
 
     readonly string Describe()
     {
