@@ -47,6 +47,16 @@ public sealed class CaptureTests
         }
     }
 
+    [Fact]
+    public void Copies_of_one_message_can_be_told_apart()
+    {
+        var (_, message) = Captures.Read("celery-5.6")[0];
+        var copies = Enumerable.Range(0, 5).Select(_ => message.Copy()).ToArray();
+        Assert.True(copies.Select(c => c.Headers[WireHeaders.Copy]).Distinct().Count() > 1);
+        Assert.All(copies, c => Assert.IsType<int>(c.Headers[WireHeaders.Copy])); // other integers corrupt the table when Python reads it
+        Assert.Single(copies[0].Copy().Headers, h => h.Key == WireHeaders.Copy);
+    }
+
     [Theory]
     [MemberData(nameof(All))]
     public void A_retry_changes_two_headers_and_nothing_else(string version, bool asBytes)

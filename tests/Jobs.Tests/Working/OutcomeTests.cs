@@ -145,7 +145,7 @@ public sealed class OutcomeTests
     [InlineData("[[5],{},{}]", "Task 'ok', parameter 'text': expected string, got 5.")]
     [InlineData("[[\"a\",\"b\"],{},{}]", "Task 'ok' takes 1 arguments; it was called with more.")]
     [InlineData("[[],{\"colour\":1},{}]", "Task 'ok' has no parameter 'colour'; it has: text.")]
-    [InlineData("[[\"a\"],{\"text\":\"b\"},{}]", "Task 'ok' was given an argument both by position and by keyword, or one keyword twice.")]
+    [InlineData("[[\"a\"],{\"text\":\"b\"},{}]", "Task 'ok' was given 'text' both by position and by keyword")]
     [InlineData("no json", "The body is not JSON")]
     [InlineData("{}", "The body is not a JSON array")]
     public async Task Bad_arguments_are_dead_at_once_and_named(string body, string reason)
