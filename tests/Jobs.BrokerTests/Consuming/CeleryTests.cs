@@ -23,11 +23,11 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
 
         await PythonAsync($"""
             from celery import Celery
+            from kombu import Exchange, Queue
             app = Celery(broker=uri)
-            app.conf.task_create_missing_queues = False
-            with app.producer_pool.acquire(block=True) as producer:
-                for args, kwargs in [(['first', 1], None), (['second'], {"{'number': 2}"}), ([], {"{'number': 3, 'text': 'dritté'}"})]:
-                    app.send_task('probe.run', args=args, kwargs=kwargs, producer=producer, exchange='', routing_key=queue, declare=[])
+            app.conf.task_queues = [Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
+            for args, kwargs in [(['first', 1], None), (['second'], {"{'number': 2}"}), ([], {"{'number': 3, 'text': 'dritté'}"})]:
+                app.send_task('probe.run', args=args, kwargs=kwargs, queue=queue)
             """);
 
         await Eventually.BecomesAsync(() => task.Total == 3, Soon, "the three jobs to run");
@@ -49,10 +49,11 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
 
         await PythonAsync("""
             from celery import Celery
+            from kombu import Exchange, Queue
             app = Celery(broker=uri)
-            with app.producer_pool.acquire(block=True) as producer:
-                app.send_task('probe.run', args=['later'], countdown=3, producer=producer, exchange='', routing_key=queue, declare=[])
-                app.send_task('probe.run', args=['now'], producer=producer, exchange='', routing_key=queue, declare=[])
+            app.conf.task_queues = [Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
+            app.send_task('probe.run', args=['later'], countdown=3, queue=queue)
+            app.send_task('probe.run', args=['now'], queue=queue)
             """);
         due = DateTimeOffset.UtcNow + TimeSpan.FromSeconds(2); // at least: the clock began before Python ended
 
@@ -107,7 +108,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         var good = Encoding.UTF8.GetBytes("""[["x"],{},{}]""");
         var bad = new (string Says, Dictionary<string, object?>? Headers, byte[] Body, string? Type)[]
         {
-            ("'task' header", null, Encoding.UTF8.GetBytes("hello"), null),
+            ("not JSON", null, Encoding.UTF8.GetBytes("hello"), null),
             ("'task' header", [], good, "application/json"),
             ("'id' header", new() { ["task"] = "probe.run" }, good, "application/json"),
             ("", new() { ["task"] = "probe.run", ["id"] = "1" }, [], "application/json"),
