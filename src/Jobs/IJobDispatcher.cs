@@ -17,5 +17,6 @@ public interface IJobDispatcher
     /// <summary>Enqueues many jobs pipelined, which is far faster than one call after the other, and returns when all are confirmed.</summary>
     /// <returns>A handle per job, in the order given.</returns>
     /// <exception cref="EnqueueManyException">Some were not enqueued; it says which, and carries the handles of the others.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; any of them may have been enqueued.</exception>
     Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default);
 }
