@@ -103,7 +103,17 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
 
         public override int DeliveryCount => inner.DeliveryCount;
 
-        public override ValueTask AckNowAsync() => BeginSettle() ? SettleAsync(FaultStep.Ack, inner.AckNowAsync) : ValueTask.CompletedTask;
+        public override async ValueTask<bool> AckNowAsync()
+        {
+            if (!BeginSettle())
+            {
+                return false;
+            }
+
+            var reached = false;
+            await SettleAsync(FaultStep.Ack, async () => reached = await inner.AckNowAsync());
+            return reached;
+        }
 
         protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) =>
             transport.PublishAsync(queue, copy, delay, Timeout.InfiniteTimeSpan, CancellationToken.None);
