@@ -110,9 +110,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
                 return false;
             }
 
-            var left = true;
-            await SettleAsync(FaultStep.Ack, async () => left = await inner.AckNowAsync());
-            return left;
+            var reached = false;
+            await SettleAsync(FaultStep.Ack, async () => reached = await inner.AckNowAsync());
+            return reached;
         }
 
         protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) =>

@@ -48,7 +48,7 @@ public sealed class EnqueueManyTests
     }
 
     [Fact]
-    public async Task A_caller_that_cancels_sees_its_cancellation()
+    public async Task A_cancelled_call_is_cancelled_as_a_whole()
     {
         await using var host = JobsHost.Create(_ => { });
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], new CancellationToken(canceled: true)));
