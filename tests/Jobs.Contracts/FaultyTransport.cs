@@ -103,7 +103,16 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
 
         public override int DeliveryCount => inner.DeliveryCount;
 
-        public override ValueTask AckNowAsync() => BeginSettle() ? SettleAsync(FaultStep.Ack, inner.AckNowAsync) : ValueTask.CompletedTask;
+        public override async ValueTask<bool> AckNowAsync()
+        {
+            var acked = false;
+            if (BeginSettle())
+            {
+                await SettleAsync(FaultStep.Ack, async () => acked = await inner.AckNowAsync());
+            }
+
+            return acked;
+        }
 
         protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) =>
             transport.PublishAsync(queue, copy, delay, Timeout.InfiniteTimeSpan, CancellationToken.None);
