@@ -235,7 +235,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         try
         {
             var copy = delivery.Message.Copy();
-            copy.Headers[WireHeaders.Deliveries] = count;
+            copy.Headers[WireHeaders.Deliveries] = suspectAfter; // not its count: beside a poison that kills faster than this move, an innocent's grows too
             Log.Quarantined(logger, delivery.Message.CorrelationId, queue, count, quarantine);
             await subscription.PublishAsync(quarantine, copy, TimeSpan.Zero).ConfigureAwait(false);
             await delivery.AckAsync().ConfigureAwait(false);

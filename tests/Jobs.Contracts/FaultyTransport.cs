@@ -105,14 +105,13 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
 
         public override async ValueTask<bool> AckNowAsync()
         {
-            if (!BeginSettle())
+            var acked = false;
+            if (BeginSettle())
             {
-                return false;
+                await SettleAsync(FaultStep.Ack, async () => acked = await inner.AckNowAsync());
             }
 
-            var reached = false;
-            await SettleAsync(FaultStep.Ack, async () => reached = await inner.AckNowAsync());
-            return reached;
+            return acked;
         }
 
         protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) =>

@@ -37,19 +37,24 @@ public sealed class PoisonTests(BrokerFixture brokers) : IAsyncDisposable
             await LiveAndDieAsync();
         }
 
-        // One more process, to which no poison comes any more.
+        // One more process, which nothing kills.
         var last = new ProbeTask((context, text) =>
         {
-            Assert.NotEqual("poison", text);
+            if (text == "poison")
+            {
+                // A process that dies between the copy into quarantine and the ack leaves both: at least once.
+                throw new DeadJobException("a second copy");
+            }
+
             ran.AddOrUpdate(context.Id, 1, (_, n) => n + 1);
             return ValueTask.CompletedTask;
         });
         await bench.StartedAsync(bench.Host(task: last, worker: Worker));
         await Eventually.BecomesAsync(() => ran.Count == Innocents, Soon, "all innocents to have run");
 
-        var letter = Assert.Single(await bench.DrainAsync(bench.DeadQueue));
-        Assert.Equal("poison", letter.BasicProperties.CorrelationId);
-        Assert.Contains("MaxDeliveries", Bench.Header(letter, "x-jobs-dead-reason"), StringComparison.Ordinal);
+        var letters = await bench.DrainAsync(bench.DeadQueue);
+        Assert.All(letters, l => Assert.Equal("poison", l.BasicProperties.CorrelationId));
+        Assert.Contains("MaxDeliveries", Bench.Header(letters[0], "x-jobs-dead-reason"), StringComparison.Ordinal);
         Assert.InRange(deaths, MaxDeliveries - 1, MaxDeliveries + 2);
 
         async Task LiveAndDieAsync()

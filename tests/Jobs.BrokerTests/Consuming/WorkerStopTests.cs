@@ -29,7 +29,8 @@ public sealed class WorkerStopTests(BrokerFixture brokers) : IAsyncDisposable
             Assert.Equal(0, task.Running);
 
             // What it did not run is back, and what it ran is acked: a graceful stop leaves nothing in between.
-            Assert.Equal(Count - atTheStop, await bench.CountAsync(bench.Queue) + Math.Max(0, await bench.CountAsync(bench.QuarantineQueue)));
+            await Eventually.BecomesAsync(
+                async () => Count - atTheStop == await bench.CountAsync(bench.Queue) + Math.Max(0, await bench.CountAsync(bench.QuarantineQueue)), TimeSpan.FromSeconds(10), "the queues to hold what did not run");
             Assert.True(round < 12);
         }
 
