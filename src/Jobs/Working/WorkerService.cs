@@ -48,7 +48,7 @@ sealed class WorkerService(
             return; // it never started
         }
 
-        await subscription.StopAsync(cancellationToken).ConfigureAwait(false);
+        await subscription.StopAsync(CancellationToken.None).ConfigureAwait(false); // bounded by itself, and what follows must happen
         if (!await EndsWithinAsync(options.DrainTimeout, cancellationToken).ConfigureAwait(false))
         {
             Log.DrainDeadline(logger, options.DrainTimeout);
