@@ -76,7 +76,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 incarnation = await ConnectAsync(stopping.Token).ConfigureAwait(false);
                 Log.Connected(logger, purpose, incarnation.Connection.Endpoint.HostName, incarnation.Connection.Endpoint.Port);
                 await session(incarnation, stopping.Token).ConfigureAwait(false);
-                throw new JobTransportException($"the connection ended: {incarnation.Reason ?? "no reason given"}", isTransient: true);
+                throw new JobTransportException($"the connection to {incarnation.Connection.Endpoint.HostName}:{incarnation.Connection.Endpoint.Port} ended: {incarnation.Reason ?? "no reason given"}", isTransient: true);
             }
             catch (Exception) when (stopping.IsCancellationRequested)
             {
@@ -89,7 +89,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 var refusal = problem is JobTransportException { IsTransient: false };
                 if (LastFailure is null || (refusal && LastFailure is JobTransportException { IsTransient: true }))
                 {
-                    Log.Disconnected(logger, purpose, address, problem.Message);
+                    Log.Disconnected(logger, purpose, problem.Message.TrimEnd('.'));
                 }
 
                 LastFailure = problem;

@@ -8,8 +8,8 @@ static partial class Log
     [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} to {Purpose}")]
     public static partial void Connected(ILogger logger, string purpose, string host, int port);
 
-    [LoggerMessage(401, LogLevel.Warning, "No connection to {Purpose} on {Address}: {Problem}. Trying again, on every host in turn, until it works")]
-    public static partial void Disconnected(ILogger logger, string purpose, BrokerAddress address, string problem);
+    [LoggerMessage(401, LogLevel.Warning, "No connection to {Purpose}: {Problem}. Every host is tried in turn until one works, or the host stops")]
+    public static partial void Disconnected(ILogger logger, string purpose, string problem);
 
     [LoggerMessage(402, LogLevel.Information, "The connection to {Purpose} on {Address} works again")]
     public static partial void Recovered(ILogger logger, string purpose, BrokerAddress address);
