@@ -16,6 +16,21 @@ public static class BenchTasks
         Done.Signal();
     }
 
+    internal static bool Holding { get; set; }
+
+    /// <summary>Never ends in the process that is to be killed; ends at once in another.</summary>
+    [Task("bench.hold", Queue = "bench.jobs")]
+    public static async Task Hold()
+    {
+        if (Holding)
+        {
+            Console.WriteLine("started");
+            await Task.Delay(Timeout.Infinite);
+        }
+
+        Done.Signal();
+    }
+
     /// <summary>Records how long ago it was enqueued.</summary>
     [Task("bench.stamp", Queue = "bench.jobs")]
     public static void Stamp(long enqueued, string text)
