@@ -144,8 +144,11 @@ sealed class RabbitSubscription : JobSubscription
             Consumer? consumer = null;
             try
             {
-                // Every time: the queue may be gone. A queue of ours comes back with its way out of the delays, or what is delayed would find none.
-                await (isQuarantine ? topology.DeclareQuarantineAsync(incarnation, queue, life) : topology.EnsureAsync(incarnation, queue, delayed: HasQuarantine, life)).ConfigureAwait(false);
+                // Every time, because the queue may be gone. One that was deleted while we consumed comes back with its way out of the delays, or what
+                // is delayed would find none: publishers have not noticed.
+                await (isQuarantine
+                    ? topology.DeclareQuarantineAsync(incarnation, queue, life)
+                    : topology.EnsureAsync(incarnation, queue, delayed: HasQuarantine && failures > 0, life)).ConfigureAwait(false);
                 var prefetch = isQuarantine ? 1 : subscription.Prefetch;
                 consumer = await Consumer.StartAsync(this, incarnation, queue, isQuarantine, prefetch, life).ConfigureAwait(false);
                 Add(consumer);
