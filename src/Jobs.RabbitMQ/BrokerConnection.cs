@@ -11,8 +11,10 @@ sealed class BrokerConnection : IAsyncDisposable
     static readonly TimeSpan shortestBackOff = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(10);
 
-    // A connection that lived this long was a good one: the next back-off begins small again.
+    // A connection that lived this long was a good one: the next back-off begins small again. One that was cut sooner, but had been ready for work,
+    // met a broker that is there: it does not wait as long as one that was never reached.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
+    const int MostFailuresOfAReadyOne = 3;
 
     readonly string purpose;
     readonly RabbitMqOptions options;
@@ -25,6 +27,7 @@ sealed class BrokerConnection : IAsyncDisposable
     readonly TaskCompletionSource<Exception?> firstAttempt = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Queue<AmqpTcpEndpoint> untried = new();
     Task running = Task.CompletedTask;
+    bool ready;
 
     /// <param name="purpose"><c>publish</c> or <c>consume</c>: for logs and the broker's management page.</param>
     /// <param name="options">Heartbeat, time-outs and names.</param>
@@ -55,6 +58,7 @@ sealed class BrokerConnection : IAsyncDisposable
     /// <summary>Called by the session when it is ready for work.</summary>
     public void SessionReady()
     {
+        ready = true;
         if (LastFailure is not null)
         {
             Log.Recovered(logger, purpose, address);
@@ -70,6 +74,7 @@ sealed class BrokerConnection : IAsyncDisposable
         while (!stopping.IsCancellationRequested)
         {
             var started = time.GetTimestamp();
+            ready = false;
             Incarnation? incarnation = null;
             try
             {
@@ -85,7 +90,7 @@ sealed class BrokerConnection : IAsyncDisposable
             catch (Exception e)
             {
                 var problem = Classify(e, incarnation);
-                failures = time.GetElapsedTime(started) > healthy ? 1 : failures + 1;
+                failures = !ready ? failures + 1 : time.GetElapsedTime(started) > healthy ? 1 : Math.Min(failures + 1, MostFailuresOfAReadyOne);
                 var refusal = problem is JobTransportException { IsTransient: false };
                 if (LastFailure is null || (refusal && LastFailure is JobTransportException { IsTransient: true }))
                 {

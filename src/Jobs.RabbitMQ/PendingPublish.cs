@@ -20,6 +20,9 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
     /// <summary>When its caller gives up, as a timestamp; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline { get; private set; }
 
+    /// <summary>While it is put aside: when it may go again, as a timestamp.</summary>
+    public long NotBefore { get; set; }
+
     public CancellationTokenRegistration Cancellation { get; set; }
 
     /// <summary>It has been written to some connection: from then on its fate is unknown until a confirm.</summary>

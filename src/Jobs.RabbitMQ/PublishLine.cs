@@ -6,6 +6,8 @@ namespace Jobs.RabbitMQ;
 /// <remarks>It outlives connections. <see cref="Gate"/> guards it, the session's window and every <see cref="PendingPublish"/>.</remarks>
 sealed class PublishLine(TimeProvider time)
 {
+    static readonly TimeSpan aside = TimeSpan.FromMilliseconds(250);
+
     readonly LinkedList<PendingPublish> waiting = new();
     readonly List<PendingPublish> nacked = [];
     readonly Stack<PendingPublish> spare = new();
@@ -57,8 +59,12 @@ sealed class PublishLine(TimeProvider time)
     /// <summary>To the front again: its outcome is unknown, or its queue has to be declared again.</summary>
     public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish);
 
-    /// <summary>Refused by its queue, not for good: after the next sweep it goes again, with the same id.</summary>
-    public void PutAside(PendingPublish publish) => nacked.Add(publish);
+    /// <summary>Refused by its queue, not for good: after a moment it goes again, with the same id.</summary>
+    public void PutAside(PendingPublish publish)
+    {
+        publish.NotBefore = time.GetTimestamp() + aside.Ticks * time.TimestampFrequency / TimeSpan.TicksPerSecond;
+        nacked.Add(publish);
+    }
 
     /// <summary>Lets others go first while the queue of these cannot be declared.</summary>
     public void PutAside(Func<PendingPublish, bool> which)
@@ -69,7 +75,7 @@ sealed class PublishLine(TimeProvider time)
             if (which(node.Value))
             {
                 waiting.Remove(node);
-                nacked.Add(node.Value);
+                PutAside(node.Value);
             }
 
             node = next;
@@ -77,7 +83,7 @@ sealed class PublishLine(TimeProvider time)
     }
 
     /// <summary>Drops what has its answer, and brings back what was put aside.</summary>
-    public void Sweep()
+    public void Sweep(long now)
     {
         for (var node = waiting.First; node is not null;)
         {
@@ -90,12 +96,12 @@ sealed class PublishLine(TimeProvider time)
             node = next;
         }
 
-        foreach (var publish in nacked.Where(p => !p.Done))
+        foreach (var publish in nacked.Where(p => !p.Done && p.NotBefore <= now))
         {
             waiting.AddLast(publish);
         }
 
-        nacked.Clear();
+        nacked.RemoveAll(p => p.Done || p.NotBefore <= now);
         Wake();
     }
 

@@ -194,11 +194,13 @@ sealed class PublishSession
         }
         else
         {
-            // The queue was deleted behind our back: declare it again and send once more.
+            // The queue was deleted behind our back: declare it again and send once more. Not at once: 3.10 tells the consumers of a queue that is back
+            // within milliseconds nothing, and gives its messages to consumers that do not hear of them.
             Log.QueueGone(logger, publish.Queue);
             topology.Forget(publish.Queue);
             (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
-            line.PutFirst(publish);
+            line.PutAside(publish);
+            line.PutAside(p => p.Queue == publish.Queue);
         }
     }
 

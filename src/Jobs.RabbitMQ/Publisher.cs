@@ -111,7 +111,7 @@ sealed class Publisher : IAsyncDisposable
             var now = time.GetTimestamp();
             line.Fail(p => p.Deadline <= now, Overdue);
             session?.Sweep(now, Overdue);
-            line.Sweep();
+            line.Sweep(now);
         }
     }
 
