@@ -5,6 +5,7 @@ namespace Jobs.Benchmarks;
 
 /// <summary>Encode and decode of one message with a 400-character argument.</summary>
 [MemoryDiagnoser]
+[ShortRunJob]
 public class Codec
 {
     readonly JobsOptions options = new();
