@@ -8,9 +8,6 @@ namespace Jobs.RabbitMQ;
 /// <remarks>The client's own recovery is off: it can hang for ever, has no back-off, and does not cover the first connect (rabbitmq.md §2.7).</remarks>
 sealed class BrokerConnection : IAsyncDisposable
 {
-    static readonly TimeSpan shortestBackOff = TimeSpan.FromMilliseconds(100);
-    static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(10);
-
     // A connection that lived this long was a good one: the next back-off begins small again. One that was cut sooner, but had been ready for work,
     // met a broker that is there: it does not wait as long as one that was never reached.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
@@ -116,7 +113,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 }
             }
 
-            await BackOffAsync(failures).ConfigureAwait(false);
+            await BackOff.PauseAsync(failures, time, stopping.Token).ConfigureAwait(false);
         }
     }
 
@@ -175,19 +172,6 @@ sealed class BrokerConnection : IAsyncDisposable
         SocketFactory = BrokerSocket.Create,
     };
 
-    /// <summary>Full jitter, so that the clients of a node that died do not all come to the next at the same moment.</summary>
-    async Task BackOffAsync(int failures)
-    {
-        var ceiling = Math.Min(shortestBackOff.TotalSeconds * Math.Pow(2, failures), longestBackOff.TotalSeconds);
-        try
-        {
-            await Task.Delay(TimeSpan.FromSeconds(ceiling * Random.Shared.NextDouble()), time, stopping.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-        }
-    }
-
     /// <summary>What the user must change is not transient; everything else may heal. By reply codes, never by text.</summary>
     Exception Classify(Exception e, Incarnation? incarnation)
     {
@@ -201,8 +185,6 @@ sealed class BrokerConnection : IAsyncDisposable
                     return new JobTransportException($"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
                 case OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.NotAllowed or Constants.AccessRefused } reason }:
                     return new JobTransportException($"RabbitMQ at {address} refused: {reason.ReplyText}. Check that the virtual host '{address.VirtualHost}' exists and that user '{address.UserName}' has permissions in it.", inner: e);
-                case AggregateException { InnerExceptions: [var single, ..] } when single is AuthenticationFailureException:
-                    return new JobTransportException($"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
             }
         }
 

@@ -8,9 +8,6 @@ namespace Jobs.RabbitMQ;
 /// <summary>The consumers of a worker, kept alive over lost channels and connections.</summary>
 sealed class RabbitSubscription : JobSubscription
 {
-    static readonly TimeSpan shortestBackOff = TimeSpan.FromMilliseconds(100);
-    static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(10);
-
     // A redelivery after a lost connection comes within minutes; later the same identity is a coincidence.
     static readonly TimeSpan remembered = TimeSpan.FromMinutes(30);
     const int MaxRemembered = 100_000;
@@ -202,7 +199,7 @@ sealed class RabbitSubscription : JobSubscription
                 }
             }
 
-            await BackOffAsync(failures, life).ConfigureAwait(false);
+            await BackOff.PauseAsync(failures, time, life).ConfigureAwait(false);
         }
     }
 
@@ -242,18 +239,6 @@ sealed class RabbitSubscription : JobSubscription
             {
                 return $"{waiting} messages wait and none was delivered for {options.WatchdogInterval * 2}";
             }
-        }
-    }
-
-    async Task BackOffAsync(int failures, CancellationToken life)
-    {
-        var ceiling = Math.Min(shortestBackOff.TotalSeconds * Math.Pow(2, failures), longestBackOff.TotalSeconds);
-        try
-        {
-            await Task.Delay(TimeSpan.FromSeconds(ceiling * Random.Shared.NextDouble()), time, life).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
         }
     }
 
