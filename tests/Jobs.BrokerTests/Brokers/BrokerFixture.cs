@@ -1,3 +1,4 @@
+using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 
 [assembly: AssemblyFixture(typeof(BrokerFixture))]

@@ -1,3 +1,4 @@
+using Jobs.Brokers;
 using RabbitMQ.Client;
 
 namespace Jobs.BrokerTests.Brokers;

@@ -1,3 +1,4 @@
+using Jobs.Brokers;
 using System.Net;
 using System.Net.Sockets;
 

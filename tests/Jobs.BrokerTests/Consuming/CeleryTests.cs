@@ -1,4 +1,5 @@
 using System.Text;
+using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
 using Microsoft.Extensions.Hosting;

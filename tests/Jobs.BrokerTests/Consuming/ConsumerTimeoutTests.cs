@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
 

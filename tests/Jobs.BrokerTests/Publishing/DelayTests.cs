@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
 using Jobs.Transport;

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
-using Jobs.BrokerTests.Brokers;
+using Jobs.Brokers;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,4 +1,4 @@
-using Jobs.BrokerTests.Brokers;
+using Jobs.Brokers;
 using Jobs.BrokerTests.Rabbit;
 using Jobs.RabbitMQ;
 

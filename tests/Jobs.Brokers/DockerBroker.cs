@@ -1,7 +1,7 @@
 using DotNet.Testcontainers.Containers;
 using Testcontainers.RabbitMq;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>A container of the image that <c>docker-compose.yml</c> uses.</summary>
 sealed class DockerBroker : TestBroker

@@ -2,7 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>A reader of RabbitMQ's management API.</summary>
 sealed class ManagementApi : IDisposable
@@ -18,8 +18,8 @@ sealed class ManagementApi : IDisposable
 
     public async Task<JsonElement> GetAsync(string path)
     {
-        await using var stream = await Client.GetStreamAsync(path, TestContext.Current.CancellationToken);
-        using var document = await JsonDocument.ParseAsync(stream, default, TestContext.Current.CancellationToken);
+        await using var stream = await Client.GetStreamAsync(path);
+        using var document = await JsonDocument.ParseAsync(stream);
         return document.RootElement.Clone();
     }
 

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>One client's connection through a <see cref="TcpProxy"/>.</summary>
 sealed class TcpProxyLink(TcpProxy proxy, Socket client)

@@ -1,10 +1,10 @@
 using System.Text.Json;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>
 /// Nodes of rabbitmq-server as operating system processes, joined to one cluster that pauses its minority side.
-/// Tests that use one belong to the collection <see cref="ClusterCollection"/>: two clusters at once are too much for a small machine.
+/// Tests that use one belong to the collection <c>ClusterCollection</c>: two clusters at once are too much for a small machine.
 /// </summary>
 public sealed class LocalCluster : IAsyncDisposable
 {
@@ -110,7 +110,3 @@ public sealed class LocalCluster : IAsyncDisposable
         await home.DisposeAsync();
     }
 }
-
-/// <summary>Tests that start a cluster of their own; they run alone.</summary>
-[CollectionDefinition(nameof(ClusterCollection), DisableParallelization = true)]
-public sealed class ClusterCollection;

@@ -1,4 +1,4 @@
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>The broker named by <c>JOBS_TEST_BROKER</c>. It is not ours, so it is only talked to.</summary>
 sealed class ExternalBroker(Uri amqpUri) : TestBroker(amqpUri)

@@ -1,4 +1,4 @@
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>Where this machine keeps RabbitMQ's programs.</summary>
 static class LocalInstallation

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>
 /// A network that breaks on command: stands on a free loopback port between a client and a broker and forwards both ways until told otherwise.

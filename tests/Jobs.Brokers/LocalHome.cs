@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>
 /// The folder and the Erlang port mapper (epmd) that the nodes of one broker share. The port mapper has its own port,

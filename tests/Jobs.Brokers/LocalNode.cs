@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>One rabbitmq-server as an operating system process, with its own ports on loopback and its own data folder.</summary>
 public sealed class LocalNode : IAsyncDisposable

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 static class FreePorts
 {

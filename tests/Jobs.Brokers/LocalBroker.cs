@@ -1,4 +1,4 @@
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>One <see cref="LocalNode"/>.</summary>
 sealed class LocalBroker : TestBroker

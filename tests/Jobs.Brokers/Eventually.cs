@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>Waits for something outside this process, which cannot signal us, by asking again until a deadline.</summary>
 public static class Eventually
@@ -14,7 +14,6 @@ public static class Eventually
     /// <exception cref="TimeoutException">The condition did not hold in time.</exception>
     public static async Task BecomesAsync(Func<Task<bool>> condition, TimeSpan timeout, string what)
     {
-        var cancellation = TestContext.Current.CancellationToken;
         var watch = Stopwatch.StartNew();
         var asked = 1;
         while (!await condition())
@@ -22,7 +21,7 @@ public static class Eventually
             // The last answer counts even when it took long: a slow condition is asked at least once.
             if (watch.Elapsed > timeout)
                 throw new TimeoutException($"Waited {watch.Elapsed.TotalSeconds:F1} s for {what}; asked {asked} times.");
-            await Task.Delay(Pause, cancellation);
+            await Task.Delay(Pause);
             asked++;
         }
     }

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using RabbitMQ.Client;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>The one real broker that the tests of this assembly share. Never a mock: what is tested is what RabbitMQ does.</summary>
 public abstract class TestBroker : IAsyncDisposable

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>
 /// A server process with everything it starts, which cannot outlive the test host.

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Jobs.BrokerTests.Brokers;
+namespace Jobs.Brokers;
 
 /// <summary>A short-lived command line whose output is wanted.</summary>
 static class Command
