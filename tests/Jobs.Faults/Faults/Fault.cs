@@ -1,0 +1,28 @@
+using Jobs.Faults.Load;
+using Jobs.Faults.Sites;
+
+namespace Jobs.Faults.Faults;
+
+/// <summary>Something that goes wrong, for a while.</summary>
+abstract class Fault
+{
+    /// <summary>As <c>--fault</c> names it, for example <c>kill-leader</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What it is, in a line, for the record.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Whether it can be done to this site; partitions, for example, need containers.</summary>
+    public virtual bool CanBeDoneTo(Site site) => true;
+
+    /// <summary>Breaks something, holds it, and mends it again. What was broken is mended even when this is cancelled or throws.</summary>
+    public abstract Task InflictAsync(FaultContext context, CancellationToken cancellationToken);
+}
+
+/// <summary>What a fault may break.</summary>
+/// <param name="Site">The cluster, its load balancer and its network.</param>
+/// <param name="Workers">The worker processes of the run.</param>
+/// <param name="Queues">The queues that the run uses.</param>
+/// <param name="Random">The only source of chance: a seed gives the same run.</param>
+/// <param name="Say">A line for the log of the run.</param>
+sealed record FaultContext(Site Site, WorkerFleet Workers, IReadOnlyList<string> Queues, Random Random, Action<string> Say);
