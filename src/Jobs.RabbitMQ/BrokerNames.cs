@@ -14,6 +14,11 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
     /// <summary>Where suspects run one at a time; see <see cref="Consumer"/>.</summary>
     public string Quarantine(string queue) => $"{prefix}.quarantine.{queue}";
 
+    /// <summary>The queue of a journal.</summary>
+    public string Journal(string name) => $"{prefix}.journal.{name}";
+
+    public bool IsJournal(string queue) => queue.StartsWith(Journal(""), StringComparison.Ordinal);
+
     /// <summary>Exchange and queue of a delay level share their name.</summary>
     public string DelayLevel(int level) => string.Create(CultureInfo.InvariantCulture, $"{prefix}.delay.{level:00}");
 
@@ -63,6 +68,15 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
     {
         ["x-queue-type"] = "quorum",
         ["x-overflow"] = "reject-publish",
+        ["x-delivery-limit"] = 1_000_000,
+    };
+
+    // Each change of leader returns all messages: the limit of 20 that 4.0 has where none is given would drop them.
+    public static Dictionary<string, object?> JournalArguments() => new()
+    {
+        ["x-queue-type"] = "quorum",
+        ["x-overflow"] = "reject-publish",
+        ["x-single-active-consumer"] = true,
         ["x-delivery-limit"] = 1_000_000,
     };
 

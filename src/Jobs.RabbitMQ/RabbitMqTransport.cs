@@ -74,6 +74,9 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         return await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life.Token), life.Token).ConfigureAwait(false);
     }
 
+    public override JobJournal OpenJournal(string name) =>
+        new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger);
+
     // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.
     Publisher Publisher()
     {

@@ -69,6 +69,12 @@ sealed class Topology(BrokerNames names, DeclareMode mode)
     /// <summary>The queue, its dead-letter queue first.</summary>
     public async Task DeclareAsync(Incarnation incarnation, string queue, CancellationToken cancellationToken)
     {
+        if (names.IsJournal(queue))
+        {
+            await DeclareQuorumAsync(incarnation, queue, BrokerNames.JournalArguments(), cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         if (queue != names.DeadLetterQueue)
         {
             if (mode == DeclareMode.Passive)

@@ -23,6 +23,11 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
         services.TryAddSingleton<JobTransport, MissingTransport>();
         services.TryAddSingleton<IJobDispatcher, JobDispatcher>();
+        services.TryAddSingleton(provider => new JobSchedules(
+            provider.GetRequiredService<JobTransport>(),
+            provider.GetRequiredService<TaskRegistry>(),
+            provider.GetRequiredService<IOptions<JobsOptions>>(),
+            provider.GetRequiredService<TimeProvider>()));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
         configure(new JobsBuilder(services));
         return services;

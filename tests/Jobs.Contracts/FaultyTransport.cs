@@ -70,6 +70,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => inner.CountAsync(queue, cancellationToken);
 
     /// <inheritdoc/>
+    public override JobJournal OpenJournal(string name) => inner.OpenJournal(name);
+
+    /// <inheritdoc/>
     public override ValueTask DisposeAsync() => inner.DisposeAsync();
 
     void Throw(FaultStep step, string queue, JobMessage message)

@@ -1,31 +1,28 @@
 using Jobs.Diagnostics;
 using Jobs.Registry;
+using Jobs.Transport;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Jobs.Beat;
 
-/// <summary>Turns the slots of all schedules into jobs.</summary>
+/// <summary>Turns the slots of all schedules into jobs. Any number of beats may run; one leads and fires, the others stand by.</summary>
 /// <remarks>
-/// Each schedule has a loop of its own, so that one that cannot be enqueued holds up no other, and its slots stay in order:
-/// 1. Sleep until the next slot after the last one dealt with.
-/// 2. Ask the misfire policy which slot is due.
-/// 3. Enqueue its job. Only when that returned is the slot dealt with; until then 2 and 3 repeat, with the same id for the same slot.
+/// 1. Wait until the journal makes this beat its reader. 2. Merge its records: up to where each schedule has fired, and what was changed at run time.
+/// 3. Fire what is due since then by each schedule's misfire policy, and go on firing; write into the journal what is dealt with. 4. When the term is lost, begin again.
+/// Leadership is an optimisation, never the safety: two leaders can only ever make the same jobs, because a job's id is made of schedule and slot.
 /// </remarks>
 sealed class BeatService(
-    TaskRegistry registry,
+    TaskRegistry tasks,
     IEnumerable<Schedule> schedules,
+    JobTransport transport,
     IJobDispatcher dispatcher,
     IOptions<BeatOptions> options,
     TimeProvider time,
     ILogger<BeatService> logger) : BackgroundService
 {
-    // The clock may be set while we sleep; timers do not notice.
-    static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(1);
-
-    // Well under the default misfire threshold, so that a short outage makes slots late but not missed.
-    static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
 
     DateTimeOffset started;
 
@@ -36,103 +33,40 @@ sealed class BeatService(
         return base.StartAsync(cancellationToken);
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var book = ScheduleBook.Create(registry, schedules, options.Value, out var problems);
+        var book = ScheduleBook.Create(tasks, schedules, options.Value, out var problems);
         if (problems.Count > 0)
         {
             throw new InvalidOperationException($"The schedules are not valid:{Environment.NewLine}{string.Join(Environment.NewLine, problems)}");
         }
 
+        await using var journal = transport.OpenJournal(BeatRecord.Journal);
+        var state = new BeatState(); // outlives terms: what this beat knows stays true
+        var slots = new SlotLog(journal, state, time, logger);
+        var recording = slots.RunAsync(stoppingToken);
         Log.BeatStarted(logger, book.Schedules.Count());
-        return Task.WhenAll(book.Schedules.Select(schedule => RunAsync(schedule, started, stoppingToken)));
-    }
-
-    async Task RunAsync(Schedule schedule, DateTimeOffset after, CancellationToken stopping)
-    {
-        var failures = 0;
-        while (schedule.Slots.Next(after) is { } next)
+        while (!stoppingToken.IsCancellationRequested)
         {
-            var now = time.GetUtcNow();
-            if (next > now)
+            try
             {
-                await SleepAsync(next - now, stopping);
-                continue;
+                await using var reader = await journal.LeadAsync(stoppingToken);
+                await new BeatTerm(reader, state, slots, book, tasks, dispatcher, options.Value, started, time, logger).RunAsync(stoppingToken);
+                if (!stoppingToken.IsCancellationRequested)
+                {
+                    Log.BeatLost(logger, reader.LostReason);
+                }
             }
-
-            var due = schedule.Due(after, now, options.Value.MisfireThreshold, options.Value.MisfireCap);
-            after = due.After;
-            if (due.Dropped > 0)
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
-                Log.SlotsDropped(logger, schedule.Name, due.Dropped, due.After, schedule.Misfire);
             }
-
-            if (due.Slot is not { } slot)
+            catch (Exception e)
             {
-                continue;
-            }
-
-            if (await TryFireAsync(schedule, slot, failures, stopping))
-            {
-                after = slot;
-                failures = 0;
-            }
-            else
-            {
-                await Task.Delay(BackOff(failures++), time, stopping);
+                Log.BeatFailed(logger, e);
+                await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-    }
 
-    Task SleepAsync(TimeSpan untilNext, CancellationToken stopping)
-    {
-        // Timers count whole milliseconds; rounded down, the last one would be spent spinning.
-        var sleep = TimeSpan.FromMilliseconds(Math.Ceiling(untilNext.TotalMilliseconds));
-        return Task.Delay(sleep < LongestSleep ? sleep : LongestSleep, time, stopping);
-    }
-
-    /// <returns>Whether the slot is dealt with.</returns>
-    async Task<bool> TryFireAsync(Schedule schedule, DateTimeOffset slot, int failures, CancellationToken stopping)
-    {
-        var job = schedule.JobAt(slot);
-        try
-        {
-            await dispatcher.EnqueueAsync(job, stopping);
-        }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-        {
-            throw;
-        }
-        catch (ArgumentException e)
-        {
-            // No later attempt can be different: the next slot has a new chance, but must not wait for this one.
-            Log.SlotRefused(logger, job.Id!, schedule.Name, e);
-            return true;
-        }
-        catch (Exception e)
-        {
-            // Permanent failures too: a wrong password is put right while we run, and the slot is owed until its misfire policy says otherwise.
-            if (failures == 0)
-            {
-                Log.SlotNotEnqueued(logger, e is JobsException { IsTransient: true } ? LogLevel.Warning : LogLevel.Error, job.Id!, schedule.Name, e);
-            }
-
-            return false;
-        }
-
-        Log.SlotFired(logger, job.Id!, (time.GetUtcNow() - slot).TotalSeconds);
-        if (failures > 0)
-        {
-            Log.ScheduleRecovered(logger, schedule.Name, job.Id!, failures);
-        }
-
-        return true;
-    }
-
-    // 1, 2, 4 … 15 s, of which a random half is taken off: the schedules of many beats do not come back in one wave.
-    static TimeSpan BackOff(int failures)
-    {
-        var longest = Math.Min(LongestBackOff.TotalSeconds, Math.Pow(2, failures));
-        return TimeSpan.FromSeconds(longest * (1 - Random.Shared.NextDouble() / 2));
+        await recording.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -26,6 +26,12 @@ sealed record Schedule
 
     public MisfirePolicy Misfire { get; }
 
+    /// <summary>Since when there is this schedule, when it was set at run time; slots before that are none.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>Its slots pass without a job.</summary>
+    public bool IsPaused { get; init; }
+
     /// <exception cref="ArgumentException">The name cannot be part of a job id, or there is no such policy.</exception>
     public static void Validate(string name, MisfirePolicy misfire)
     {

@@ -16,6 +16,8 @@ sealed class ScheduleBook
 
     public IEnumerable<Schedule> Schedules => byName.Values.Select(entry => entry.Schedule);
 
+    public Schedule? Find(string name) => byName.TryGetValue(name, out var entry) ? entry.Schedule : null;
+
     /// <summary>Reads them all; what is wrong with any of them goes to <paramref name="problems"/>, so that a start can report everything at once.</summary>
     public static ScheduleBook Create(TaskRegistry registry, IEnumerable<Schedule> fromCode, BeatOptions options, out IReadOnlyList<string> problems)
     {
@@ -49,7 +51,7 @@ sealed class ScheduleBook
             var origin = $"on task '{task.Name}'";
             SlotSource? slots = null;
             if (Try(origin, () => Schedule.Validate(name, attribute.Misfire))
-                & Try(origin, () => slots = Slots(attribute.Cron, attribute.Every, attribute.TimeZone)))
+                & Try(origin, () => slots = SlotSource.Of(attribute.Cron, attribute.Every, attribute.TimeZone)))
             {
                 Add(new(name, slots!, new Job(task, JobArguments.None), attribute.Misfire), origin);
             }
@@ -65,7 +67,7 @@ sealed class ScheduleBook
 
         // & and not &&: each part of an entry reports its own problem.
         if (Try(origin, () => Schedule.Validate(name, options.Misfire))
-            & Try(origin, () => slots = Slots(options.Cron, options.Every, options.TimeZone))
+            & Try(origin, () => slots = SlotSource.Of(options.Cron, options.Every, options.TimeZone))
             & Try(origin, () => arguments = ReadArguments(options.Arguments))
             & Try(origin, () => ValidateQueue(options.Queue))
             & Try(origin, () => job = new Job(Required(options.Task), arguments.Positional, arguments.Keywords)))
@@ -107,19 +109,6 @@ sealed class ScheduleBook
             throw new ArgumentException($"Queue '{queue}': {QueueName.Rule}.");
         }
     }
-
-    static SlotSource Slots(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
-    {
-        (false, null) => SlotSource.Cron(cron!, Zone(timeZone)),
-        (true, { } interval) when timeZone is null => SlotSource.Every(interval),
-        (true, { }) => throw new ArgumentException($"TimeZone '{timeZone}' has no meaning with Every: remove it, or use Cron."),
-        _ => throw new ArgumentException("give exactly one of Cron and Every."),
-    };
-
-    static TimeZoneInfo Zone(string? id) =>
-        id is null ? TimeZoneInfo.Utc
-        : TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone) ? zone
-        : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container may need the package tzdata).");
 
     static (IReadOnlyList<object?>?, IReadOnlyDictionary<string, object?>?) ReadArguments(string? json)
     {

@@ -8,6 +8,19 @@ abstract class SlotSource
     /// <summary>The first slot after that moment, in UTC, or <see langword="null"/> when there is none any more.</summary>
     public abstract DateTimeOffset? Next(DateTimeOffset after);
 
+    /// <summary>The same text for the same slots: by it a beat notices that a schedule was timed anew.</summary>
+    public abstract string Text { get; }
+
+    /// <summary>Either of the two.</summary>
+    /// <exception cref="ArgumentException">They are not valid, or not exactly one of them is given.</exception>
+    public static SlotSource Of(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
+    {
+        (false, null) => Cron(cron!, Zone(timeZone)),
+        (true, { } interval) when timeZone is null => Every(interval),
+        (true, { }) => throw new ArgumentException($"TimeZone '{timeZone}' has no meaning with Every: remove it, or use Cron."),
+        _ => throw new ArgumentException("give exactly one of Cron and Every."),
+    };
+
     /// <exception cref="ArgumentException">The expression is not valid, or no date ever fits it.</exception>
     public static SlotSource Cron(string expression, TimeZoneInfo timeZone)
     {
@@ -16,7 +29,7 @@ abstract class SlotSource
         try
         {
             var fields = expression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-            var slots = new CronSlots(CronExpression.Parse(expression, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard), timeZone);
+            var slots = new CronSlots(expression, CronExpression.Parse(expression, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard), timeZone);
             return slots.Next(DateTimeOffset.UnixEpoch) is null ? throw NotCron("no date ever fits it") : slots;
         }
         catch (CronFormatException e)
@@ -36,17 +49,26 @@ abstract class SlotSource
         interval >= TimeSpan.FromSeconds(1)
             ? new IntervalSlots(interval)
             : throw new ArgumentException($"{interval} is too short an interval for a schedule: use one second or more.");
+
+    static TimeZoneInfo Zone(string? id) =>
+        id is null ? TimeZoneInfo.Utc
+        : TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone) ? zone
+        : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container may need the package tzdata).");
 }
 
 /// <summary>Slots of a cron expression; both changes of daylight saving are as Cronos defines them.</summary>
-sealed class CronSlots(CronExpression expression, TimeZoneInfo timeZone) : SlotSource
+sealed class CronSlots(string text, CronExpression expression, TimeZoneInfo timeZone) : SlotSource
 {
+    public override string Text => $"{text} {timeZone.Id}";
+
     public override DateTimeOffset? Next(DateTimeOffset after) => expression.GetNextOccurrence(after, timeZone)?.ToUniversalTime();
 }
 
 /// <summary>Whole multiples of the interval since 1970-01-01 UTC: neither a restart nor a late wake-up shifts them.</summary>
 sealed class IntervalSlots(TimeSpan interval) : SlotSource
 {
+    public override string Text => interval.ToString("c", System.Globalization.CultureInfo.InvariantCulture);
+
     public override DateTimeOffset? Next(DateTimeOffset after)
     {
         var sinceEpoch = after - DateTimeOffset.UnixEpoch;

@@ -38,7 +38,7 @@ static partial class Log
     [LoggerMessage(205, LogLevel.Warning, "The service scope of {Task} {JobId} failed to close; the job's outcome stands")]
     public static partial void ScopeDisposalFailed(ILogger logger, string task, string jobId, Exception e);
 
-    [LoggerMessage(300, LogLevel.Information, "The beat fires {Count} schedules")]
+    [LoggerMessage(300, LogLevel.Information, "The beat knows {Count} schedules and stands by; it fires them while it leads")]
     public static partial void BeatStarted(ILogger logger, int count);
 
     [LoggerMessage(301, LogLevel.Debug, "Slot {JobId} enqueued {LateSeconds} s after its time")]
@@ -55,4 +55,22 @@ static partial class Log
 
     [LoggerMessage(305, LogLevel.Information, "Schedule {Schedule} gets through again: slot {JobId} enqueued after {Failures} failed attempts")]
     public static partial void ScheduleRecovered(ILogger logger, string schedule, string jobId, int failures);
+
+    [LoggerMessage(306, LogLevel.Information, "This beat leads now and fires {Count} schedules, beginning with what is due since the last leader")]
+    public static partial void BeatLeads(ILogger logger, int count);
+
+    [LoggerMessage(307, LogLevel.Warning, "This beat leads no more: {Reason}. Another beat goes on, if there is one; this one stands by")]
+    public static partial void BeatLost(ILogger logger, string reason);
+
+    [LoggerMessage(308, LogLevel.Error, "The beat failed; it stands by again in a moment, and another one goes on, if there is one")]
+    public static partial void BeatFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which slots it has fired; it tries again. If it died now, the next leader would fire those again with the same ids")]
+    public static partial void SlotsNotRecorded(ILogger logger);
+
+    [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read and is dropped; was it written by something else?")]
+    public static partial void RecordUnreadable(ILogger logger, Exception exception);
+
+    [LoggerMessage(311, LogLevel.Error, "Schedule {Schedule}, set at run time, cannot be used by this beat and does not fire; set it again or remove it")]
+    public static partial void ScheduleUnusable(ILogger logger, string schedule, Exception exception);
 }

@@ -8,6 +8,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 {
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
     readonly ConcurrentDictionary<ITimer, byte> delays = new();
+    readonly ConcurrentDictionary<string, InMemoryJournal> journals = new();
 
     public override TransportCapabilities Capabilities => TransportCapabilities.Priorities;
 
@@ -31,6 +32,8 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         Task.FromResult<JobSubscription>(new InMemorySubscription(this, [.. options.Queues.Select(Queue)], options.Prefetch));
 
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => Task.FromResult((long)Queue(queue).Count);
+
+    public override JobJournal OpenJournal(string name) => journals.GetOrAdd(name, _ => new());
 
     public override ValueTask DisposeAsync()
     {

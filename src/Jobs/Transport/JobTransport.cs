@@ -30,6 +30,9 @@ public abstract class JobTransport : IAsyncDisposable
     /// <summary>How many messages a queue holds that have not been handed out; delayed ones are not counted.</summary>
     public abstract Task<long> CountAsync(string queue, CancellationToken cancellationToken);
 
+    /// <summary>The journal of that name, which is made when it is not there yet. Every call gives another reader and writer of the same journal.</summary>
+    public abstract JobJournal OpenJournal(string name);
+
     /// <inheritdoc/>
     public abstract ValueTask DisposeAsync();
 }

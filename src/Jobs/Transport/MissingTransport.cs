@@ -19,5 +19,7 @@ sealed class MissingTransport : JobTransport
 
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => throw new InvalidOperationException(Remedy);
 
+    public override JobJournal OpenJournal(string name) => throw new InvalidOperationException(Remedy);
+
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

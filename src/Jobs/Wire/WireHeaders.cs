@@ -21,6 +21,9 @@ static class WireHeaders
     /// <summary>Tells copies of one job apart: of the same id, each copy is another message.</summary>
     public const string Copy = "x-jobs-copy";
 
+    /// <summary>Marks the end of what a journal's new reader has to read.</summary>
+    public const string Mark = "x-jobs-mark";
+
     public const string DeadReason = "x-jobs-dead-reason";
     public const string DeadQueue = "x-jobs-dead-queue";
     public const string DeadAt = "x-jobs-dead-at";

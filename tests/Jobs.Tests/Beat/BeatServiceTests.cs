@@ -208,7 +208,10 @@ public sealed class BeatServiceTests
         await beat.JumpAsync(Minute);
         Assert.Equal(1, dispatcher.Held);
 
-        await beat.StopAsync();
+        var stopping = beat.StopAsync();
+        await beat.SettleAsync(2); // what hangs gets five seconds
+        beat.Clock.Advance(5 * Second);
+        await stopping;
 
         Assert.Equal(0, beat.Clock.Sleeping);
         beat.Clock.Advance(2 * Hour);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Jobs.Beat;
 using Jobs.Registry;
+using Jobs.Transport;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -14,12 +15,12 @@ sealed class RunningBeat : IAsyncDisposable
     readonly BeatService service;
     readonly int schedules;
 
-    RunningBeat(DateTimeOffset start, RecordingDispatcher dispatcher, BeatOptions options, Schedule[] schedules)
+    RunningBeat(SleepCountingClock clock, JobTransport? transport, RecordingDispatcher dispatcher, BeatOptions options, Schedule[] schedules)
     {
         this.schedules = schedules.Length;
-        Clock = new(start);
+        Clock = clock;
         Dispatcher = dispatcher;
-        service = new(new TaskRegistry([]), schedules, dispatcher, Options.Create(options), Clock, Log);
+        service = new(new TaskRegistry([]), schedules, transport ?? new InMemoryTransport(Clock), dispatcher, Options.Create(options), Clock, Log);
     }
 
     public SleepCountingClock Clock { get; }
@@ -33,37 +34,66 @@ sealed class RunningBeat : IAsyncDisposable
     public static Task<RunningBeat> StartAsync(DateTimeOffset start, params Schedule[] schedules) =>
         StartAsync(start, new RecordingDispatcher(), new BeatOptions(), schedules);
 
-    public static async Task<RunningBeat> StartAsync(DateTimeOffset start, RecordingDispatcher dispatcher, BeatOptions options, params Schedule[] schedules)
+    public static Task<RunningBeat> StartAsync(DateTimeOffset start, RecordingDispatcher dispatcher, BeatOptions options, params Schedule[] schedules) =>
+        StartAsync(new RunningBeat(new(start), null, dispatcher, options, schedules));
+
+    /// <summary>One of several on a transport.</summary>
+    public static Task<RunningBeat> StartAsync(SleepCountingClock clock, JobTransport transport, params Schedule[] schedules) =>
+        StartAsync(new RunningBeat(clock, transport, new(), new(), schedules));
+
+    /// <summary>Another one, while one leads.</summary>
+    public static RunningBeat StandBy(SleepCountingClock clock, JobTransport transport, params Schedule[] schedules)
     {
-        var beat = new RunningBeat(start, dispatcher, options, schedules);
-        await beat.service.StartAsync(TestContext.Current.CancellationToken);
-        await beat.SettleAsync();
+        var beat = new RunningBeat(clock, transport, new(), new(), schedules);
+        _ = beat.service.StartAsync(TestContext.Current.CancellationToken);
         return beat;
     }
 
+    static async Task<RunningBeat> StartAsync(RunningBeat beat)
+    {
+        await beat.AfterAsync(() => beat.service.StartAsync(TestContext.Current.CancellationToken), beat.schedules);
+        return beat;
+    }
+
+    /// <summary>Does something that makes loops begin, and returns when that many have begun and all sleep.</summary>
+    public async Task AfterAsync(Func<Task> change, int begun = 1, int? loops = null)
+    {
+        var created = Clock.Created;
+        await change();
+        await UntilAsync(() => Clock.Created >= created + begun, () => $"{Clock.Created - created} of {begun} loops have begun");
+        await SettleAsync(loops);
+    }
+
     /// <summary>Moves the clock in one jump, as when the machine was suspended, and returns when all schedules sleep again.</summary>
-    public async Task JumpAsync(TimeSpan by)
+    public async Task JumpAsync(TimeSpan by, int? loops = null)
     {
         Clock.Advance(by);
-        await SettleAsync();
+        await SettleAsync(loops);
     }
 
     /// <summary>Moves the clock on in steps.</summary>
-    public async Task RunAsync(TimeSpan duration, TimeSpan step)
+    public async Task RunAsync(TimeSpan duration, TimeSpan step, int? loops = null)
     {
         for (var end = Clock.GetUtcNow() + duration; Clock.GetUtcNow() < end;)
         {
-            await JumpAsync(step);
+            await JumpAsync(step, loops);
         }
     }
 
     /// <summary>Waits until each schedule sleeps, or is held in an enqueue.</summary>
-    public async Task SettleAsync()
+    /// <param name="loops">How many schedules there are now; by default those it began with.</param>
+    public async Task SettleAsync(int? loops = null)
     {
-        var deadline = TimeProvider.System.GetTimestamp();
-        while (Clock.Sleeping + Dispatcher.Held != schedules)
+        var expected = loops ?? schedules;
+        await UntilAsync(() => Clock.Sleeping + Dispatcher.Held == expected, () => $"{Clock.Sleeping} of {expected} schedules sleep");
+    }
+
+    static async Task UntilAsync(Func<bool> condition, Func<string> what)
+    {
+        var begun = TimeProvider.System.GetTimestamp();
+        while (!condition())
         {
-            Assert.True(TimeProvider.System.GetElapsedTime(deadline) < TimeSpan.FromSeconds(20), $"{Clock.Sleeping} of {schedules} schedules sleep");
+            Assert.True(TimeProvider.System.GetElapsedTime(begun) < TimeSpan.FromSeconds(20), what());
             await Task.Yield();
         }
     }
@@ -72,7 +102,17 @@ sealed class RunningBeat : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        var stopping = StopAsync();
+        while (!stopping.IsCompleted)
+        {
+            await Task.Yield();
+            if (Dispatcher.Held > 0)
+            {
+                Clock.Advance(TimeSpan.FromSeconds(1)); // what hangs gets five seconds
+            }
+        }
+
+        await stopping;
         service.Dispose();
     }
 }
@@ -80,12 +120,17 @@ sealed class RunningBeat : IAsyncDisposable
 sealed class SleepCountingClock(DateTimeOffset start) : FakeTimeProvider(start)
 {
     int sleeping;
+    int created;
 
     public int Sleeping => Volatile.Read(ref sleeping);
+
+    /// <summary>How many sleeps have begun.</summary>
+    public int Created => Volatile.Read(ref created);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         Interlocked.Increment(ref sleeping);
+        Interlocked.Increment(ref created);
         return new Timer(this, base.CreateTimer(callback, state, dueTime, period));
     }
 
@@ -128,6 +173,9 @@ sealed class RecordingDispatcher : IJobDispatcher
     /// <summary>Which jobs never return until cancelled.</summary>
     public Func<Job, bool> Hold { get; set; } = _ => false;
 
+    /// <summary>What an enqueue waits for before it returns.</summary>
+    public Func<Job, Task>? Gate { get; set; }
+
     public int Held => Volatile.Read(ref held);
 
     public async Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default)
@@ -136,7 +184,21 @@ sealed class RecordingDispatcher : IJobDispatcher
         if (Hold(job))
         {
             Interlocked.Increment(ref held);
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+            try
+            {
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref held);
+            }
+        }
+
+        if (Gate is not null)
+        {
+            Interlocked.Increment(ref held);
+            await Gate(job);
+            Interlocked.Decrement(ref held);
         }
 
         if (Fail(job) is { } failure)

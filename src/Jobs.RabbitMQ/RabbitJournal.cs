@@ -1,0 +1,116 @@
+using System.Threading.Channels;
+using Jobs.Transport;
+using Jobs.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>A journal in one quorum queue with a single active consumer: who gets its messages leads. They stay unacknowledged in the leader's hands until it has written a snapshot of them.</summary>
+/// <remarks>
+/// 1. Every process that wants to lead consumes, and publishes an empty record, so that there is something to get. 2. The broker gives all messages to one of them, also those
+/// that a former leader had in its hands: when its channel ends they go back to the queue. 3. With the first message a process knows that it is active; it publishes a mark, and when that has come
+/// back it has read everything. 4. When its channel ends, the broker makes another one active, within milliseconds; when its machine is silent, after 2 to 3 heartbeats.
+/// </remarks>
+sealed class RabbitJournal : JobJournal
+{
+    static readonly TimeSpan tokenTimeout = TimeSpan.FromSeconds(30);
+
+    readonly string queue;
+    readonly RabbitMqTransport transport;
+    readonly RabbitMqOptions options;
+    readonly Topology topology;
+    readonly TimeProvider time;
+    readonly BrokerConnection connection;
+    readonly Channel<RabbitJournalReader> terms = Channel.CreateUnbounded<RabbitJournalReader>();
+    readonly Lock gate = new();
+    bool consuming;
+
+    public RabbitJournal(string queue, RabbitMqTransport transport, RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger)
+    {
+        (this.queue, this.transport, this.options, this.topology, this.time) = (queue, transport, options, topology, time);
+        connection = new("beat", options, address, time, logger, SessionAsync);
+    }
+
+    public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>
+        AppendAsync(record, [], timeout, cancellationToken);
+
+    public ValueTask AppendAsync(ReadOnlyMemory<byte> record, Dictionary<string, object?> headers, TimeSpan timeout, CancellationToken cancellationToken) =>
+        transport.PublishAsync(
+            queue,
+            new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() },
+            TimeSpan.Zero,
+            timeout,
+            cancellationToken);
+
+    public override async Task<JournalReader> LeadAsync(CancellationToken cancellationToken)
+    {
+        lock (gate)
+        {
+            if (!consuming)
+            {
+                connection.Start();
+                consuming = true;
+            }
+        }
+
+        while (true)
+        {
+            var reader = await terms.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            if (!reader.Lost.IsCancellationRequested)
+            {
+                return reader;
+            }
+        }
+    }
+
+    async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
+    {
+        using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
+        await topology.DeclareAsync(incarnation, queue, life.Token).ConfigureAwait(false);
+        await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, queue, time, life.Token).ConfigureAwait(false);
+        connection.SessionReady();
+        await AppendAsync(default, tokenTimeout, life.Token).ConfigureAwait(false);
+        var watching = WatchAsync(incarnation, reader, life.Token);
+        await Task.WhenAny(reader.CaughtUp, reader.Ended).ConfigureAwait(false);
+        if (reader.CaughtUp.IsCompletedSuccessfully)
+        {
+            terms.Writer.TryWrite(reader);
+        }
+
+        await reader.Ended.ConfigureAwait(false);
+        incarnation.Abandon(reader.LostReason); // the next term begins on a new connection
+        await watching.ConfigureAwait(false);
+    }
+
+    /// <summary>Messages wait and nobody gets them: the broker believes that this consumer has them, or has lost the active one (#15473).</summary>
+    async Task WatchAsync(Incarnation incarnation, RabbitJournalReader reader, CancellationToken life)
+    {
+        var quiet = 0;
+        var received = reader.Received;
+        while (!reader.Ended.IsCompleted)
+        {
+            await Task.WhenAny(reader.Ended, Task.Delay(options.WatchdogInterval, time, life)).ConfigureAwait(false);
+            if (reader.Ended.IsCompleted || life.IsCancellationRequested)
+            {
+                return;
+            }
+
+            try
+            {
+                var waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life), life).ConfigureAwait(false);
+                quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
+                received = reader.Received;
+                if (quiet == 2)
+                {
+                    reader.End($"{waiting} records wait and none was delivered for {options.WatchdogInterval * 2}");
+                }
+            }
+            catch (Exception e)
+            {
+                reader.End($"the watchdog cannot see its queue: {e.Message}");
+            }
+        }
+    }
+
+    public override ValueTask DisposeAsync() => connection.DisposeAsync();
+}

@@ -1,0 +1,207 @@
+using System.Threading.Channels;
+using Jobs.Transport;
+using Jobs.Wire;
+using RabbitMQ.Client;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>One consumer of a journal, from its first message to the end of its channel.</summary>
+sealed class RabbitJournalReader : JournalReader
+{
+    const int Many = 64;
+    static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
+
+    // What is held unacknowledged must be younger than any sane consumer time-out (30 minutes by default), and keeps the queue's log from being truncated.
+    static readonly TimeSpan old = TimeSpan.FromMinutes(5);
+
+    // More than a leader ever holds: without room for the mark it would never have read everything.
+    const ushort Prefetch = 20_000;
+
+    readonly RabbitJournal journal;
+    readonly Incarnation incarnation;
+    readonly IChannel channel;
+    readonly TimeProvider time;
+    readonly string mark = Guid.NewGuid().ToString("N");
+    readonly Lock gate = new();
+    readonly List<ReadOnlyMemory<byte>> backlog = [];
+    readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
+    readonly CancellationTokenSource lost = new();
+    readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly ITimer occasion;
+    ulong acked;
+    ulong read;
+    long since;
+    string? reason;
+
+    RabbitJournalReader(RabbitJournal journal, Incarnation incarnation, IChannel channel, TimeProvider time)
+    {
+        (this.journal, this.incarnation, this.channel, this.time) = (journal, incarnation, channel, time);
+        Lost = lost.Token;
+        since = time.GetTimestamp();
+        occasion = time.CreateTimer(_ => arriving.Writer.TryWrite((0, default)), null, old, old);
+    }
+
+    public override IReadOnlyList<ReadOnlyMemory<byte>> Backlog => backlog;
+
+    public override CancellationToken Lost { get; }
+
+    public override string LostReason => reason ?? "it is not lost";
+
+    public override bool ShouldCompact => read - acked > Many || (read > acked && time.GetElapsedTime(since) >= old);
+
+    /// <summary>This process is the active consumer and has read everything.</summary>
+    public Task CaughtUp => caughtUp.Task;
+
+    /// <summary>It gets nothing any more; never fails.</summary>
+    public Task Ended => ended.Task;
+
+    public long Received { get; private set; }
+
+    public static async Task<RabbitJournalReader> StartAsync(RabbitJournal journal, Incarnation incarnation, string queue, TimeProvider time, CancellationToken life)
+    {
+        var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
+        var reader = new RabbitJournalReader(journal, incarnation, channel, time);
+        try
+        {
+            channel.ChannelShutdownAsync += (_, why) =>
+            {
+                reader.End($"{why.ReplyCode} {why.ReplyText}");
+                return Task.CompletedTask;
+            };
+            incarnation.Dead.UnsafeRegister(_ => reader.End(incarnation.Reason ?? "its connection ended"), null);
+            await channel.BasicQosAsync(0, Prefetch, global: false, life).ConfigureAwait(false);
+            await channel.BasicConsumeAsync(queue, autoAck: false, new Callback(reader, channel), life).ConfigureAwait(false);
+            return reader;
+        }
+        catch
+        {
+            await reader.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    public override async ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken)
+    {
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(Lost, cancellationToken);
+        var (tag, record) = await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
+        read = Math.Max(read, tag);
+        return record;
+    }
+
+    public override async ValueTask CompactAsync(ReadOnlyMemory<byte> snapshot, CancellationToken cancellationToken)
+    {
+        var upTo = read;
+        var now = time.GetTimestamp();
+        await journal.AppendAsync(snapshot, appendTimeout, cancellationToken).ConfigureAwait(false);
+        // Checkpoint: a crash here leaves the snapshot beside what it says again.
+        try
+        {
+            await channel.BasicAckAsync(upTo, multiple: true, incarnation.Dead).ConfigureAwait(false);
+            (acked, since) = (upTo, now);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            End(e.Message);
+        }
+    }
+
+    void Receive(ulong tag, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
+    {
+        var record = (ReadOnlyMemory<byte>)body.ToArray();
+        var isOurMark = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true
+            && value is byte[] bytes && System.Text.Encoding.ASCII.GetString(bytes) == mark;
+        lock (gate)
+        {
+            if (Received++ == 0)
+            {
+                _ = MarkAsync();
+            }
+
+            if (caughtUp.Task.IsCompleted)
+            {
+                arriving.Writer.TryWrite((tag, record));
+                return;
+            }
+
+            backlog.Add(record);
+            read = tag;
+        }
+
+        if (isOurMark)
+        {
+            caughtUp.TrySetResult();
+        }
+    }
+
+    // Off the callback: nothing may hold that up, a publish least of all.
+    async Task MarkAsync()
+    {
+        try
+        {
+            await Task.Yield();
+            await journal.AppendAsync(default, new() { [WireHeaders.Mark] = mark }, appendTimeout, Lost).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            End(e.Message);
+        }
+    }
+
+    /// <summary>The term is over, if there was one.</summary>
+    public void End(string why)
+    {
+        lock (gate)
+        {
+            reason ??= why;
+        }
+
+        _ = lost.CancelAsync(); // callbacks on the pool, never on the client's thread
+        ended.TrySetResult();
+    }
+
+    /// <summary>Closes the channel: the broker takes everything back and makes another consumer active.</summary>
+    public override async ValueTask DisposeAsync()
+    {
+        await occasion.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            if (!incarnation.Dead.IsCancellationRequested && channel.IsOpen)
+            {
+                // No cancel before it: a cancelled consumer keeps its messages, and the next leader would not see them.
+                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye).ConfigureAwait(false);
+            }
+        }
+        catch (Exception)
+        {
+            // It was going away anyhow.
+        }
+
+        End("it was ended here");
+        _ = channel.DisposeAsync().AsTask(); // may wait for a peer that is silent
+    }
+
+    sealed class Callback(RabbitJournalReader reader, IChannel channel) : AsyncDefaultBasicConsumer(channel)
+    {
+        public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                reader.Receive(deliveryTag, properties, body);
+            }
+            catch (Exception e)
+            {
+                reader.End($"a record could not be taken: {e}"); // the client would swallow it
+            }
+
+            return Task.CompletedTask;
+        }
+
+        public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+        {
+            reader.End("the broker cancelled it: the queue was deleted, or its node went down");
+            return Task.CompletedTask;
+        }
+    }
+}

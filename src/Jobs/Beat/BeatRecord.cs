@@ -1,0 +1,42 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Jobs.Beat;
+
+/// <summary>What beats, and those who change schedules, write into the journal. Merging records in any order, and more than once, gives the same <see cref="BeatState"/>.</summary>
+sealed record BeatRecord
+{
+    public const string Journal = "beat";
+
+    /// <summary>By schedule: up to where its slots are dealt with. The latest wins.</summary>
+    public Dictionary<string, SlotMark>? Slots { get; init; }
+
+    /// <summary>By name: schedules that were set at run time, or removed. The highest version wins.</summary>
+    public Dictionary<string, Edit<ScheduleText>>? Set { get; init; }
+
+    /// <summary>By name: paused or resumed. The highest version wins.</summary>
+    public Dictionary<string, Edit<bool>>? Paused { get; init; }
+
+    public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, BeatJson.Default.BeatRecord);
+
+    /// <exception cref="JsonException">These bytes are no record.</exception>
+    public static BeatRecord Read(ReadOnlyMemory<byte> bytes) =>
+        bytes.IsEmpty ? new() : JsonSerializer.Deserialize(bytes.Span, BeatJson.Default.BeatRecord) ?? new();
+}
+
+/// <summary>All slots of a schedule up to this one are dealt with.</summary>
+/// <param name="Slot">In UTC.</param>
+/// <param name="Timing">How the schedule was timed then; see <see cref="SlotSource.Text"/>.</param>
+readonly record struct SlotMark(DateTimeOffset Slot, string Timing);
+
+/// <summary>One value of one version.</summary>
+/// <param name="Version">Grows with every edit.</param>
+/// <param name="Value">What it was set to; <see langword="null"/> for removed.</param>
+readonly record struct Edit<T>(long Version, T? Value);
+
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(BeatRecord))]
+[JsonSerializable(typeof(string))]
+[JsonSerializable(typeof(int))]
+[JsonSerializable(typeof(double))]
+sealed partial class BeatJson : JsonSerializerContext;

@@ -1,0 +1,131 @@
+using Jobs.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Beat;
+
+/// <summary>Fires the slots of one schedule, while this beat leads.</summary>
+/// <remarks>
+/// Each schedule has a loop of its own, so that one that cannot be enqueued holds up no other, and its slots stay in order:
+/// 1. Sleep until the next slot after the last one dealt with.
+/// 2. Ask the misfire policy which slot is due.
+/// 3. Enqueue its job. Only when that returned is the slot dealt with, and recorded; until then 2 and 3 repeat, with the same id for the same slot.
+/// </remarks>
+sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog slots, BeatOptions options, TimeProvider time, ILogger logger)
+{
+    // The clock may be set while we sleep; timers do not notice.
+    static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
+
+    // Well under the default misfire threshold, so that a short outage makes slots late but not missed.
+    static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(15);
+
+    /// <param name="last">Up to where its slots are dealt with.</param>
+    /// <param name="started">Since when there are slots of a schedule that has not fired yet.</param>
+    /// <param name="stop">Ends it between two slots.</param>
+    /// <param name="giveUp">Ends it in the middle of an enqueue: that job may be in its queue or not, and another beat enqueues it again.</param>
+    public async Task RunAsync(SlotMark? last, DateTimeOffset started, CancellationToken stop, CancellationToken giveUp)
+    {
+        var after = Begin(last, started);
+        var failures = 0;
+        while (!stop.IsCancellationRequested && schedule.Slots.Next(after) is { } next)
+        {
+            var now = time.GetUtcNow();
+            if (next > now)
+            {
+                await SleepAsync(next - now, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                continue;
+            }
+
+            var due = schedule.Due(after, now, options.MisfireThreshold, options.MisfireCap);
+            if (due.Dropped > 0)
+            {
+                Log.SlotsDropped(logger, schedule.Name, due.Dropped, due.After, schedule.Misfire);
+                Dealt(after = due.After);
+            }
+
+            if (due.Slot is not { } slot)
+            {
+                continue;
+            }
+
+            if (schedule.IsPaused || await TryFireAsync(slot, failures, giveUp).ConfigureAwait(false))
+            {
+                Dealt(after = slot);
+                failures = 0;
+            }
+            else
+            {
+                await Task.Delay(BackOff(failures++), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    /// <summary>A schedule that is new, or was timed anew, begins where it was made: recorded at once, so that its first slot is owed even when no beat is there.</summary>
+    DateTimeOffset Begin(SlotMark? last, DateTimeOffset started)
+    {
+        if (last is { } mark && mark.Timing == schedule.Slots.Text)
+        {
+            return mark.Slot;
+        }
+
+        var since = schedule.Since ?? started;
+        var now = time.GetUtcNow();
+        since = since < now ? since : now;
+        var begin = last is { } old && old.Slot > since ? old.Slot : since;
+        Dealt(begin);
+        return begin;
+    }
+
+    void Dealt(DateTimeOffset slot) => slots.Dealt(schedule.Name, new(slot, schedule.Slots.Text));
+
+    Task SleepAsync(TimeSpan untilNext, CancellationToken stop)
+    {
+        // Timers count whole milliseconds; rounded down, the last one would be spent spinning.
+        var sleep = TimeSpan.FromMilliseconds(Math.Ceiling(untilNext.TotalMilliseconds));
+        return Task.Delay(sleep < longestSleep ? sleep : longestSleep, time, stop);
+    }
+
+    /// <returns>Whether the slot is dealt with.</returns>
+    async Task<bool> TryFireAsync(DateTimeOffset slot, int failures, CancellationToken giveUp)
+    {
+        var job = schedule.JobAt(slot);
+        try
+        {
+            await dispatcher.EnqueueAsync(job, giveUp).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (ArgumentException e)
+        {
+            // No later attempt can be different: the next slot has a new chance, but must not wait for this one.
+            Log.SlotRefused(logger, job.Id!, schedule.Name, e);
+            return true;
+        }
+        catch (Exception e)
+        {
+            // Permanent failures too: a wrong password is put right while we run, and the slot is owed until its misfire policy says otherwise.
+            if (failures == 0)
+            {
+                Log.SlotNotEnqueued(logger, e is JobsException { IsTransient: true } ? LogLevel.Warning : LogLevel.Error, job.Id!, schedule.Name, e);
+            }
+
+            return false;
+        }
+
+        Log.SlotFired(logger, job.Id!, (time.GetUtcNow() - slot).TotalSeconds);
+        if (failures > 0)
+        {
+            Log.ScheduleRecovered(logger, schedule.Name, job.Id!, failures);
+        }
+
+        return true;
+    }
+
+    // 1, 2, 4 … 15 s, of which a random half is taken off: the schedules of many beats do not come back in one wave.
+    static TimeSpan BackOff(int failures)
+    {
+        var longest = Math.Min(longestBackOff.TotalSeconds, Math.Pow(2, failures));
+        return TimeSpan.FromSeconds(longest * (1 - Random.Shared.NextDouble() / 2));
+    }
+}

@@ -1,0 +1,51 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Jobs.Transport;
+
+/// <summary>
+/// A durable list of records that any process may add to and one process at a time reads: what the beats of an application agree by. Records come in no
+/// particular order, and some more than once: they must be such that merging them in any order gives the same.
+/// </summary>
+[Experimental("JOBS0001")]
+public abstract class JobJournal : IAsyncDisposable
+{
+    /// <summary>Adds a record; it is durable when this returns.</summary>
+    /// <param name="record">What to add; any bytes.</param>
+    /// <param name="timeout">After this the call fails; the record may have been added.</param>
+    /// <param name="cancellationToken">Gives the call up; the record may have been added.</param>
+    /// <exception cref="JobPublishException">It was not, or may not have been, added.</exception>
+    public abstract ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken);
+
+    /// <summary>Waits until this process is the reader, and has read what there is.</summary>
+    public abstract Task<JournalReader> LeadAsync(CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
+    public abstract ValueTask DisposeAsync();
+}
+
+/// <summary>One term of leadership. Where a network breaks, two processes may believe for a while that they lead: what the leader does must bear that.</summary>
+[Experimental("JOBS0001")]
+public abstract class JournalReader : IAsyncDisposable
+{
+    /// <summary>Everything there was when the term began.</summary>
+    public abstract IReadOnlyList<ReadOnlyMemory<byte>> Backlog { get; }
+
+    /// <summary>Fires when another process may have become the leader.</summary>
+    public abstract CancellationToken Lost { get; }
+
+    /// <summary>Why it was lost, in a few words.</summary>
+    public abstract string LostReason { get; }
+
+    /// <summary>Whether <see cref="CompactAsync"/> should be called now: there are many records, or old ones.</summary>
+    public abstract bool ShouldCompact { get; }
+
+    /// <summary>The next record; an empty one is no record, but an occasion to look at <see cref="ShouldCompact"/>.</summary>
+    /// <exception cref="OperationCanceledException">The term is over, or the token fired.</exception>
+    public abstract ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken);
+
+    /// <summary>Puts one record in the place of all that have been read so far: first it is added, then they are removed.</summary>
+    public abstract ValueTask CompactAsync(ReadOnlyMemory<byte> snapshot, CancellationToken cancellationToken);
+
+    /// <summary>Ends the term; another process goes on at once.</summary>
+    public abstract ValueTask DisposeAsync();
+}

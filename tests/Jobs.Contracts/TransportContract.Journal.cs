@@ -1,0 +1,108 @@
+using System.Text;
+using Jobs.Transport;
+using Xunit;
+
+namespace Jobs.Contracts;
+
+/// <summary>The journal: any process writes, one at a time reads, nothing is lost when the reader changes.</summary>
+public abstract partial class TransportContract
+{
+    static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task A_leader_reads_what_was_written_before_it_led_and_what_comes_after()
+    {
+        await using var writer = Transport.OpenJournal("j1");
+        await using var journal = Transport.OpenJournal("j1");
+        await AppendAsync(writer, "before");
+
+        await using var reader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Equal(["before"], Texts(reader.Backlog));
+
+        await AppendAsync(writer, "after");
+        Assert.Equal("after", await NextTextAsync(reader));
+    }
+
+    [Fact]
+    public async Task One_leads_and_the_next_begins_when_it_ends_with_everything_it_had()
+    {
+        await using var journal = Transport.OpenJournal("j2");
+        await using var other = Transport.OpenJournal("j2");
+        var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        using var giveUp = new CancellationTokenSource();
+        var second = other.LeadAsync(giveUp.Token);
+        await AppendAsync(other, "one");
+        await AppendAsync(journal, "two");
+        Assert.Equal("one", await NextTextAsync(first)); // in its hands
+        await harness.QuietAsync();
+        Assert.False(second.IsCompleted);
+
+        await first.DisposeAsync();
+
+        Assert.True(first.Lost.IsCancellationRequested);
+        await using var reader = await second.Soon();
+        Assert.Equal(["one", "two"], Texts(reader.Backlog).Order());
+    }
+
+    [Fact]
+    public async Task A_snapshot_takes_the_place_of_what_was_read_and_of_nothing_else()
+    {
+        await using var journal = Transport.OpenJournal("j3");
+        await AppendAsync(journal, "one");
+        await AppendAsync(journal, "two");
+        var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        await AppendAsync(journal, "not read");
+
+        await first.CompactAsync(Encoding.UTF8.GetBytes("one and two"), TestContext.Current.CancellationToken);
+        await first.DisposeAsync();
+
+        await using var next = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Equal(["not read", "one and two"], Texts(next.Backlog).Order());
+    }
+
+    [Fact]
+    public async Task Many_records_ask_to_be_compacted_and_a_snapshot_answers_that()
+    {
+        await using var journal = Transport.OpenJournal("j4");
+        await using var reader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.False(reader.ShouldCompact);
+        for (var i = 0; i < 100; i++)
+        {
+            await AppendAsync(journal, "x");
+            Assert.Equal("x", await NextTextAsync(reader));
+        }
+
+        Assert.True(reader.ShouldCompact);
+        await reader.CompactAsync(Encoding.UTF8.GetBytes("all"), TestContext.Current.CancellationToken);
+        Assert.False(reader.ShouldCompact);
+    }
+
+    [Fact]
+    public async Task Journals_of_other_names_are_other_journals()
+    {
+        await using var one = Transport.OpenJournal("j5");
+        await using var other = Transport.OpenJournal("j6");
+        await AppendAsync(one, "one");
+        await using var reader = await other.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        await using var own = await one.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Empty(Texts(reader.Backlog));
+        Assert.Equal(["one"], Texts(own.Backlog));
+    }
+
+    static ValueTask AppendAsync(JobJournal journal, string text) => journal.AppendAsync(Encoding.UTF8.GetBytes(text), appendTimeout, TestContext.Current.CancellationToken);
+
+    // Empty ones are the transport's own.
+    static IReadOnlyList<string> Texts(IEnumerable<ReadOnlyMemory<byte>> records) => [.. records.Where(r => !r.IsEmpty).Select(r => Encoding.UTF8.GetString(r.Span))];
+
+    static async Task<string> NextTextAsync(JournalReader reader)
+    {
+        while (true)
+        {
+            var record = await reader.NextAsync(TestContext.Current.CancellationToken).Soon();
+            if (!record.IsEmpty)
+            {
+                return Encoding.UTF8.GetString(record.Span);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+using Jobs.Beat;
+using Jobs.Registry;
+using Jobs.Transport;
+using Microsoft.Extensions.Options;
+using Xunit;
+
+namespace Jobs.Tests.Beat;
+
+/// <summary>Schedules that are changed while beats run.</summary>
+public sealed class JobSchedulesTests : IAsyncLifetime
+{
+    static readonly DateTimeOffset noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    static readonly TimeSpan second = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan minute = TimeSpan.FromMinutes(1);
+
+    readonly SleepCountingClock clock = new(noon);
+    readonly InMemoryTransport transport;
+    readonly JobSchedules schedules;
+    RunningBeat beat = null!;
+
+    public JobSchedulesTests()
+    {
+        transport = new(clock);
+        schedules = new(transport, new TaskRegistry([]), Options.Create(new JobsOptions()), clock);
+    }
+
+    public async ValueTask InitializeAsync() => beat = await RunningBeat.StartAsync(clock, transport, new Schedule("coded", SlotSource.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+
+    public ValueTask DisposeAsync() => beat.DisposeAsync();
+
+    CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_schedule_set_at_run_time_fires_with_its_job_as_given()
+    {
+        var job = new Job("news.refresh", ["espn", 3], new Dictionary<string, object?> { ["deep"] = true })
+        {
+            Queue = "news",
+            Priority = 7,
+            Delay = second,
+            Expires = minute,
+            Headers = new Dictionary<string, object?> { ["who"] = "me", ["n"] = 5, ["x"] = 0.5, ["yes"] = true },
+        };
+        await beat.AfterAsync(() => schedules.SetAsync("live", 10 * second, job, cancellationToken: Cancellation), loops: 2);
+
+        await beat.RunAsync(20 * second, second, 2);
+
+        var fired = beat.Dispatcher.Enqueued.ToArray();
+        Assert.Equal(["live@20260301T120010Z", "live@20260301T120020Z"], fired.Select(j => j.Id));
+        Assert.Equal(("news.refresh", "news", (byte?)7, (TimeSpan?)second, (TimeSpan?)minute), (fired[0].Task, fired[0].Queue, fired[0].Priority, fired[0].Delay, fired[0].Expires));
+        Assert.Equal(job.Headers, fired[0].Headers!.ToDictionary());
+        Assert.Equal(
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.Arguments, new JobsOptions().Json)),
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].Arguments, new JobsOptions().Json)));
+    }
+
+    [Fact]
+    public async Task A_change_takes_the_place_of_what_was_and_owes_nothing_of_it()
+    {
+        await beat.AfterAsync(() => schedules.SetAsync("live", "*/10 * * * * *", new Job("a"), cancellationToken: Cancellation), loops: 2);
+        await beat.JumpAsync(15 * second, 2);
+        await beat.AfterAsync(() => schedules.SetAsync("live", "*/4 * * * * *", new Job("b"), misfire: MisfirePolicy.All, cancellationToken: Cancellation), loops: 2);
+        await beat.JumpAsync(5 * second, 2);
+
+        Assert.Equal([("live@20260301T120010Z", "a"), ("live@20260301T120016Z", "b"), ("live@20260301T120020Z", "b")], beat.Dispatcher.Enqueued.Select(j => (j.Id!, j.Task)));
+    }
+
+    [Fact]
+    public async Task A_schedule_of_code_can_be_changed_and_comes_back_when_the_change_is_removed()
+    {
+        await beat.AfterAsync(() => schedules.SetAsync("coded", 20 * second, new Job("other"), cancellationToken: Cancellation));
+        await beat.RunAsync(minute, second);
+        await beat.AfterAsync(() => schedules.RemoveAsync("coded", Cancellation));
+        await beat.RunAsync(minute, second);
+
+        Assert.Equal(
+            [("coded@20260301T120020Z", "other"), ("coded@20260301T120040Z", "other"), ("coded@20260301T120100Z", "other"), ("coded@20260301T120200Z", "news.refresh")],
+            beat.Dispatcher.Enqueued.Select(j => (j.Id!, j.Task)));
+    }
+
+    [Fact]
+    public async Task A_removed_schedule_fires_no_more_also_not_under_the_next_leader()
+    {
+        await beat.AfterAsync(() => schedules.SetAsync("live", 10 * second, new Job("a"), cancellationToken: Cancellation), loops: 2);
+        await schedules.RemoveAsync("live", Cancellation);
+        await beat.SettleAsync(1);
+        await beat.RunAsync(30 * second, second);
+        Assert.Empty(beat.Fired);
+
+        await beat.StopAsync();
+        await using var next = await RunningBeat.StartAsync(clock, transport);
+        Assert.Equal(0, clock.Sleeping);
+    }
+
+    [Fact]
+    public async Task The_slots_of_a_paused_schedule_pass_and_are_not_made_up_for()
+    {
+        await beat.AfterAsync(() => schedules.PauseAsync("coded", Cancellation));
+        await beat.RunAsync(3 * minute, minute);
+        Assert.Empty(beat.Fired);
+        await beat.AfterAsync(() => schedules.ResumeAsync("coded", Cancellation));
+        await beat.RunAsync(minute, second);
+
+        Assert.Equal(["coded@20260301T120400Z"], beat.Fired);
+    }
+
+    [Fact]
+    public async Task Schedules_set_at_run_time_and_pauses_survive_all_beats()
+    {
+        await beat.AfterAsync(() => schedules.SetAsync("live", 10 * second, new Job("a"), misfire: MisfirePolicy.All, cancellationToken: Cancellation), loops: 2);
+        await beat.AfterAsync(() => schedules.PauseAsync("coded", Cancellation), loops: 2);
+        await beat.DisposeAsync();
+
+        clock.Advance(25 * second);
+        await using var next = RunningBeat.StandBy(clock, transport, new Schedule("coded", SlotSource.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+        await next.SettleAsync(2);
+        await next.RunAsync(minute, second, 2);
+
+        Assert.Equal(8, next.Fired.Count);
+        Assert.Equal("live@20260301T120010Z", next.Fired[0]);
+        Assert.All(next.Fired, id => Assert.StartsWith("live@", id));
+    }
+
+    [Fact]
+    public async Task The_later_of_two_changes_wins_in_whatever_order_they_arrive()
+    {
+        await using var journal = transport.OpenJournal("beat");
+        var later = Change(2, 10 * second);
+        var earlier = Change(1, second);
+        await beat.AfterAsync(() => journal.AppendAsync(later, minute, Cancellation).AsTask(), loops: 2);
+        await journal.AppendAsync(earlier, minute, Cancellation);
+
+        await beat.RunAsync(20 * second, second, 2);
+
+        Assert.Equal(["live@20260301T120010Z", "live@20260301T120020Z"], beat.Fired);
+
+        byte[] Change(long version, TimeSpan every) => new BeatRecord
+        {
+            Set = new() { ["live"] = new(noon.UtcTicks + version, ScheduleText.Of(new("a"), new([]), new()) with { Every = every }) },
+        }.Write();
+    }
+
+    [Fact]
+    public async Task Versions_grow_even_when_the_clock_stands_still()
+    {
+        var one = await schedules.PauseAsync("coded", Cancellation);
+        var two = await schedules.ResumeAsync("coded", Cancellation);
+        Assert.True(two > one);
+    }
+
+    [Fact]
+    public async Task What_is_wrong_with_a_change_is_said_at_once_and_changes_nothing()
+    {
+        await Refused<ArgumentException>("not a cron expression", () => schedules.SetAsync("live", "often", new Job("a"), cancellationToken: Cancellation));
+        await Refused<ArgumentException>("too short an interval", () => schedules.SetAsync("live", TimeSpan.Zero, new Job("a"), cancellationToken: Cancellation));
+        await Refused<ArgumentException>("not a name for a schedule", () => schedules.SetAsync("live one", second, new Job("a"), cancellationToken: Cancellation));
+        await Refused<ArgumentException>("the Id 'x'", () => schedules.SetAsync("live", second, new Job("a") { Id = "x" }, cancellationToken: Cancellation));
+        await Refused<ArgumentException>("the queue ''", () => schedules.SetAsync("live", second, new Job("a") { Queue = "" }, cancellationToken: Cancellation));
+        await Refused<ArgumentException>("not a name for a schedule", () => schedules.PauseAsync("", Cancellation));
+        await beat.RunAsync(5 * second, second);
+        Assert.Empty(beat.Fired);
+
+        static async Task Refused<T>(string text, Func<Task> change)
+            where T : Exception => Assert.Contains(text, (await Assert.ThrowsAsync<T>(change)).Message);
+    }
+
+    [Fact]
+    public async Task Trash_in_the_journal_is_said_and_stops_nothing()
+    {
+        await using var journal = transport.OpenJournal("beat");
+        await journal.AppendAsync("not a record"u8.ToArray(), minute, Cancellation);
+        await beat.RunAsync(2 * minute, second);
+
+        Assert.Equal(2, beat.Fired.Count);
+        Assert.Equal(1, beat.Log.Count(310));
+    }
+}
