@@ -1,1 +1,41 @@
-return 0;
+using Jobs.Faults;
+using Jobs.Faults.Check;
+using Jobs.Faults.Faults;
+using Jobs.Faults.Load;
+
+if (args is [WorkerProgram.Command, var uri, var name])
+{
+    await WorkerProgram.RunAsync(uri, name);
+    return 0;
+}
+
+try
+{
+    var line = CommandLine.Parse(args);
+    switch (line.Command)
+    {
+        case "run":
+            return await FaultRun.RunAsync(line) ? 0 : 1;
+        case "controls":
+            return await Controls.RunAsync(line) ? 0 : 1;
+        case "selfcheck":
+            return SelfCheck.Passes(Console.WriteLine) ? 0 : 1;
+        case "list":
+            foreach (var fault in FaultCatalog.Create(null))
+            {
+                Console.WriteLine($"{fault.Name,-22} {fault.Description}");
+            }
+
+            return 0;
+        case "--help" or "-h":
+            Console.WriteLine(CommandLine.Usage);
+            return 0;
+        default:
+            throw new ArgumentException($"There is no command '{line.Command}'; --help lists them.");
+    }
+}
+catch (ArgumentException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 2;
+}
