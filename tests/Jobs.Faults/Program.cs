@@ -1,1 +1,3 @@
-return 0;
+using Jobs.Faults.Sites;
+
+return args is ["self-check", .. var rest] ? await SelfCheck.RunAsync(rest) : 0;
