@@ -11,11 +11,12 @@ sealed record CommandLine
           run        jobs under load while things break; then every job is accounted for
           controls   what must lose jobs, to prove that the check would see it
           selfcheck  the check itself, on made-up logs; no broker, some seconds
+          site-check each fault once, without load: proves the cluster and the faults; site-check docker|processes|URI [seed] [full] [fault…]
           list       the faults, and what they do
 
           --broker WHAT            processes: a cluster of local rabbitmq-servers (the default)
                                    docker: a cluster of containers
-                                   amqp://…: a cluster that is there; only what needs no control of it is broken
+                                   amqp://…,http://…: a cluster that is there and its management API; only the way to it is broken
           --minutes M              how long things break, without start and drain; defaults to 10
           --quick                  a fixed seed and five minutes in all
           --seed S                 the same faults in the same order again; defaults to a random one, which is printed
@@ -112,7 +113,7 @@ sealed record CommandLine
         }
         else if (line.Broker is not ("processes" or "docker"))
         {
-            throw new ArgumentException($"--broker {line.Broker}: it must be 'processes', 'docker' or a URI that begins with amqp:// or amqps://.");
+            throw new ArgumentException($"--broker {line.Broker}: it must be 'processes', 'docker' or a URI that begins with amqp://.");
         }
 
         return line;

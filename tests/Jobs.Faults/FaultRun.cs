@@ -22,7 +22,7 @@ static class FaultRun
     public static async Task<bool> RunAsync(CommandLine line)
     {
         var total = Stopwatch.GetTimestamp();
-        FaultCatalog.Choose(FaultCatalog.Create(null), line.Faults); // before anything is started
+        FaultCatalog.Choose(FaultCatalog.Create(null, line.Quick), line.Faults); // before anything is started
         var run = Random.Shared.Next();
         var folder = new RunFolder(line.Logs, run);
         var summary = new RunSummary(line, folder);
@@ -31,7 +31,7 @@ static class FaultRun
         Console.CancelKeyPress += OnCancel;
         try
         {
-            await using var site = await PrivateSite.StartAsync(line.Broker);
+            await using var site = await Site.StartAsync(line.Broker);
             summary.Site = site.Description;
             folder.Say(site.Description);
             await Drain.CleanAsync(site);
@@ -61,9 +61,9 @@ static class FaultRun
         await using var workers = await WorkerFleet.StartAsync(line.Workers, folder, site.ClientUri);
         folder.Say($"{workers.Size} worker processes consume");
 
-        var faults = FaultCatalog.Choose(FaultCatalog.Create(load), line.Faults);
+        var faults = FaultCatalog.Choose(FaultCatalog.Create(load, line.Quick), line.Faults);
         summary.Impossible = [.. faults.Where(fault => !fault.CanBeDoneTo(site)).Select(fault => fault.Name)];
-        var context = new FaultContext(site, workers, LoadQueues.All, new Random(line.Seed), folder.Say);
+        var context = new FaultContext(site, workers, LoadQueues.Safe, new Random(line.Seed), folder.Say) { VictimQueue = LoadQueues.Victim };
         var schedule = new Schedule([.. faults.Where(fault => fault.CanBeDoneTo(site))], context, load, line.Quick ? (5, 8) : (5, 20));
         summary.Load = load;
         summary.Faults = schedule.Inflicted;

@@ -2,11 +2,17 @@ using Jobs.Faults;
 using Jobs.Faults.Check;
 using Jobs.Faults.Faults;
 using Jobs.Faults.Load;
+using Jobs.Faults.Sites;
 
 if (args is [WorkerProgram.Command, var uri, var name])
 {
     await WorkerProgram.RunAsync(uri, name);
     return 0;
+}
+
+if (args is ["site-check", .. var site])
+{
+    return await SelfCheck.RunAsync(site);
 }
 
 try
@@ -19,9 +25,9 @@ try
         case "controls":
             return await Controls.RunAsync(line) ? 0 : 1;
         case "selfcheck":
-            return SelfCheck.Passes(Console.WriteLine) ? 0 : 1;
+            return LogCheck.Passes(Console.WriteLine) ? 0 : 1;
         case "list":
-            foreach (var fault in FaultCatalog.Create(null))
+            foreach (var fault in FaultCatalog.Create(null, quick: false))
             {
                 Console.WriteLine($"{fault.Name,-22} {fault.Description}");
             }

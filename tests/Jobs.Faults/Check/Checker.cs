@@ -203,7 +203,7 @@ sealed class Checker
         }
 
         var at = start + states.ConfirmedAt(key.Number) * Stopwatch.Frequency / 100;
-        if (key.Producer == QueueFault.VictimProducer && Excused(at))
+        if (key.Producer == WatchedLoss.Producer && Excused(at))
         {
             result.LostOnPurpose++;
             return;

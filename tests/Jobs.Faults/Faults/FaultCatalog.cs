@@ -1,5 +1,4 @@
 using Jobs.Faults.Load;
-using Jobs.Faults.Sites;
 
 namespace Jobs.Faults.Faults;
 
@@ -7,12 +6,11 @@ namespace Jobs.Faults.Faults;
 static class FaultCatalog
 {
     /// <param name="load">The load of the run, or <see langword="null"/> to list the faults only.</param>
-    public static IReadOnlyList<Fault> Create(LoadInFlight? load) =>
+    /// <param name="quick">None is held for long.</param>
+    public static IReadOnlyList<Fault> Create(LoadInFlight? load, bool quick) =>
     [
-        .. PrivateFaults.All,
-        .. WorkerFaults.All,
-        new QueueFault(load, delete: false),
-        new QueueFault(load, delete: true),
+        .. AllFaults.For(quick ? FaultDurations.Quick : FaultDurations.Full, WorkerFaults.All)
+            .Select(fault => fault.Kind == FaultKind.VictimQueue ? new WatchedLoss(fault, load) : fault),
     ];
 
     /// <exception cref="ArgumentException">A name that there is not.</exception>

@@ -28,7 +28,7 @@ sealed class LoadInFlight : IAsyncDisposable
         (this.folder, this.pace) = (folder, pace);
         Progress = new(folder);
         this.producers = [.. Enumerable.Range(0, producers).Select(index => new Producer(folder, (ushort)index, uri, timeout, LoadMix.Of))];
-        Victim = victim ? new(folder, QueueFault.VictimProducer, uri, timeout, LoadMix.Victim) : null;
+        Victim = victim ? new(folder, WatchedLoss.Producer, uri, timeout, LoadMix.Victim) : null;
         records = new(folder.NewFile("orchestrator") + ".bin");
     }
 

@@ -16,8 +16,11 @@ static class LoadQueues
 
     public const int DelayLevels = 28;
 
+    /// <summary>Those that lose nothing.</summary>
+    public static readonly IReadOnlyList<string> Safe = [Quick, Slow];
+
     /// <summary>What workers consume.</summary>
-    public static readonly IReadOnlyList<string> All = [Quick, Slow, Victim];
+    public static readonly IReadOnlyList<string> All = [.. Safe, Victim];
 
     /// <summary>Everything that has to be empty in the end, in the order in which jobs move: what was counted empty cannot be filled from what comes after it.</summary>
     public static readonly IReadOnlyList<string> ToDrain =

@@ -12,6 +12,13 @@ sealed class WorkerFleet : IAsyncDisposable
     readonly RunFolder folder;
     readonly string uri;
 
+    /// <summary>One without workers, for whoever breaks a cluster without load.</summary>
+    public WorkerFleet()
+    {
+        (folder, uri) = (null!, "");
+        processes = [];
+    }
+
     WorkerFleet(int size, RunFolder folder, string uri)
     {
         (this.folder, this.uri) = (folder, uri);
@@ -38,17 +45,30 @@ sealed class WorkerFleet : IAsyncDisposable
 
     public bool IsRunning(int index) => processes[index] is { HasEnded: false };
 
-    /// <summary>Starts worker <paramref name="index"/> and returns when it consumes.</summary>
+    /// <summary>Starts worker <paramref name="index"/> and returns when it consumes. A start that fails is repeated, as whatever runs services does.</summary>
+    /// <exception cref="InvalidOperationException">It does not start.</exception>
     public async Task StartAsync(int index)
     {
-        if (processes[index] is { } before)
+        const int Attempts = 3;
+        for (var attempt = 1; ; attempt++)
         {
-            await before.DisposeAsync();
-        }
+            if (processes[index] is { } before)
+            {
+                await before.DisposeAsync();
+            }
 
-        var process = WorkerProcess.Start(uri, folder.NewFile($"worker{index}"));
-        processes[index] = process;
-        await process.ReadyAsync();
+            var process = WorkerProcess.Start(uri, folder.NewFile($"worker{index}"));
+            processes[index] = process;
+            try
+            {
+                await process.ReadyAsync();
+                return;
+            }
+            catch (InvalidOperationException e) when (attempt < Attempts)
+            {
+                folder.Say($"worker {index} did not start, once more: {e.Message}");
+            }
+        }
     }
 
     /// <summary>SIGKILL.</summary>
