@@ -1,5 +1,6 @@
 using Jobs.Faults;
 using Jobs.Faults.Check;
+using Jobs.Faults.Control;
 using Jobs.Faults.Faults;
 using Jobs.Faults.Load;
 using Jobs.Faults.Sites;
@@ -40,7 +41,7 @@ try
             throw new ArgumentException($"There is no command '{line.Command}'; --help lists them.");
     }
 }
-catch (ArgumentException e)
+catch (Exception e) when (e is ArgumentException or InvalidOperationException or TimeoutException)
 {
     Console.Error.WriteLine(e.Message);
     return 2;
