@@ -98,14 +98,30 @@ public sealed class LocalNode : IAsyncDisposable
             await process.KillAsync();
     }
 
+    /// <summary>SIGSTOP to the Erlang machine: it keeps its connections and says nothing. <see cref="KillAsync"/> works on a paused node too.</summary>
+    public Task PauseAsync() => SignalAsync("STOP");
+
+    /// <summary>SIGCONT: it goes on where it was.</summary>
+    public Task ResumeAsync() => SignalAsync("CONT");
+
     /// <summary>Runs <c>rabbitmqctl</c> against this node and returns its output.</summary>
-    public Task<string> ControlAsync(params string[] arguments) => Command.RunAsync(
-        LocalInstallation.PathOf("rabbitmqctl"), ["--quiet", .. arguments], environment, ControlTimeout);
+    public Task<string> ControlAsync(params string[] arguments) => RunAsync("rabbitmqctl", arguments);
+
+    /// <summary>Runs one of RabbitMQ's command line tools, for example <c>rabbitmq-upgrade</c>, against this node and returns its output.</summary>
+    public Task<string> RunAsync(string tool, params string[] arguments) => Command.RunAsync(
+        LocalInstallation.PathOf(tool), ["--quiet", .. arguments], environment, ControlTimeout);
 
     public async ValueTask DisposeAsync()
     {
         if (process is not null)
             await process.DisposeAsync();
+    }
+
+    async Task SignalAsync(string signal)
+    {
+        // Written by the node itself, with the id of its Erlang machine.
+        var id = (await ReadAsync(environment["RABBITMQ_PID_FILE"])).Trim();
+        await Command.RunAsync("/bin/sh", ["-c", $"kill -s {signal} \"$1\"", "signal", id], environment: null, TimeSpan.FromSeconds(5));
     }
 
     async Task<bool> HasStartedAsync() => !IsRunning

@@ -116,6 +116,13 @@ public sealed class TcpProxy : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes back a <see cref="CutAfter"/> that has not happened yet; its task then never completes.</summary>
+    public void CancelCut()
+    {
+        lock (gate)
+            cut = null;
+    }
+
     /// <summary>Tells present clients that the server will send no more (FIN); what they send still arrives.</summary>
     public void HalfClose()
     {

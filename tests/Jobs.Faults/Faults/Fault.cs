@@ -12,6 +12,9 @@ abstract class Fault
     /// <summary>What it is, in a line, for the record.</summary>
     public abstract string Description { get; }
 
+    /// <summary>What it breaks; a <see cref="Mixture"/> takes one of a kind.</summary>
+    public virtual FaultKind Kind => FaultKind.Workers;
+
     /// <summary>Whether it can be done to this site; partitions, for example, need containers.</summary>
     public virtual bool CanBeDoneTo(Site site) => true;
 
@@ -25,4 +28,34 @@ abstract class Fault
 /// <param name="Queues">The queues that the run uses.</param>
 /// <param name="Random">The only source of chance: a seed gives the same run.</param>
 /// <param name="Say">A line for the log of the run.</param>
-sealed record FaultContext(Site Site, WorkerFleet Workers, IReadOnlyList<string> Queues, Random Random, Action<string> Say);
+sealed record FaultContext(Site Site, WorkerFleet Workers, IReadOnlyList<string> Queues, Random Random, Action<string> Say)
+{
+    /// <summary>The queue whose jobs may be lost, for <c>queue-purge</c> and <c>queue-delete</c>; none of <see cref="Queues"/>. Null: these two do nothing.</summary>
+    public string? VictimQueue { get; init; }
+}
+
+enum FaultKind
+{
+    /// <summary>Processes of nodes.</summary>
+    Nodes,
+
+    /// <summary>The network between nodes, or between them and the load balancer.</summary>
+    Partition,
+
+    /// <summary>The network between clients and the load balancer, and single connections.</summary>
+    Clients,
+
+    LoadBalancer,
+
+    /// <summary>What the broker holds back because it is short of something.</summary>
+    Alarm,
+
+    /// <summary>Loses jobs by definition, but only those of <see cref="FaultContext.VictimQueue"/>.</summary>
+    VictimQueue,
+
+    /// <summary>The worker processes of the run.</summary>
+    Workers,
+
+    /// <summary>Several of the others.</summary>
+    Mixture,
+}

@@ -16,18 +16,69 @@ abstract class Site : IAsyncDisposable
     /// <summary>What every client of the run connects to: through <see cref="Network"/> and the load balancer to the nodes.</summary>
     public abstract string ClientUri { get; }
 
+    /// <summary>Asks about queues and connections; null when there is no management API to ask.</summary>
+    public abstract SiteManagement? Management { get; }
+
+    /// <summary>Whether nodes and the load balancer are ours to kill, pause, drain and restart.</summary>
+    public virtual bool OwnsNodes => false;
+
+    /// <param name="broker"><c>processes</c>, <c>docker</c>, or the URIs of somebody's cluster with commas between: <c>amqp://</c> one or several, <c>http://</c> the management API.</param>
+    public static async Task<Site> StartAsync(string broker) => broker switch
+    {
+        "processes" => await ProcessSite.StartAsync(),
+        "docker" => await DockerSite.StartAsync(),
+        _ => UriSite.Start(broker),
+    };
+
+    /// <summary>Whether this site can be cut in this way.</summary>
+    public virtual bool CanCut(Cut cut) => false;
+
+    /// <summary>Cuts one node off until <see cref="JoinAsync"/>.</summary>
+    public virtual Task CutAsync(SiteNode node, Cut cut) => throw NotOurs("A partition");
+
+    /// <summary>Undoes every <see cref="CutAsync"/> of this node; nothing happens when there is none.</summary>
+    public virtual Task JoinAsync(SiteNode node) => throw NotOurs("A partition");
+
+    /// <summary>New configuration without an interruption: a new process takes new connections, present ones stay with the old process for a while.</summary>
+    public virtual Task ReloadLoadBalancerAsync() => throw NotOurs("A reload of the load balancer");
+
+    /// <summary>SIGKILL: every connection ends, new ones are refused.</summary>
+    public virtual Task KillLoadBalancerAsync() => throw NotOurs("A restart of the load balancer");
+
+    /// <summary>Returns when it takes connections; nothing happens when it runs already.</summary>
+    public virtual Task StartLoadBalancerAsync() => throw NotOurs("A restart of the load balancer");
+
     /// <summary>Undoes every fault, and returns when all nodes run, see each other and have no alarm, and every quorum queue has a leader and all its members online.</summary>
+    /// <exception cref="TimeoutException">It did not come to that in a few minutes; the message says what is missing.</exception>
     public abstract Task HealAsync();
 
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>Undoes what faults did to <see cref="Network"/>.</summary>
+    protected void HealNetwork()
+    {
+        Network.CancelCut();
+        Network.AcceptAndStaySilent = false;
+        Network.AcceptNew();
+        Network.Resume();
+    }
+
+    static NotSupportedException NotOurs(string what) => new(
+        $"{what} needs a cluster that the fault suite has started itself. Run with --broker processes or --broker docker.");
 }
 
-/// <summary>One RabbitMQ node of the site.</summary>
-abstract class SiteNode
+/// <summary>How a node is cut off.</summary>
+enum Cut
 {
-    /// <summary>For example <c>jobs1@localhost</c>.</summary>
-    public abstract string Name { get; }
+    /// <summary>Nothing passes between it and the other nodes; clients reach all of them.</summary>
+    FromNodes,
 
-    /// <summary>To this node and no other, for draining.</summary>
-    public abstract string DirectUri { get; }
+    /// <summary>The other nodes do not hear it, and it hears them.</summary>
+    Mute,
+
+    /// <summary>It does not hear the other nodes, and they hear it.</summary>
+    Deaf,
+
+    /// <summary>Nothing passes between it and the load balancer, so that no client reaches it; the nodes are one cluster as before.</summary>
+    FromClients,
 }

@@ -1,0 +1,70 @@
+namespace Jobs.Faults.Check;
+
+/// <summary>What is known of every job of one producer: seven bytes each, so that a run of many hours fits into memory.</summary>
+sealed class JobStates
+{
+    [Flags]
+    public enum State : byte
+    {
+        Attempted = 1,
+        Confirmed = 2,
+        NotEnqueued = 4,
+        Unknown = 8,
+        Finished = 16,
+        Dead = 32,
+        Duplicated = 64,
+    }
+
+    State[] states = new State[1 << 12];
+    sbyte[] firstStarts = new sbyte[1 << 12];
+    sbyte[] laterStarts = new sbyte[1 << 12];
+    int[] confirmedAt = new int[1 << 12];
+
+    public int Count { get; private set; }
+
+    public State this[int number] => number < Count ? states[number] : 0;
+
+    /// <summary>Hundredths of a second since the start of the run.</summary>
+    public int ConfirmedAt(int number) => confirmedAt[number];
+
+    public void Set(int number, State state)
+    {
+        Grow(number);
+        states[number] |= state;
+    }
+
+    public void Confirm(int number, int at)
+    {
+        Set(number, State.Confirmed);
+        confirmedAt[number] = at;
+    }
+
+    /// <summary>Whether this attempt was started before and not given back.</summary>
+    public bool Start(int number, int attempt)
+    {
+        Grow(number);
+        ref var starts = ref attempt <= 1 ? ref firstStarts[number] : ref laterStarts[number];
+        starts = (sbyte)Math.Min(starts + 1, sbyte.MaxValue);
+        return starts > 1;
+    }
+
+    public void GiveBack(int number, int attempt)
+    {
+        Grow(number);
+        (attempt <= 1 ? ref firstStarts[number] : ref laterStarts[number])--;
+    }
+
+    void Grow(int number)
+    {
+        if (number >= states.Length)
+        {
+            var size = Math.Max(states.Length * 2, number + 1);
+            Array.Resize(ref states, size);
+            Array.Resize(ref firstStarts, size);
+            Array.Resize(ref laterStarts, size);
+            Array.Resize(ref confirmedAt, size);
+        }
+
+        Count = Math.Max(Count, number + 1);
+    }
+}

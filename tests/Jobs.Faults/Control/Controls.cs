@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using Jobs.Brokers;
+using Jobs.Faults.Check;
+using Jobs.Faults.Load;
+using Jobs.Faults.Logs;
+using Jobs.Faults.Sites;
+
+namespace Jobs.Faults.Control;
+
+/// <summary>What must lose jobs. Each writes the same logs as a run and is judged by the same check: if that sees no loss here, it would see none anywhere.</summary>
+static class Controls
+{
+    public static async Task<bool> RunAsync(CommandLine line)
+    {
+        await using var site = await Site.StartAsync(line.Broker);
+        Console.WriteLine(site.Description);
+        var passed = await JudgeAsync("publishing without confirms while connections are reset", mustLose: true, folder => PlainClient.WithoutConfirmsAsync(site, folder));
+        if (site.OwnsNodes)
+        {
+            passed &= await JudgeAsync("a classic queue whose only node is gone", mustLose: true, folder => PlainClient.NodeGoneAsync(site, folder, "classic"));
+            passed &= await JudgeAsync("the same with a quorum queue, which must lose nothing", mustLose: false, folder => PlainClient.NodeGoneAsync(site, folder, "quorum"));
+        }
+        else
+        {
+            Console.WriteLine("not done  a classic queue whose only node is gone: this cluster is not ours to break");
+        }
+
+        passed &= await JudgeAsync("jobs that are acknowledged before they run, and a worker that is killed", mustLose: true, folder => EarlyAsync(site, folder));
+        return passed;
+    }
+
+    static async Task<bool> JudgeAsync(string what, bool mustLose, Func<RunFolder, Task> act)
+    {
+        var folder = new RunFolder(null, Random.Shared.Next());
+        var start = Stopwatch.GetTimestamp();
+        await act(folder);
+        var result = Checker.Check(folder.Run, start, Stopwatch.GetTimestamp(), [], new(1, 0, 0), RecordReader.Merge(folder.Records));
+        var right = result.Confirmed > 0 && result.Ghosts == 0 && result.Lost > 0 == mustLose;
+        Console.WriteLine($"{(right ? "as it must" : "WRONG     ")} {what}: {result.Lost:n0} of {result.Confirmed:n0} lost, {result.Executed:n0} executed");
+        if (right)
+        {
+            Directory.Delete(folder.Path, recursive: true);
+        }
+        else
+        {
+            Console.WriteLine($"logs: {folder.Path}");
+        }
+
+        return right;
+    }
+
+    static async Task EarlyAsync(Site site, RunFolder folder)
+    {
+        const int Jobs = 200;
+        await Drain.CleanAsync(site);
+        await using var workers = await WorkerFleet.StartAsync(1, folder, site.ClientUri);
+        using var progress = new Progress(folder);
+        await using (var producer = new Producer(folder, 0, site.ClientUri, TimeSpan.FromSeconds(60), LoadMix.Early))
+        {
+            producer.Burst(Jobs);
+            await Eventually.BecomesAsync(() => producer.InFlight == 0, TimeSpan.FromSeconds(70), "the jobs to be confirmed");
+            await Eventually.BecomesAsync(Runs, TimeSpan.FromSeconds(60), "some jobs to run");
+        }
+
+        await workers.KillAsync(0);
+        await workers.HealAsync();
+        using var refreshing = new Timer(_ => progress.Refresh(), null, TimeSpan.Zero, TimeSpan.FromMilliseconds(200));
+        await Drain.EmptyAsync(site, progress, TimeSpan.FromMinutes(1));
+        await refreshing.DisposeAsync();
+
+        // Not at once: more than one generation of jobs, so that some are in the middle.
+        bool Runs()
+        {
+            progress.Refresh();
+            return progress.Finished > WorkerProgram.Concurrency;
+        }
+    }
+}

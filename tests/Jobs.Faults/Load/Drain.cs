@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Text;
+using Jobs.Faults.Logs;
+using Jobs.Faults.Sites;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Jobs.Faults.Load;
+
+/// <summary>A message of the dead-letter queue.</summary>
+sealed record Letter(string? Id, string Reason, string From);
+
+/// <summary>Waits until nothing is left to run, and reads the dead letters.</summary>
+static class Drain
+{
+    // Longer than the longest delay of the load and the longest job, so that quiet means that nothing is to come.
+    static readonly TimeSpan quiet = TimeSpan.FromSeconds(7);
+
+    /// <summary>Returns when every node says that every queue is empty and the workers have been quiet; or, after the limit, what is left.</summary>
+    public static async Task<string?> EmptyAsync(Site site, Progress progress, TimeSpan limit)
+    {
+        var begun = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var left = await LeftAsync(site, LoadQueues.ToDrain);
+            var idle = Stopwatch.GetElapsedTime(progress.LastActivity);
+            if (left is null && idle > quiet)
+            {
+                return null;
+            }
+
+            if (Stopwatch.GetElapsedTime(begun) > limit)
+            {
+                return left ?? $"the workers were busy {idle.TotalSeconds:0.0} s ago";
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    /// <summary>What is ready in these queues as each node sees them, or <see langword="null"/> when nothing is.</summary>
+    public static async Task<string?> LeftAsync(Site site, IReadOnlyList<string> queues)
+    {
+        foreach (var node in site.Nodes)
+        {
+            try
+            {
+                await using var connection = await new ConnectionFactory { Uri = new Uri(node.DirectUri), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
+                foreach (var queue in queues)
+                {
+                    if (await ReadyAsync(connection, queue) is > 0 and var ready)
+                    {
+                        return $"{ready} messages in {queue}, as {node.Name} says";
+                    }
+                }
+            }
+            catch (Exception e) when (e is OperationInterruptedException or BrokerUnreachableException or IOException or OperationCanceledException)
+            {
+                return $"{node.Name} does not answer: {e.Message}";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Deletes what an earlier run may have left; the dead-letter queue is not ours and stays.</summary>
+    public static async Task CleanAsync(Site site)
+    {
+        await using var connection = await new ConnectionFactory { Uri = new Uri(site.Nodes[0].DirectUri) }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        foreach (var queue in LoadQueues.All)
+        {
+            await channel.QueueDeleteAsync(queue, ifUnused: false, ifEmpty: false);
+        }
+    }
+
+    /// <summary>Takes all letters of this run out of the dead-letter queue and writes them to the records; those of others stay.</summary>
+    public static async Task<List<Letter>> DeadLettersAsync(Site site, RunFolder folder)
+    {
+        var letters = new List<Letter>();
+        await using var connection = await new ConnectionFactory { Uri = new Uri(site.Nodes[0].DirectUri) }.CreateConnectionAsync();
+        if (await ReadyAsync(connection, LoadQueues.DeadLetters) is null)
+        {
+            return letters;
+        }
+
+        using var records = new RecordFile(folder.NewFile("dead") + ".bin");
+        await using var channel = await connection.CreateChannelAsync();
+        while (await channel.BasicGetAsync(LoadQueues.DeadLetters, autoAck: false) is { } message)
+        {
+            var headers = message.BasicProperties.Headers;
+            var letter = new Letter(
+                message.BasicProperties.CorrelationId,
+                Header(headers, "x-jobs-dead-reason") ?? $"no reason; the broker says '{Header(headers, "x-first-death-reason")}'",
+                Header(headers, "x-jobs-dead-queue") ?? Header(headers, "x-first-death-queue") ?? "?");
+            if (JobKey.TryParse(letter.Id, out var key) && key.Run == folder.Run)
+            {
+                records.Write(Said.DeadLetter, key);
+                letters.Add(letter);
+                await channel.BasicAckAsync(message.DeliveryTag, multiple: false);
+            }
+        }
+
+        return letters;
+
+        static string? Header(IDictionary<string, object?>? headers, string name) =>
+            headers is not null && headers.TryGetValue(name, out var value) ? value is byte[] bytes ? Encoding.UTF8.GetString(bytes) : value?.ToString() : null;
+    }
+
+    /// <returns><see langword="null"/>: there is no such queue.</returns>
+    static async Task<uint?> ReadyAsync(IConnection connection, string queue)
+    {
+        await using var channel = await connection.CreateChannelAsync();
+        try
+        {
+            return (await channel.QueueDeclarePassiveAsync(queue)).MessageCount;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Jobs.Faults.Logs;
+
+namespace Jobs.Faults.Load;
+
+/// <summary>What the workers run.</summary>
+sealed class LoadTasks(RecordFile log, TimeProvider time)
+{
+    /// <summary>Attempts that no fault may use up: the load must never be a dead letter by itself.</summary>
+    const int Retries = 20;
+
+    /// <summary>Nothing but being counted.</summary>
+    [Task("faults.plain", MaxRetries = Retries)]
+    public void Plain(string text, JobContext context)
+    {
+        _ = text;
+        var key = Start(context);
+        log.Write(Said.Finished, key, context.Attempt);
+    }
+
+    /// <summary>Fails the first time.</summary>
+    [Task("faults.retried", MaxRetries = Retries, RetryDelaySeconds = 2, MaxRetryDelaySeconds = 4)]
+    public void Retried(string text, JobContext context)
+    {
+        _ = text;
+        var key = Start(context);
+        if (context.Attempt == 1)
+        {
+            log.Write(Said.Failed, key, context.Attempt);
+            throw new InvalidOperationException("The first attempt fails, as it was made to.");
+        }
+
+        log.Write(Said.Finished, key, context.Attempt);
+    }
+
+    /// <summary>Takes one to three seconds.</summary>
+    [Task("faults.slow", MaxRetries = Retries)]
+    public Task Slow(string text, JobContext context) => WorkAsync(TimeSpan.FromMilliseconds(1000 + text.Length * 37 % 2000), context);
+
+    /// <summary>Acknowledged before it runs: what a negative control loses.</summary>
+    [Task("faults.early", AckEarly = true)]
+    public Task Early(string text, JobContext context) => WorkAsync(TimeSpan.FromMilliseconds(500 + text.Length % 2), context);
+
+    async Task WorkAsync(TimeSpan length, JobContext context)
+    {
+        var key = Start(context);
+        try
+        {
+            await Task.Delay(length, time, context.CancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            log.Write(Said.Interrupted, key, context.Attempt);
+            throw;
+        }
+
+        log.Write(Said.Finished, key, context.Attempt);
+    }
+
+    JobKey Start(JobContext context)
+    {
+        // An id that is none of ours is a ghost; the check says so, not this process.
+        var key = JobKey.TryParse(context.Id, out var parsed) ? parsed : new JobKey(0, ushort.MaxValue, 0);
+        log.Write(Said.Started, key, context.Attempt);
+        return key;
+    }
+}

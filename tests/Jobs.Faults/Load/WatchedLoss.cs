@@ -1,0 +1,49 @@
+using System.Diagnostics;
+using Jobs.Brokers;
+using Jobs.Faults.Faults;
+using Jobs.Faults.Logs;
+using Jobs.Faults.Sites;
+
+namespace Jobs.Faults.Load;
+
+/// <summary>
+/// A loss of <see cref="LoadQueues.Victim"/>, with jobs in it, and what has to follow: a deleted queue is noticed and said by every worker, and consumed
+/// again; jobs that are enqueued from then on run. Nobody is told of a purge, so nobody can say it.
+/// </summary>
+/// <param name="loss">What purges or deletes.</param>
+/// <param name="load">The load of the run, or <see langword="null"/> to list the faults only.</param>
+sealed class WatchedLoss(Fault loss, LoadInFlight? load) : Fault
+{
+    /// <summary>A producer of its own: the check excuses its losses, and nobody else's.</summary>
+    public const ushort Producer = 1000;
+
+    const int Burst = 2_000;
+    static readonly TimeSpan back = TimeSpan.FromSeconds(60);
+
+    public override string Name => loss.Name;
+
+    public override string Description => loss.Description;
+
+    public override FaultKind Kind => loss.Kind;
+
+    public override bool CanBeDoneTo(Site site) => loss.CanBeDoneTo(site);
+
+    public override async Task InflictAsync(FaultContext context, CancellationToken cancellationToken)
+    {
+        var (victim, progress) = (load!.Victim!, load.Progress);
+        var began = Stopwatch.GetTimestamp();
+        victim.Burst(Burst);
+        await loss.InflictAsync(context, cancellationToken);
+        if (loss.Name == "queue-delete")
+        {
+            await SaidAsync(Said.ConsumerLost, "the workers to say that their consumer is lost (441)");
+            await SaidAsync(Said.Subscribed, "the workers to consume it again (440)");
+        }
+
+        // Its producer goes on all the time, so the count grows when service is back.
+        var finished = progress.FinishedOf(Producer);
+        await Eventually.BecomesAsync(() => progress.FinishedOf(Producer) > finished + 5, back, $"jobs of {LoadQueues.Victim} to run again");
+
+        Task SaidAsync(Said said, string what) => Eventually.BecomesAsync(() => progress.Count(said, LoadQueues.Victim, began) >= context.Workers.Size, back, what);
+    }
+}

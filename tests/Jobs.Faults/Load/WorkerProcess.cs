@@ -1,0 +1,130 @@
+using System.Runtime.InteropServices;
+using Jobs.Brokers;
+using Jobs.Faults.Logs;
+
+namespace Jobs.Faults.Load;
+
+/// <summary>One life of a worker process. It cannot outlive this program, not even while it is stopped.</summary>
+sealed class WorkerProcess : IAsyncDisposable
+{
+    static readonly TimeSpan startTimeout = TimeSpan.FromMinutes(1);
+
+    readonly GuardedProcess process;
+    readonly string file;
+    int id;
+
+    WorkerProcess(GuardedProcess process, string file)
+    {
+        (this.process, this.file) = (process, file);
+    }
+
+    public bool IsStopped { get; private set; }
+
+    public bool HasEnded => process.HasEnded;
+
+    public static WorkerProcess Start(string uri, string file)
+    {
+        var (program, arguments) = WorkerProgram.Start(uri, file);
+        return new(GuardedProcess.Start(program, arguments, new Dictionary<string, string> { ["DOTNET_gcServer"] = "0" }, file + ".out"), file);
+    }
+
+    /// <summary>Returns when it consumes.</summary>
+    /// <exception cref="InvalidOperationException">It ended instead, or took too long.</exception>
+    public async Task ReadyAsync()
+    {
+        try
+        {
+            await Eventually.BecomesAsync(IsReady, startTimeout, "a worker process to be ready");
+        }
+        catch (TimeoutException e)
+        {
+            throw new InvalidOperationException(e.Message + Output(), e);
+        }
+
+        bool IsReady()
+        {
+            if (HasEnded)
+            {
+                throw new InvalidOperationException("A worker process ended at its start." + Output());
+            }
+
+            if (!File.Exists(file + ".bin"))
+            {
+                return false;
+            }
+
+            using var reader = new RecordReader(file + ".bin");
+            while (reader.TryRead(out var record))
+            {
+                if (record.Said == Said.Boot)
+                {
+                    id = record.Key.Number;
+                }
+                else if (record.Said == Said.Ready)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public Task KillAsync() => process.KillAsync();
+
+    /// <summary>SIGSTOP: it holds its connections and says nothing.</summary>
+    public void Pause()
+    {
+        Send(Signal.Stop);
+        IsStopped = true;
+    }
+
+    /// <summary>SIGCONT.</summary>
+    public void Resume()
+    {
+        IsStopped = false;
+        Send(Signal.Continue);
+    }
+
+    /// <summary>SIGTERM, and returns when it has ended.</summary>
+    /// <exception cref="TimeoutException">It did not end; it was killed then.</exception>
+    public async Task StopAsync(TimeSpan timeout)
+    {
+        Send(Signal.Terminate);
+        try
+        {
+            await Eventually.BecomesAsync(() => HasEnded, timeout, "a worker process to end after SIGTERM");
+        }
+        catch (TimeoutException)
+        {
+            await KillAsync();
+            throw;
+        }
+    }
+
+    public ValueTask DisposeAsync() => process.DisposeAsync();
+
+    void Send(Signal signal)
+    {
+        // An id that is no longer its own may be somebody else's.
+        if (id != 0 && !HasEnded && Kill(id, (int)signal) != 0 && !HasEnded)
+        {
+            throw new InvalidOperationException($"Signal {signal} could not be sent: error {Marshal.GetLastPInvokeError()}.");
+        }
+    }
+
+    string Output() => File.Exists(file + ".out") ? "\n" + File.ReadAllText(file + ".out") : "";
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    static extern int Kill(int process, int signal);
+
+    /// <summary>Numbers of Linux.</summary>
+    enum Signal
+    {
+        Terminate = 15,
+        Continue = 18,
+        Stop = 19,
+    }
+}

@@ -1,0 +1,142 @@
+using Jobs.Faults.Check;
+using Jobs.Faults.Load;
+using Jobs.Faults.Logs;
+
+namespace Jobs.Faults;
+
+/// <summary>What a run has come to, and whether that is good enough.</summary>
+sealed class RunSummary(CommandLine line, RunFolder folder)
+{
+    public CommandLine Line => line;
+
+    public RunFolder Folder => folder;
+
+    public string Site { get; set; } = "";
+
+    public long Start { get; set; }
+
+    public long End { get; set; }
+
+    public LoadInFlight? Load { get; set; }
+
+    public IReadOnlyList<FaultWindow> Faults { get; set; } = [];
+
+    /// <summary>Faults that cannot be done to this site.</summary>
+    public IReadOnlyList<string> Impossible { get; set; } = [];
+
+    public string? Broken { get; set; }
+
+    /// <summary>What could not be drained.</summary>
+    public string? Left { get; set; }
+
+    /// <summary>What came back when the workers stopped.</summary>
+    public string? Forgotten { get; set; }
+
+    public IReadOnlyList<Letter> Letters { get; set; } = [];
+
+    public int MaxInFlight { get; set; }
+
+    public double ShareAbove2000 { get; set; }
+
+    public CheckResult Result { get; private set; } = new() { Effects = [] };
+
+    public TimeSpan Length { get; private set; }
+
+    /// <summary>Letters that no rule of Jobs explains: those that were handed out too often are, and nothing else of this load.</summary>
+    public IEnumerable<Letter> Unexplained => Letters.Where(letter => !letter.Reason.StartsWith("It was delivered ", StringComparison.Ordinal));
+
+    /// <summary>Reads the logs, prints and records the result.</summary>
+    public bool Conclude(TimeSpan length)
+    {
+        Length = length;
+        var bound = new DuplicateBound(line.Workers * LoadQueues.All.Count, WorkerProgram.Prefetch, DelayLevels: 3);
+        Result = Checker.Check(folder.Run, Start, End, Faults, bound, RecordReader.Merge(folder.Records));
+        var failures = Failures().ToList();
+        var report = Report.Write(this, bound, failures);
+        Console.WriteLine(report);
+        File.WriteAllText(Path.Combine(folder.Path, "report.md"), report);
+        if (line.Record is not null)
+        {
+            File.AppendAllText(line.Record, report);
+        }
+
+        if (failures.Count == 0 && line.Logs is null)
+        {
+            Directory.Delete(folder.Path, recursive: true);
+        }
+        else
+        {
+            Console.WriteLine($"logs: {folder.Path}");
+        }
+
+        return failures.Count == 0;
+    }
+
+    IEnumerable<string> Failures()
+    {
+        if (Result.Lost > 0)
+        {
+            yield return $"{Result.Lost} confirmed jobs are lost: {string.Join("; ", Result.LostExamples)}";
+        }
+
+        if (Result.Ghosts > 0)
+        {
+            yield return $"{Result.Ghosts} runs of jobs that were never attempted: {string.Join(", ", Result.GhostExamples)}";
+        }
+
+        if (Result.DeniedButExecuted > 0)
+        {
+            yield return $"{Result.DeniedButExecuted} jobs ran of which EnqueueAsync had said that they are not enqueued";
+        }
+
+        if (Load?.Hung.Count > 0)
+        {
+            yield return $"{Load.Hung.Count} calls did not end within their deadline and ten seconds";
+        }
+
+        foreach (var (error, count) in Load?.Undocumented ?? [])
+        {
+            yield return $"{count} calls threw what is not documented: {error}";
+        }
+
+        foreach (var letters in Unexplained.GroupBy(letter => letter.Reason))
+        {
+            yield return $"{letters.Count()} dead letters from {letters.First().From} that nothing explains, for example {letters.First().Id}: {letters.Key}";
+        }
+
+        foreach (var effect in Result.Effects.Where(effect => effect.DuplicatedJobs > effect.Bound))
+        {
+            yield return $"{effect.Fault.Name} duplicated {effect.DuplicatedJobs} jobs; {effect.Bound} were unacknowledged or unconfirmed at most";
+        }
+
+        if (Result.DuplicatesWithoutFault > 0)
+        {
+            yield return $"{Result.DuplicatesWithoutFault} duplicates before the first fault";
+        }
+
+        foreach (var fault in Faults.Where(fault => fault.Problem is not null))
+        {
+            yield return $"{fault.Name} did not go as it has to: {fault.Problem}";
+        }
+
+        if (Broken is not null)
+        {
+            yield return $"the site could not be healed: {Broken}";
+        }
+
+        if (Left is not null)
+        {
+            yield return $"not drained: {Left}";
+        }
+
+        if (Forgotten is not null)
+        {
+            yield return $"the workers held on to jobs that they did not run: {Forgotten}";
+        }
+
+        if (Result.Confirmed == 0 || Faults.Count == 0)
+        {
+            yield return $"nothing is proved: {Result.Confirmed} jobs confirmed, {Faults.Count} faults inflicted";
+        }
+    }
+}

@@ -1,0 +1,144 @@
+using System.Diagnostics;
+using Jobs.Brokers;
+
+namespace Jobs.Faults.Sites;
+
+/// <summary>
+/// Three nodes and a load balancer of our own.
+/// <para>Healing goes from the outside to the inside, because each step needs the ones before:</para>
+/// <list type="number">
+/// <item>The network of the clients, the load balancer, paused nodes and cuts between nodes: all these are ours to undo.</item>
+/// <item>Dead nodes start, all at the same time: after a kill of all each waits for the others.</item>
+/// <item>A node that does not come back to the others by itself is restarted: Mnesia does not forgive a partition, and a paused minority may miss its end.</item>
+/// <item>Alarms and maintenance mode end; then quorum queues elect and their members come online.</item>
+/// </list>
+/// </summary>
+abstract class ClusterSite : Site
+{
+    // A node alone comes back within one tick of the cluster (15 s) and its own start.
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan StepTimeout = TimeSpan.FromSeconds(90);
+
+    readonly SemaphoreSlim healing = new(1, 1);
+
+    public sealed override bool OwnsNodes => true;
+
+    public sealed override IReadOnlyList<SiteNode> Nodes => ClusterNodes;
+
+    protected abstract IReadOnlyList<ClusterNode> ClusterNodes { get; }
+
+    public sealed override async Task HealAsync()
+    {
+        await healing.WaitAsync();
+        try
+        {
+            HealNetwork();
+            foreach (var node in ClusterNodes)
+            {
+                await node.ResumeAsync();
+                await JoinAsync(node);
+            }
+
+            await StartLoadBalancerAsync();
+            await Task.WhenAll(ClusterNodes.Select(StartForSureAsync));
+            await SeeEachOtherAsync();
+            await EndMaintenanceAndAlarmsAsync();
+            await AllQueuesAreWellAsync();
+            await AmqpGreeting.WaitAsync(new Uri(ClientUri), StepTimeout, "a node to answer through the load balancer");
+        }
+        finally
+        {
+            healing.Release();
+        }
+    }
+
+    static async Task StartForSureAsync(ClusterNode node)
+    {
+        try
+        {
+            await node.StartAsync();
+        }
+        catch (InvalidOperationException)
+        {
+            // A start that found the cluster broken can wait for it for ever. The others have started meanwhile: once more.
+            await RestartAsync(node);
+        }
+    }
+
+    static async Task RestartAsync(ClusterNode node)
+    {
+        await node.KillAsync();
+        await node.StartAsync();
+    }
+
+    async Task SeeEachOtherAsync()
+    {
+        for (var restarts = 0; ; restarts++)
+        {
+            var strangers = await StrangersAsync();
+            if (strangers.Count == 0)
+                return;
+            if (restarts == 3)
+                throw new TimeoutException($"Three restarts did not bring {string.Join(", ", strangers)} back into the cluster.");
+
+            // Never all at once: one must keep the state of the cluster that the others take over.
+            foreach (var node in strangers.Take(2))
+                await RestartAsync(node);
+        }
+    }
+
+    /// <summary>Nodes that do not belong to the cluster, after some patience; empty as soon as all do.</summary>
+    async Task<IReadOnlyList<ClusterNode>> StrangersAsync()
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            var views = await Task.WhenAll(Enumerable.Range(0, ClusterNodes.Count).Select(Management!.ViewOfAsync));
+            if (views.All(view => view is { Partitioned.Count: 0 } && view.Running.Count == ClusterNodes.Count))
+                return [];
+            if (watch.Elapsed > Patience)
+            {
+                // Whom fewest see has to go first; on a tie the order of the nodes decides, and the first one stays.
+                return [.. ClusterNodes
+                    .Select((node, index) => (node, index, Score: Score(node, views[index], views)))
+                    .Where(entry => entry.Score < 2 * ClusterNodes.Count)
+                    .OrderBy(entry => entry.Score).ThenByDescending(entry => entry.index)
+                    .Take(ClusterNodes.Count - 1)
+                    .Select(entry => entry.node)];
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(500));
+        }
+
+        static int Score(ClusterNode node, NodeView? own, NodeView?[] views) =>
+            (own?.Running.Count ?? 0) + views.Count(view => view is not null && view.Running.Contains(node.Name) && !view.Partitioned.Contains(node.Name));
+    }
+
+    async Task EndMaintenanceAndAlarmsAsync()
+    {
+        foreach (var node in ClusterNodes)
+        {
+            await node.ClearAlarmAsync(Alarm.Memory);
+            await node.ClearAlarmAsync(Alarm.Disk);
+            if (node.IsDrained)
+                await node.ReviveAsync();
+        }
+
+        await Eventually.BecomesAsync(
+            async () => await Management!.ViewOfAsync(0) is { HasAlarm: false }, StepTimeout, "all alarms to end");
+    }
+
+    async Task AllQueuesAreWellAsync()
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            var ill = await Management!.IllQueuesAsync();
+            if (ill is { Count: 0 })
+                return;
+            if (watch.Elapsed > StepTimeout)
+                throw new TimeoutException($"Waited {watch.Elapsed.TotalSeconds:F0} s for all quorum queues to have a leader and all members; {(ill is null ? "no node answers" : string.Join("; ", ill))}.");
+            await Task.Delay(TimeSpan.FromMilliseconds(500));
+        }
+    }
+}
