@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using System.Text;
 using Jobs.Faults.Check;
 using Jobs.Faults.Load;
@@ -108,5 +109,7 @@ static class Report
         return values.Length == 0 ? 0 : values[Math.Clamp((int)Math.Ceiling(share * values.Length) - 1, 0, values.Length - 1)];
     }
 
-    static string Version(Type type) => type.Assembly.GetName().Version?.ToString(3) ?? "?";
+    // The version of the assembly stays that of the major version; this one is the package's.
+    static string Version(Type type) =>
+        type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "?";
 }

@@ -10,7 +10,7 @@ namespace Jobs.Faults.Sites;
 /// <item>The network of the clients, the load balancer, paused nodes and cuts between nodes: all these are ours to undo.</item>
 /// <item>Dead nodes start, all at the same time: after a kill of all each waits for the others.</item>
 /// <item>A node that does not come back to the others by itself is restarted: Mnesia does not forgive a partition, and a paused minority may miss its end.</item>
-/// <item>Alarms and maintenance mode end; then quorum queues elect and their members come online.</item>
+/// <item>Alarms and maintenance mode end; then quorum queues elect, their members come online, and the load balancer takes all nodes again.</item>
 /// </list>
 /// </summary>
 abstract class ClusterSite : Site
@@ -24,6 +24,9 @@ abstract class ClusterSite : Site
     public sealed override bool OwnsNodes => true;
 
     public sealed override IReadOnlyList<SiteNode> Nodes => ClusterNodes;
+
+    /// <summary>Where the load balancer says which nodes it takes for alive.</summary>
+    protected abstract Uri BalancerStatus { get; }
 
     protected abstract IReadOnlyList<ClusterNode> ClusterNodes { get; }
 
@@ -44,6 +47,7 @@ abstract class ClusterSite : Site
             await SeeEachOtherAsync();
             await EndMaintenanceAndAlarmsAsync();
             await AllQueuesAreWellAsync();
+            await Eventually.BecomesAsync(() => Haproxy.AllServersAreUpAsync(BalancerStatus), StepTimeout, "the load balancer to take all nodes");
             await AmqpGreeting.WaitAsync(new Uri(ClientUri), StepTimeout, "a node to answer through the load balancer");
         }
         finally

@@ -47,8 +47,8 @@ sealed class DockerNetwork
 
     public string AddressOf(int number) => string.Create(CultureInfo.InvariantCulture, $"{subnet}.{10 + number}");
 
-    public Task CreateContainerAsync(string name, string address, string image, IEnumerable<string> options) => DockerCli.RunAsync(
-        ["create", "--name", name, "--label", label, "--network", $"jobs-faults-{Id}", "--ip", address, .. options, image]);
+    public Task CreateContainerAsync(string name, string address, string image, IEnumerable<string> options, params IEnumerable<string> command) => DockerCli.RunAsync(
+        ["create", "--name", name, "--label", label, "--network", $"jobs-faults-{Id}", "--ip", address, .. options, image, .. command]);
 
     /// <summary>What <paramref name="from"/> sends to <paramref name="address"/> gets lost. Lasts until the end of the container at most: its next start has a new namespace.</summary>
     public static Task DropAsync(string from, string address) => RouteAsync(from, "replace", address);

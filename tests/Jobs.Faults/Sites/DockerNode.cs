@@ -44,7 +44,8 @@ sealed class DockerNode : ClusterNode
             .. Enumerable.Range(1, nodes).SelectMany(number => new[] { "--add-host", $"{HostOf(number)}:{network.AddressOf(number)}" }),
             "--publish", $"127.0.0.1:{direct.Port.ToString(CultureInfo.InvariantCulture)}:5672",
             "--publish", $"127.0.0.1:{ManagementUri.Port.ToString(CultureInfo.InvariantCulture)}:15672",
-            "--ulimit", "nofile=65536",
+            // Erlang makes a table for as many as are allowed, and some engines allow a thousand million.
+            "--ulimit", "nofile=8192",
             "--env", $"RABBITMQ_ERLANG_COOKIE={network.Id}",
             "--env", $"RABBITMQ_DEFAULT_USER={Credentials.Split(':')[0]}",
             "--env", $"RABBITMQ_DEFAULT_PASS={Credentials.Split(':')[1]}",

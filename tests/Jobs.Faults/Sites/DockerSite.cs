@@ -7,13 +7,14 @@ namespace Jobs.Faults.Sites;
 sealed class DockerSite : ClusterSite
 {
     const string BalancerImage = "haproxy:3.0";
+    const string ConfigurationFile = "/haproxy.cfg";
     const int Size = 3;
 
     readonly DockerSweeper sweeper;
     readonly string balancer;
     readonly string balancerAddress;
     readonly DockerNode[] nodes;
-    readonly int balancerPort = FreePorts.Take(1)[0];
+    readonly int[] balancerPorts = FreePorts.Take(2);
     string version = "";
     string balancerVersion = "";
 
@@ -23,7 +24,7 @@ sealed class DockerSite : ClusterSite
         nodes = [.. Enumerable.Range(1, Size).Select(number => new DockerNode(network, number))];
         balancer = network.NameOf("lb");
         balancerAddress = network.AddressOf(Size + 1);
-        var balanced = new UriBuilder(nodes[0].DirectUri) { Port = balancerPort }.Uri;
+        var balanced = new UriBuilder(nodes[0].DirectUri) { Port = balancerPorts[0] }.Uri;
         Network = TcpProxy.Start(balanced);
         ClientUri = Network.Through(balanced).AbsoluteUri;
         Management = new SiteManagement(nodes.Select(node => node.ManagementUri));
@@ -36,6 +37,8 @@ sealed class DockerSite : ClusterSite
     public override string ClientUri { get; }
 
     public override SiteManagement Management { get; }
+
+    protected override Uri BalancerStatus => new(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{balancerPorts[1]}/"));
 
     protected override IReadOnlyList<ClusterNode> ClusterNodes => nodes;
 
@@ -113,15 +116,21 @@ sealed class DockerSite : ClusterSite
         foreach (var node in nodes)
             await node.CreateAsync(network, Size);
         await network.CreateContainerAsync(
-            balancer, balancerAddress, BalancerImage, ["--publish", $"127.0.0.1:{balancerPort.ToString(CultureInfo.InvariantCulture)}:5672"]);
-        await DockerCli.WriteAsync(balancer, "/usr/local/etc/haproxy/haproxy.cfg",
-            HaproxyConfiguration.For(":5672", nodes.Select(node => $"{node.Address}:5672")));
+            balancer,
+            balancerAddress,
+            BalancerImage,
+            [
+                "--publish", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{balancerPorts[0]}:5672"),
+                "--publish", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{balancerPorts[1]}:8404"),
+            ],
+            "haproxy", "-W", "-db", "-f", ConfigurationFile);
+        await DockerCli.WriteAsync(balancer, ConfigurationFile, Haproxy.Configuration(":5672", ":8404", nodes.Select(node => $"{node.Address}:5672")));
 
         await nodes[0].StartAsync();
         await Task.WhenAll(nodes.Skip(1).Select(node => node.StartAsync()));
         await StartLoadBalancerAsync();
         version = await Management.VersionAsync();
-        balancerVersion = HaproxyVersion.Read(await DockerCli.RunAsync("exec", balancer, "haproxy", "-v"));
+        balancerVersion = Haproxy.ReadVersion(await DockerCli.RunAsync("exec", balancer, "haproxy", "-v"));
         await HealAsync();
     }
 

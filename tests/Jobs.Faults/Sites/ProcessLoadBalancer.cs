@@ -17,19 +17,23 @@ sealed class ProcessLoadBalancer : IAsyncDisposable
 
     public ProcessLoadBalancer(IEnumerable<Uri> nodes)
     {
-        Port = FreePorts.Take(1)[0];
-        File.WriteAllText(ConfigurationFile, HaproxyConfiguration.For(
-            $"127.0.0.1:{Port.ToString(CultureInfo.InvariantCulture)}", nodes.Select(node => node.Authority[(node.Authority.IndexOf('@', StringComparison.Ordinal) + 1)..])));
+        var ports = FreePorts.Take(2);
+        Port = ports[0];
+        StatusUri = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{ports[1]}/"));
+        File.WriteAllText(ConfigurationFile, Haproxy.Configuration(
+            string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}"), StatusUri.Authority, nodes.Select(node => node.Authority[(node.Authority.IndexOf('@', StringComparison.Ordinal) + 1)..])));
     }
 
     public int Port { get; }
+
+    public Uri StatusUri { get; }
 
     string ConfigurationFile => Path.Combine(folder, "haproxy.cfg");
 
     string MasterIdFile => Path.Combine(folder, "master.pid");
 
     /// <summary>For example <c>2.6.12</c>.</summary>
-    public async Task<string> VersionAsync() => HaproxyVersion.Read(
+    public async Task<string> VersionAsync() => Haproxy.ReadVersion(
         await Command.RunAsync(program, ["-v"], environment: null, TimeSpan.FromSeconds(5)));
 
     public async Task StartAsync()

@@ -30,6 +30,8 @@ sealed class ProcessSite : ClusterSite
 
     public override SiteManagement Management { get; }
 
+    protected override Uri BalancerStatus => balancer.StatusUri;
+
     protected override IReadOnlyList<ClusterNode> ClusterNodes => nodes;
 
     public static async Task<ProcessSite> StartAsync()
