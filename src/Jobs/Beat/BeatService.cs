@@ -19,6 +19,7 @@ sealed class BeatService(
     IJobDispatcher dispatcher,
     IOptions<BeatOptions> options,
     TimeProvider time,
+    Telemetry telemetry,
     ILogger<BeatService> logger) : BackgroundService
 {
     // The clock may be set while we sleep; timers do not notice.
@@ -120,6 +121,7 @@ sealed class BeatService(
             return false;
         }
 
+        telemetry.SlotFired(schedule.Name, time.GetUtcNow() - slot);
         Log.SlotFired(logger, job.Id!, (time.GetUtcNow() - slot).TotalSeconds);
         if (failures > 0)
         {

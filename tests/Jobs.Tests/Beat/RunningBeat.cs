@@ -19,7 +19,7 @@ sealed class RunningBeat : IAsyncDisposable
         this.schedules = schedules.Length;
         Clock = new(start);
         Dispatcher = dispatcher;
-        service = new(new TaskRegistry([]), schedules, dispatcher, Options.Create(options), Clock, Log);
+        service = new(new TaskRegistry([]), schedules, dispatcher, Options.Create(options), Clock, new(), Log);
     }
 
     public SleepCountingClock Clock { get; }
