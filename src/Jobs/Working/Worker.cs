@@ -38,6 +38,10 @@ sealed class Worker(Executor executor, Settlement settlement, WorkerProgress pro
                     slot.Done();
                 }
             }
+            catch (Exception e)
+            {
+                Log.SlotEnded(logger, e); // only a transport can do that; the health check counts what is left
+            }
             finally
             {
                 slot.End();
