@@ -11,15 +11,16 @@ sealed class Measured : IDisposable
 
     public Measured() => provider = Sdk.CreateMeterProviderBuilder().AddMeter("Jobs").AddInMemoryExporter(exported).Build();
 
-    /// <summary>The value of a counter, summed over all points that have these tags.</summary>
-    public long Sum(string name, params (string Name, object Value)[] tags) => Points(name, tags).Sum(p => p.GetSumLong());
+    /// <summary>The value of a counter or gauge, summed over all points that have these tags.</summary>
+    public long Sum(string name, params (string Name, object Value)[] tags) =>
+        Points(name, tags, out var type).Sum(p => type == MetricType.LongGauge ? p.GetGaugeLastValueLong() : p.GetSumLong());
 
     /// <summary>Number and sum of a histogram, over all points that have these tags.</summary>
     public (long Count, double Sum) Histogram(string name, params (string Name, object Value)[] tags) =>
-        (Points(name, tags).Sum(p => p.GetHistogramCount()), Points(name, tags).Sum(p => p.GetHistogramSum()));
+        Points(name, tags, out _) is var points ? (points.Sum(p => p.GetHistogramCount()), points.Sum(p => p.GetHistogramSum())) : default;
 
     /// <summary>The tags of the only point that has these tags.</summary>
-    public Dictionary<string, object?> Tags(string name, params (string Name, object Value)[] tags) => Of(Assert(Points(name, tags)));
+    public Dictionary<string, object?> Tags(string name, params (string Name, object Value)[] tags) => Of(Xunit.Assert.Single(Points(name, tags, out _)));
 
     public (string Unit, string Description) About(string name)
     {
@@ -29,10 +30,12 @@ sealed class Measured : IDisposable
 
     public void Dispose() => provider.Dispose();
 
-    static MetricPoint Assert(IReadOnlyList<MetricPoint> points) => Xunit.Assert.Single(points);
-
-    List<MetricPoint> Points(string name, (string Name, object Value)[] tags) =>
-        [.. Last(name)?.MetricPoints.Where(p => Of(p) is var all && tags.All(t => Equals(all.GetValueOrDefault(t.Name), t.Value))) ?? []];
+    List<MetricPoint> Points(string name, (string Name, object Value)[] tags, out MetricType? type)
+    {
+        var last = Last(name);
+        type = last?.MetricType;
+        return [.. last?.MetricPoints.Where(p => Of(p) is var all && tags.All(t => Equals(all.GetValueOrDefault(t.Name), t.Value))) ?? []];
+    }
 
     MetricSnapshot? Last(string name)
     {
