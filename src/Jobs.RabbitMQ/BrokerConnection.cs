@@ -1,3 +1,5 @@
+using Jobs.Diagnostics;
+using Jobs.Transport;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -18,30 +20,38 @@ sealed class BrokerConnection : IAsyncDisposable
     readonly BrokerAddress address;
     readonly TimeProvider time;
     readonly ILogger logger;
+    readonly Telemetry telemetry;
     readonly Func<Incarnation, CancellationToken, Task> session;
     readonly Action<JobTransportException>? refused;
     readonly CancellationTokenSource stopping = new();
     readonly TaskCompletionSource<Exception?> firstAttempt = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Queue<AmqpTcpEndpoint> untried = new();
     Task running = Task.CompletedTask;
+    Incarnation? current;
+    long upSince;
+    long downSince;
     bool ready;
+    bool everReady;
 
     /// <param name="purpose"><c>publish</c> or <c>consume</c>: for logs and the broker's management page.</param>
     /// <param name="options">Heartbeat, time-outs and names.</param>
     /// <param name="address">Where to connect.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">For one line per change of state.</param>
+    /// <param name="telemetry">For reconnects.</param>
     /// <param name="session">Runs on each incarnation; its end is the end of the incarnation.</param>
     /// <param name="refused">Told when the broker refuses for good, for example a wrong password.</param>
-    public BrokerConnection(string purpose, RabbitMqOptions options, BrokerAddress address, TimeProvider time, ILogger logger, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
+    public BrokerConnection(string purpose, RabbitMqOptions options, BrokerAddress address, TimeProvider time, ILogger logger, Telemetry telemetry, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
     {
         this.purpose = purpose;
         this.options = options;
         this.address = address;
         this.time = time;
         this.logger = logger;
+        this.telemetry = telemetry;
         this.session = session;
         this.refused = refused;
+        downSince = time.GetTimestamp();
     }
 
     /// <summary>Ends with the first attempt: <see langword="null"/> when its session began well, or what went wrong.</summary>
@@ -50,18 +60,37 @@ sealed class BrokerConnection : IAsyncDisposable
     /// <summary>What the last attempt failed with; <see langword="null"/> while connected.</summary>
     public Exception? LastFailure { get; private set; }
 
+    public string Purpose => purpose;
+
+    /// <summary>There is a connection, and if <paramref name="forWork"/> its session is ready too.</summary>
+    public ConnectionHealth Health(bool forWork)
+    {
+        var up = Volatile.Read(ref current) is { Dead.IsCancellationRequested: false } && (Volatile.Read(ref ready) || !forWork);
+        return new(up, time.GetElapsedTime(up ? Volatile.Read(ref upSince) : Volatile.Read(ref downSince)), up ? null : LastFailure?.Message);
+    }
+
     public void Start() => running = Task.Run(RunAsync);
 
     /// <summary>Called by the session when it is ready for work.</summary>
     public void SessionReady()
     {
-        ready = true;
-        if (LastFailure is not null)
+        Volatile.Write(ref ready, true);
+        var endpoint = current!.Connection.Endpoint;
+        if (LastFailure is null)
         {
-            Log.Recovered(logger, purpose, address);
+            Log.Connected(logger, purpose, endpoint.HostName, endpoint.Port);
+        }
+        else
+        {
+            Log.Recovered(logger, purpose, endpoint.HostName, endpoint.Port);
         }
 
-        LastFailure = null;
+        if (everReady)
+        {
+            telemetry.Reconnected(RabbitMqTransport.System, purpose);
+        }
+
+        (everReady, LastFailure) = (true, null);
         firstAttempt.TrySetResult(null);
     }
 
@@ -71,12 +100,12 @@ sealed class BrokerConnection : IAsyncDisposable
         while (!stopping.IsCancellationRequested)
         {
             var started = time.GetTimestamp();
-            ready = false;
             Incarnation? incarnation = null;
             try
             {
                 incarnation = await ConnectAsync(stopping.Token).ConfigureAwait(false);
-                Log.Connected(logger, purpose, incarnation.Connection.Endpoint.HostName, incarnation.Connection.Endpoint.Port);
+                Volatile.Write(ref upSince, time.GetTimestamp());
+                Volatile.Write(ref current, incarnation);
                 await session(incarnation, stopping.Token).ConfigureAwait(false);
                 throw new JobTransportException($"the connection to {incarnation.Connection.Endpoint.HostName}:{incarnation.Connection.Endpoint.Port} ended: {incarnation.Reason ?? "no reason given"}", isTransient: true);
             }
@@ -95,6 +124,12 @@ sealed class BrokerConnection : IAsyncDisposable
                 }
 
                 LastFailure = problem;
+                if (ready)
+                {
+                    Volatile.Write(ref downSince, time.GetTimestamp()); // and not on each vain attempt after that
+                    Volatile.Write(ref ready, false);
+                }
+
                 if (refusal || untried.Count == 0)
                 {
                     firstAttempt.TrySetResult(problem); // only when every host has had its turn: behind a dead one may be one that refuses
@@ -107,6 +142,7 @@ sealed class BrokerConnection : IAsyncDisposable
             }
             finally
             {
+                Volatile.Write(ref current, null);
                 if (incarnation is not null)
                 {
                     _ = incarnation.DisposeAsync().AsTask(); // in the background: a silent peer must not hold up the next attempt

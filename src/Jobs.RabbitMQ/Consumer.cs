@@ -236,6 +236,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             var copy = delivery.Message.Copy();
             copy.Headers[WireHeaders.Deliveries] = suspectAfter; // not its count: beside a poison that kills faster than this move, an innocent's grows too
+            subscription.Telemetry.Quarantined(queue);
             Log.Quarantined(logger, delivery.Message.CorrelationId, queue, count, quarantine);
             await subscription.PublishAsync(quarantine, copy, TimeSpan.Zero).ConfigureAwait(false);
             await delivery.AckAsync().ConfigureAwait(false);

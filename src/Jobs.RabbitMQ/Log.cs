@@ -2,17 +2,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Every line that the RabbitMQ transport logs: once per change of state, with what happens next. Event ids: 400 connections, 420 publishing, 440 consuming.</summary>
+/// <summary>Every line that the RabbitMQ transport logs: once per change of state, with what happens next. A lost connection takes its blocked state and its consumers along: there is no line for each of them. Event ids: 400 connections, 420 publishing, 440 consuming.</summary>
 static partial class Log
 {
-    [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} to {Purpose}")]
+    [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} to {Purpose}; a lost connection is opened again by itself")]
     public static partial void Connected(ILogger logger, string purpose, string host, int port);
 
     [LoggerMessage(401, LogLevel.Warning, "No connection to {Purpose}: {Problem}. Every host is tried in turn until one works, or the host stops")]
     public static partial void Disconnected(ILogger logger, string purpose, string problem);
 
-    [LoggerMessage(402, LogLevel.Information, "The connection to {Purpose} on {Address} works again")]
-    public static partial void Recovered(ILogger logger, string purpose, BrokerAddress address);
+    [LoggerMessage(402, LogLevel.Information, "The connection to {Purpose} works again, to {Host}:{Port}; what waited for it goes on")]
+    public static partial void Recovered(ILogger logger, string purpose, string host, int port);
 
     [LoggerMessage(420, LogLevel.Warning, "RabbitMQ blocks publishing: {Reason}. Jobs wait for it up to their deadline; nothing is sent twice")]
     public static partial void Blocked(ILogger logger, string reason);
@@ -31,6 +31,12 @@ static partial class Log
 
     [LoggerMessage(441, LogLevel.Warning, "The consumer of {Queue} is lost: {Reason}. Its unacknowledged jobs go back to the queue; it subscribes again")]
     public static partial void ConsumerLost(ILogger logger, string queue, string reason);
+
+    [LoggerMessage(446, LogLevel.Information, "The consumer of {Queue} is back, with prefetch {Prefetch}; jobs come again")]
+    public static partial void ConsumerRegained(ILogger logger, string queue, int prefetch);
+
+    [LoggerMessage(447, LogLevel.Warning, "{Queue} cannot be consumed: {Problem}. It is tried again and again; the other queues are not affected")]
+    public static partial void ConsumerRefused(ILogger logger, string queue, string problem);
 
     [LoggerMessage(442, LogLevel.Warning, "Job {JobId} from {Queue} was delivered {Count} times without coming to an end; it goes to {Quarantine}, where such jobs run one at a time")]
     public static partial void Quarantined(ILogger logger, string? jobId, string queue, int count, string quarantine);

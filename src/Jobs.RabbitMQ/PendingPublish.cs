@@ -23,6 +23,9 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
     /// <summary>While it is put aside: when it may go again, as a timestamp.</summary>
     public long NotBefore { get; set; }
 
+    /// <summary>When it was last written, as a timestamp.</summary>
+    public long SentAt { get; set; }
+
     public CancellationTokenRegistration Cancellation { get; set; }
 
     /// <summary>It has been written to some connection: from then on its fate is unknown until a confirm.</summary>

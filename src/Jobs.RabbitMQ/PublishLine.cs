@@ -16,7 +16,10 @@ sealed class PublishLine(TimeProvider time)
 
     public Lock Gate { get; } = new();
 
-    public int Count => waiting.Count;
+    public int Count => waiting.Count + nacked.Count;
+
+    /// <summary>How long confirms took, over all connections.</summary>
+    public ConfirmTimes Confirms { get; } = new(time);
 
     /// <summary>How many, from the front, were on a channel that the broker closed over one of them: they go one at a time until it is known which.</summary>
     public int Suspects { get; set; }

@@ -1,3 +1,4 @@
+using Jobs.Diagnostics;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
@@ -12,25 +13,30 @@ sealed class PublishSession
     readonly PublishLine line;
     readonly Topology topology;
     readonly RabbitMqOptions options;
+    readonly TimeProvider time;
     readonly ILogger logger;
+    readonly Telemetry telemetry;
     readonly PublishWindow window;
     readonly List<PendingPublish> confirmed = [];
     IChannel channel = null!;
     ShutdownEventArgs? closed;
+    long blockedSince;
     bool over;
 
-    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, ILogger logger)
+    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry)
     {
-        (this.incarnation, this.line, this.topology, this.options, this.logger) = (incarnation, line, topology, options, logger);
+        (this.incarnation, this.line, this.topology, this.options, this.time, this.logger, this.telemetry) = (incarnation, line, topology, options, time, logger, telemetry);
         window = new(options.PublishWindow);
     }
 
     /// <summary>Why the broker takes nothing now (a memory or disk alarm), or <see langword="null"/>.</summary>
     public string? Blocked { get; private set; }
 
-    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, ILogger logger, CancellationToken life)
+    public int Unconfirmed => window.Count;
+
+    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry, CancellationToken life)
     {
-        var session = new PublishSession(incarnation, line, topology, options, logger);
+        var session = new PublishSession(incarnation, line, topology, options, time, logger, telemetry);
         incarnation.Connection.ConnectionBlockedAsync += (_, e) => session.SetBlocked(e.Reason);
         incarnation.Connection.ConnectionUnblockedAsync += (_, _) => session.SetBlocked(null);
 
@@ -82,6 +88,10 @@ sealed class PublishSession
         }
     }
 
+    public TimeSpan BlockedFor(long now) => Blocked is null ? TimeSpan.Zero : time.GetElapsedTime(blockedSince, now);
+
+    public TimeSpan OldestUnconfirmed(long now) => window.InOrder().FirstOrDefault() is { } oldest ? time.GetElapsedTime(oldest.SentAt, now) : TimeSpan.Zero;
+
     /// <summary>Under the line's gate: who has waited too long, and whether the window is stuck.</summary>
     public void Sweep(long now, Func<PendingPublish, Exception> overdue)
     {
@@ -125,6 +135,7 @@ sealed class PublishSession
 
             line.RemoveFirst();
             publish.MaybeSent = true;
+            publish.SentAt = time.GetTimestamp();
             window.Add(publish); // before the write: the confirm may overtake its return
             return true;
         }
@@ -166,8 +177,12 @@ sealed class PublishSession
             }
 
             window.Take(tag, multiple, confirmed);
+            var now = time.GetTimestamp();
             foreach (var publish in confirmed)
             {
+                var latency = time.GetElapsedTime(publish.SentAt, now);
+                line.Confirms.Add(latency, now);
+                telemetry.Confirmed(RabbitMqTransport.System, publish.Queue, latency);
                 line.Suspects = Math.Max(0, line.Suspects - 1);
                 if (!publish.Done)
                 {
@@ -196,7 +211,11 @@ sealed class PublishSession
         {
             // The queue was deleted behind our back: declare it again and send once more. Not at once: 3.10 tells the consumers of a queue that is back
             // within milliseconds nothing, and gives its messages to consumers that do not hear of them.
-            Log.QueueGone(logger, publish.Queue);
+            if (topology.Knows(publish.Queue, delayed: false)) // else it has been said, for another message of this window
+            {
+                Log.QueueGone(logger, publish.Queue);
+            }
+
             topology.Forget(publish.Queue);
             (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
             line.PutAside(publish);
@@ -249,12 +268,18 @@ sealed class PublishSession
     {
         lock (line.Gate)
         {
-            Blocked = reason;
+            var (before, _) = (Blocked, Blocked = reason); // again for another alarm, it is no change
+            if (over || (before is null) == (reason is null))
+            {
+                return Task.CompletedTask;
+            }
+
             if (reason is not null)
             {
+                blockedSince = time.GetTimestamp();
                 Log.Blocked(logger, reason);
             }
-            else if (!over)
+            else
             {
                 Log.Unblocked(logger, line.Count);
                 line.Wake();

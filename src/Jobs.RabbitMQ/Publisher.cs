@@ -1,3 +1,5 @@
+using Jobs.Diagnostics;
+using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.Logging;
 
@@ -18,6 +20,7 @@ sealed class Publisher : IAsyncDisposable
     readonly Topology topology;
     readonly TimeProvider time;
     readonly ILogger logger;
+    readonly Telemetry telemetry;
     readonly PublishLine line;
     readonly BrokerConnection connection;
     readonly ITimer sweeper;
@@ -25,11 +28,11 @@ sealed class Publisher : IAsyncDisposable
     TaskCompletionSource<Incarnation> current = new(TaskCreationOptions.RunContinuationsAsynchronously);
     bool disposed;
 
-    public Publisher(RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger)
+    public Publisher(RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger, Telemetry telemetry)
     {
-        (this.options, this.topology, this.time, this.logger) = (options, topology, time, logger);
+        (this.options, this.topology, this.time, this.logger, this.telemetry) = (options, topology, time, logger, telemetry);
         line = new(time);
-        connection = new("publish", options, address, time, logger, SessionAsync, Refused);
+        connection = new("publish", options, address, time, logger, telemetry, SessionAsync, Refused);
         sweeper = time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
         connection.Start();
     }
@@ -52,6 +55,26 @@ sealed class Publisher : IAsyncDisposable
         return task;
     }
 
+    /// <summary>Ends when every host has been tried, or one works.</summary>
+    public Task FirstAttempt => connection.FirstAttempt;
+
+    public TransportHealth CheckHealth()
+    {
+        lock (line.Gate)
+        {
+            var now = time.GetTimestamp();
+            var (slowest, oldest) = (line.Confirms.Slowest(now), session?.OldestUnconfirmed(now) ?? TimeSpan.Zero);
+            return new()
+            {
+                Connection = connection.Health(forWork: true),
+                Blocked = session?.Blocked,
+                BlockedFor = session?.BlockedFor(now) ?? TimeSpan.Zero,
+                ConfirmLatency = slowest > oldest ? slowest : oldest,
+                Pending = line.Count + (session?.Unconfirmed ?? 0),
+            };
+        }
+    }
+
     /// <summary>The connection, as soon as there is one.</summary>
     /// <exception cref="JobTransportException">The broker refuses for good.</exception>
     public Task<Incarnation> ConnectedAsync(CancellationToken cancellationToken)
@@ -69,7 +92,7 @@ sealed class Publisher : IAsyncDisposable
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-        var opened = await PublishSession.OpenAsync(incarnation, line, topology, options, logger, life.Token).ConfigureAwait(false);
+        var opened = await PublishSession.OpenAsync(incarnation, line, topology, options, time, logger, telemetry, life.Token).ConfigureAwait(false);
         topology.Forget();
         lock (line.Gate)
         {

@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Jobs.Diagnostics;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.Logging;
@@ -6,14 +9,22 @@ using Microsoft.Extensions.Options;
 namespace Jobs.RabbitMQ;
 
 /// <summary>Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume: an alarm or a stalled queue on one does not stop the other.</summary>
-sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger) : JobTransport
+sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
 {
+    /// <summary>What metrics and traces call it.</summary>
+    public const string System = "rabbitmq";
+
     readonly RabbitMqOptions options = rabbitOptions.Value;
     readonly BrokerNames names = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue);
     readonly Lock gate = new();
+    readonly List<RabbitSubscription> subscriptions = [];
     Publisher? publisher;
+    bool observed;
+    bool disposed;
 
     public override TransportCapabilities Capabilities => TransportCapabilities.Durable;
+
+    public override string MessagingSystem => System;
 
     /// <summary>How long a retry or dead-letter copy waits for its confirm before the original is given back.</summary>
     public TimeSpan SettleTimeout => TimeSpan.FromMinutes(1);
@@ -62,7 +73,13 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
-        var started = new RabbitSubscription(subscription, options, BrokerAddress.Parse(options), new(names, options.Declare), this, time, logger);
+        var started = new RabbitSubscription(subscription, options, BrokerAddress.Parse(options), new(names, options.Declare), this, time, logger, telemetry);
+        lock (gate)
+        {
+            Observe();
+            subscriptions.Add(started);
+        }
+
         await started.StartAsync(cancellationToken).ConfigureAwait(false);
         return started;
     }
@@ -77,17 +94,92 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     public override JobJournal OpenJournal(string name) =>
         new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger);
 
+    /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
+    public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
+    {
+        var publishing = Publisher();
+        try
+        {
+            await publishing.FirstAttempt.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // It is still being opened, and that is the answer.
+        }
+
+        return publishing.CheckHealth();
+    }
+
+    /// <summary>A subscription is over.</summary>
+    public void Ended(RabbitSubscription subscription)
+    {
+        lock (gate)
+        {
+            subscriptions.Remove(subscription);
+        }
+    }
+
     // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.
     Publisher Publisher()
     {
         lock (gate)
         {
-            return publisher ??= new(options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger);
+            ObjectDisposedException.ThrowIf(disposed && publisher is null, this);
+            Observe();
+            return publisher ??= new(options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger, telemetry);
+        }
+    }
+
+    // Gauges only when there is something to see: a process may have this transport and never use it.
+    void Observe()
+    {
+        if (!observed)
+        {
+            observed = true;
+            telemetry.Observe(
+                () => [.. Read(p => Up("publish", p.CheckHealth().Connection.IsUp)), .. Subscriptions().Take(1).Select(_ => Up("consume", Subscriptions().All(s => s.CheckHealth().Connection.IsUp)))],
+                () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue).Select(q => Measure(q.Count(c => c.IsConsuming), (Names.Tag.Queue, q.Key))),
+                () => Read(p => Measure(p.CheckHealth().Blocked is null ? 0 : 1)),
+                () => Read(p => Measure(p.CheckHealth().Pending)));
+        }
+
+        static Measurement<int> Up(string connection, bool up) => Measure(up ? 1 : 0, (Names.Tag.Connection, connection));
+
+        static Measurement<int> Measure(int value, (string Name, string Value)? tag = null)
+        {
+            var tags = new TagList { { Names.Tag.System, System } };
+            if (tag is var (name, text))
+            {
+                tags.Add(name, text);
+            }
+
+            return new(value, tags);
+        }
+    }
+
+    IEnumerable<Measurement<int>> Read(Func<Publisher, Measurement<int>> read)
+    {
+        lock (gate)
+        {
+            return !disposed && publisher is { } there ? [read(there)] : [];
+        }
+    }
+
+    RabbitSubscription[] Subscriptions()
+    {
+        lock (gate)
+        {
+            return [.. subscriptions];
         }
     }
 
     public override async ValueTask DisposeAsync()
     {
+        lock (gate)
+        {
+            disposed = true;
+        }
+
         if (publisher is not null)
         {
             await publisher.DisposeAsync().ConfigureAwait(false);

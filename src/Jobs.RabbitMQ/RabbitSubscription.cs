@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Jobs.Diagnostics;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.Logging;
@@ -21,18 +22,30 @@ sealed class RabbitSubscription : JobSubscription
     readonly Channel<RabbitDelivery> ready = Channel.CreateUnbounded<RabbitDelivery>();
     readonly Dictionary<MessageIdentity, (RabbitDelivery Delivery, long At)> mayComeBack = [];
     readonly HashSet<Consumer> consumers = [];
+    readonly List<ConsumerState> states = [];
     readonly Lock gate = new();
     readonly CancellationTokenSource stopping = new();
     volatile bool handingOver = true;
     int starting;
 
-    public RabbitSubscription(SubscriptionOptions subscription, RabbitMqOptions options, BrokerAddress address, Topology topology, RabbitMqTransport transport, TimeProvider time, ILogger logger)
+    public RabbitSubscription(SubscriptionOptions subscription, RabbitMqOptions options, BrokerAddress address, Topology topology, RabbitMqTransport transport, TimeProvider time, ILogger logger, Telemetry telemetry)
     {
-        (this.subscription, this.options, this.topology, this.transport, this.time, Logger) = (subscription, options, topology, transport, time, logger);
-        connection = new("consume", options, address, time, logger, SessionAsync);
+        (this.subscription, this.options, this.topology, this.transport, this.time, Logger, Telemetry) = (subscription, options, topology, transport, time, logger, telemetry);
+        connection = new("consume", options, address, time, logger, telemetry, SessionAsync);
+        foreach (var queue in subscription.Queues)
+        {
+            states.Add(new(queue, time));
+            if (HasQuarantine)
+            {
+                states.Add(new(Names.Quarantine(queue), time));
+            }
+        }
+
     }
 
     public ILogger Logger { get; }
+
+    public Telemetry Telemetry { get; }
 
     public BrokerNames Names => topology.Names;
 
@@ -72,6 +85,13 @@ sealed class RabbitSubscription : JobSubscription
 
         return null;
     }
+
+    public override SubscriptionHealth CheckHealth() => new()
+    {
+        Connection = connection.Health(forWork: false),
+        Ready = ready.Reader.Count,
+        Queues = [.. states.Select(s => s.Health())],
+    };
 
     /// <summary>From the callback: never waits. The channel holds at most a prefetch per queue.</summary>
     public void HandOver(RabbitDelivery delivery)
@@ -135,8 +155,9 @@ sealed class RabbitSubscription : JobSubscription
     /// <summary>Keeps one consumer alive while the connection lives.</summary>
     async Task ConsumeAsync(Incarnation incarnation, string queue, bool isQuarantine, CancellationToken life)
     {
+        var state = states.Find(s => s.Queue == (isQuarantine ? Names.Quarantine(queue) : queue))!;
         var failures = 0;
-        while (!life.IsCancellationRequested && !stopping.IsCancellationRequested)
+        while (!Over() && !stopping.IsCancellationRequested)
         {
             Consumer? consumer = null;
             try
@@ -155,7 +176,11 @@ sealed class RabbitSubscription : JobSubscription
                     return;
                 }
 
-                if (!isQuarantine)
+                if (state.Gained())
+                {
+                    Log.ConsumerRegained(Logger, state.Queue, prefetch);
+                }
+                else if (!isQuarantine)
                 {
                     Log.Consuming(Logger, queue, prefetch);
                 }
@@ -166,15 +191,17 @@ sealed class RabbitSubscription : JobSubscription
                 }
 
                 failures = 1;
-                var reason = await WatchAsync(incarnation, consumer, isQuarantine ? Names.Quarantine(queue) : queue, life).ConfigureAwait(false);
-                if (life.IsCancellationRequested || stopping.IsCancellationRequested)
+                var reason = await WatchAsync(incarnation, consumer, state, life).ConfigureAwait(false);
+                if (Over() || stopping.IsCancellationRequested)
                 {
                     return;
                 }
 
-                Log.ConsumerLost(Logger, queue, reason);
+                state.Lost(reason);
+                Telemetry.ConsumerLost(state.Queue);
+                Log.ConsumerLost(Logger, state.Queue, reason);
             }
-            catch (Exception) when (life.IsCancellationRequested)
+            catch (Exception) when (Over())
             {
                 return;
             }
@@ -185,13 +212,19 @@ sealed class RabbitSubscription : JobSubscription
             }
             catch (Exception e)
             {
-                if (failures++ <= 1)
+                failures++;
+                if (state.Failed(e.Message))
                 {
-                    Log.ConsumerLost(Logger, queue, e.Message);
+                    Log.ConsumerRefused(Logger, state.Queue, e.Message.TrimEnd('.'));
                 }
             }
             finally
             {
+                if (Over())
+                {
+                    state.Disconnected();
+                }
+
                 if (consumer is not null && !stopping.IsCancellationRequested)
                 {
                     Remove(consumer);
@@ -201,10 +234,13 @@ sealed class RabbitSubscription : JobSubscription
 
             await BackOff.PauseAsync(failures, time, life).ConfigureAwait(false);
         }
+
+        // The connection's end is no loss of a consumer: it has a log line of its own. The linked token learns of it a moment after the channels do.
+        bool Over() => life.IsCancellationRequested || incarnation.Dead.IsCancellationRequested;
     }
 
     /// <summary>Waits for the end of a consumer, and asks from time to time whether it still exists and makes progress.</summary>
-    async Task<string> WatchAsync(Incarnation incarnation, Consumer consumer, string queue, CancellationToken life)
+    async Task<string> WatchAsync(Incarnation incarnation, Consumer consumer, ConsumerState state, CancellationToken life)
     {
         var quiet = 0;
         var received = consumer.Received;
@@ -225,7 +261,7 @@ sealed class RabbitSubscription : JobSubscription
             long waiting;
             try
             {
-                waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life), life).ConfigureAwait(false);
+                waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(state.Queue, life), life).ConfigureAwait(false);
             }
             catch (Exception e) when (!life.IsCancellationRequested)
             {
@@ -235,6 +271,7 @@ sealed class RabbitSubscription : JobSubscription
             // Messages wait, we hold none, and none has come for two rounds: the broker believes that we hold them (#15473), or has lost the consumer.
             quiet = waiting > 0 && consumer.Unsettled == 0 && consumer.Received == received ? quiet + 1 : 0;
             received = consumer.Received;
+            state.Starves(quiet > 0);
             if (quiet == 2)
             {
                 return $"{waiting} messages wait and none was delivered for {options.WatchdogInterval * 2}";
@@ -265,6 +302,7 @@ sealed class RabbitSubscription : JobSubscription
         }
 
         await connection.DisposeAsync().ConfigureAwait(false);
+        transport.Ended(this);
     }
 
     void Add(Consumer consumer)

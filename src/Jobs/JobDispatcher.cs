@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Jobs;
 
 /// <summary>Merges options, encodes and publishes.</summary>
-sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time) : IJobDispatcher
+sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry) : IJobDispatcher
 {
     const int MaxIdBytes = 255; // an AMQP short string: correlation_id carries it
     const int MaxInFlight = 1024;
@@ -63,12 +63,13 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         var task = job.Definition ?? tasks.Find(job.Task);
         var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue; // call → attribute → host → constant
         var expires = job.Expires ?? task?.Expires;
-        var id = job.Id ?? Guid.CreateVersion7(time.GetUtcNow()).ToString();
         var now = time.GetUtcNow();
+        var id = job.Id ?? Guid.CreateVersion7(now).ToString(); // of the same moment as the timestamp: see PublishTime
         var eta = Eta(job, now);
         Validate(job, id, queue);
 
-        using var activity = Telemetry.StartSend(job.Task, id, queue);
+        var started = time.GetTimestamp();
+        using var activity = Traces.StartSend(transport.MessagingSystem, job.Task, id, queue);
         var message = new JobMessage
         {
             Headers = Headers(job, id, eta, expires is { } after ? now + after : null),
@@ -77,7 +78,19 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
             Priority = job.Priority ?? task?.Priority,
             Timestamp = now.ToUnixTimeSeconds(),
         };
-        await transport.PublishAsync(queue, message, eta is { } due && due > now ? due - now : TimeSpan.Zero, options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
+        activity?.SetTag(Names.Tag.BodySize, message.Body.Length);
+        try
+        {
+            await transport.PublishAsync(queue, message, eta is { } due && due > now ? due - now : TimeSpan.Zero, options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Traces.Failed(activity, e);
+            telemetry.Sent(transport.MessagingSystem, job.Task, queue, time.GetElapsedTime(started), Telemetry.ErrorType(e));
+            throw;
+        }
+
+        telemetry.Sent(transport.MessagingSystem, job.Task, queue, time.GetElapsedTime(started), null);
         return id;
     }
 
@@ -105,7 +118,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
             headers[WireHeaders.Expires] = WireTime.Format(end);
         }
 
-        Telemetry.Inject(headers);
+        Traces.Inject(headers);
         foreach (var (name, value) in job.Headers ?? System.Collections.Immutable.ImmutableDictionary<string, object?>.Empty)
         {
             headers[name] = value;

@@ -78,6 +78,7 @@ public sealed class JobsBuilder
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
         Services.TryAddSingleton<Executor>();
         Services.TryAddSingleton<Settlement>();
+        Services.TryAddSingleton<WorkerProgress>();
         Services.TryAddSingleton<Worker>();
         return this;
     }

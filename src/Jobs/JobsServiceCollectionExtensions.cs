@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Jobs;
 using Jobs.Diagnostics;
 using Jobs.Registry;
@@ -20,6 +21,7 @@ public static class JobsServiceCollectionExtensions
         }
 
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(provider => new Telemetry(provider.GetService<IMeterFactory>()));
         services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
         services.TryAddSingleton<JobTransport, MissingTransport>();
         services.TryAddSingleton<IJobDispatcher, JobDispatcher>();

@@ -50,6 +50,21 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override TransportCapabilities Capabilities => inner.Capabilities;
 
     /// <inheritdoc/>
+    public override string MessagingSystem => inner.MessagingSystem;
+
+    /// <summary>What the transport says of itself; <see langword="null"/> for what is true.</summary>
+    public TransportHealth? Health { get; set; }
+
+    /// <summary>What the next call for a delivery throws, or <see langword="null"/>.</summary>
+    public Func<Exception?> NextFault { get; set; } = () => null;
+
+    /// <summary>What its subscriptions say of themselves; <see langword="null"/> for what is true.</summary>
+    public SubscriptionHealth? Subscription { get; set; }
+
+    /// <inheritdoc/>
+    public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken) => Health is { } said ? new(said) : inner.CheckHealthAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public override IEnumerable<string> Problems() => inner.Problems();
 
     /// <inheritdoc/>
@@ -85,7 +100,17 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
 
     sealed class FaultySubscription(FaultyTransport transport, JobSubscription inner) : JobSubscription
     {
-        public override async ValueTask<Delivery?> NextAsync() => await inner.NextAsync() is { } delivery ? new FaultyDelivery(transport, delivery) : null;
+        public override async ValueTask<Delivery?> NextAsync()
+        {
+            if (transport.NextFault() is { } fault)
+            {
+                throw fault;
+            }
+
+            return await inner.NextAsync() is { } delivery ? new FaultyDelivery(transport, delivery) : null;
+        }
+
+        public override SubscriptionHealth CheckHealth() => transport.Subscription ?? inner.CheckHealth();
 
         public override async Task StopAsync(CancellationToken cancellationToken)
         {

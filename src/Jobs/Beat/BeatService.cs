@@ -20,6 +20,7 @@ sealed class BeatService(
     IJobDispatcher dispatcher,
     IOptions<BeatOptions> options,
     TimeProvider time,
+    Telemetry telemetry,
     ILogger<BeatService> logger) : BackgroundService
 {
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
@@ -51,7 +52,7 @@ sealed class BeatService(
             try
             {
                 await using var reader = await journal.LeadAsync(stoppingToken);
-                await new BeatTerm(reader, state, slots, book, tasks, dispatcher, options.Value, started, time, logger).RunAsync(stoppingToken);
+                await new BeatTerm(reader, state, slots, book, tasks, dispatcher, options.Value, started, time, telemetry, logger).RunAsync(stoppingToken);
                 if (!stoppingToken.IsCancellationRequested)
                 {
                     Log.BeatLost(logger, reader.LostReason);

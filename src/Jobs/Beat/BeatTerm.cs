@@ -17,6 +17,7 @@ sealed class BeatTerm(
     BeatOptions options,
     DateTimeOffset started,
     TimeProvider time,
+    Telemetry telemetry,
     ILogger logger)
 {
     // What jobs on their way to the broker get to arrive when this beat stops: what arrives is recorded, and not fired again by the next leader.
@@ -122,7 +123,7 @@ sealed class BeatTerm(
 
             try
             {
-                await new ScheduleLoop(schedule, dispatcher, slots, options, time, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
+                await new ScheduleLoop(schedule, dispatcher, slots, options, time, telemetry, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
             {

@@ -10,7 +10,7 @@ namespace Jobs.Beat;
 /// 2. Ask the misfire policy which slot is due.
 /// 3. Enqueue its job. Only when that returned is the slot dealt with, and recorded; until then 2 and 3 repeat, with the same id for the same slot.
 /// </remarks>
-sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog slots, BeatOptions options, TimeProvider time, ILogger logger)
+sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog slots, BeatOptions options, TimeProvider time, Telemetry telemetry, ILogger logger)
 {
     // The clock may be set while we sleep; timers do not notice.
     static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
@@ -113,7 +113,9 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
             return false;
         }
 
-        Log.SlotFired(logger, job.Id!, (time.GetUtcNow() - slot).TotalSeconds);
+        var late = time.GetUtcNow() - slot;
+        telemetry.SlotFired(schedule.Name, late);
+        Log.SlotFired(logger, job.Id!, late.TotalSeconds);
         if (failures > 0)
         {
             Log.ScheduleRecovered(logger, schedule.Name, job.Id!, failures);

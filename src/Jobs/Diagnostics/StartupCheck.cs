@@ -17,6 +17,8 @@ sealed class StartupCheck(IServiceProvider services) : IHostedService
         problems.AddRange(services.GetRequiredService<IOptions<JobsOptions>>().Value.Problems());
         problems.AddRange(services.GetRequiredService<IOptions<WorkerOptions>>().Value.Problems());
 
+        problems.AddRange(services.GetRequiredService<IOptions<JobsHealthOptions>>().Value.Problems());
+
         var tasks = services.GetRequiredService<TaskRegistry>();
         problems.AddRange(tasks.Problems);
         problems.AddRange(services.GetRequiredService<JobTransport>().Problems());

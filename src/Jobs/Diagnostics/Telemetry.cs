@@ -1,55 +1,238 @@
 using System.Diagnostics;
-using Jobs.Wire;
+using System.Diagnostics.Metrics;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>Traces: all names and tags, after OpenTelemetry's messaging conventions.</summary>
-static class Telemetry
+/// <summary>The metrics of one host. Names are in <see cref="Names"/>, spans in <see cref="Traces"/>.</summary>
+/// <remarks>
+/// An instance per host, on a meter of the host's <see cref="IMeterFactory"/>: two hosts in one process have instruments of their own, gauges end with their host, and a listener can tell hosts apart by
+/// <see cref="Meter.Scope"/>. (The activity source is static: it holds no state that could mix.) Each method looks at <see cref="Instrument.Enabled"/> first, so that nobody pays
+/// for what nobody reads; with a listener the tags are a <see cref="TagList"/> on the stack.
+/// What a job came to is counted when it is decided, not when it is settled: when the settlement fails, the job runs and is counted again.
+/// </remarks>
+sealed class Telemetry : IDisposable
 {
-    static readonly ActivitySource source = new("Jobs");
+    // The convention's buckets end at 10 s; jobs go on.
+    static readonly InstrumentAdvice<double> fast = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30] };
+    static readonly InstrumentAdvice<double> slow = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 900, 3600] };
 
-    public static Activity? StartSend(string task, string id, string queue) =>
-        Tag(source.HasListeners() ? source.StartActivity($"send {queue}", ActivityKind.Producer) : null, "send", task, id, queue);
+    readonly Meter meter;
+    readonly Meter? own;
+    readonly Counter<long> sent;
+    readonly Histogram<double> operation;
+    readonly Counter<long> consumed;
+    readonly Histogram<double> process;
+    readonly Histogram<double> queueLatency;
+    readonly UpDownCounter<long> active;
+    readonly Counter<long> retries;
+    readonly Counter<long> dead;
+    readonly Counter<long> revoked;
+    readonly Counter<long> redelivered;
+    readonly Counter<long> settlementFailures;
+    readonly Histogram<double> beatLag;
+    readonly Histogram<double> confirm;
+    readonly Counter<long> quarantined;
+    readonly Counter<long> reconnects;
+    readonly Counter<long> consumersLost;
 
-    public static Activity? StartProcess(JobEnvelope envelope, string queue)
+    /// <param name="meters">The host's; a bare service collection has none, then the meter is our own.</param>
+    public Telemetry(IMeterFactory? meters = null)
     {
-        if (!source.HasListeners())
-        {
-            return null;
-        }
+        var options = new MeterOptions(Names.Source) { Version = Names.Version };
+        meter = meters?.Create(options) ?? (own = new(options));
 
-        _ = ActivityContext.TryParse(envelope.TraceParent, envelope.TraceState, isRemote: true, out var sender);
-
-        // A job that runs at once continues its sender's trace; one that waited begins its own and links to it.
-        var waited = envelope.Eta is not null || envelope.Retries > 0;
-        var activity = waited
-            ? source.StartActivity($"process {queue}", ActivityKind.Consumer, default(ActivityContext), links: sender == default ? null : [new(sender)])
-            : source.StartActivity($"process {queue}", ActivityKind.Consumer, sender);
-        return Tag(activity, "process", envelope.Task, envelope.Id, queue);
+        sent = meter.CreateCounter<long>(Names.Metric.Sent, Names.Unit.Messages, "Jobs that were enqueued, or failed to be.");
+        operation = meter.CreateHistogram(Names.Metric.Operation, Names.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast);
+        consumed = meter.CreateCounter<long>(Names.Metric.Consumed, Names.Unit.Messages, "Deliveries that a worker took in hand.");
+        process = meter.CreateHistogram(Names.Metric.Process, Names.Unit.Seconds, "How long a task ran.", advice: slow);
+        queueLatency = meter.CreateHistogram(Names.Metric.QueueLatency, Names.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow);
+        active = meter.CreateUpDownCounter<long>(Names.Metric.Active, Names.Unit.Jobs, "Jobs that are running.");
+        retries = meter.CreateCounter<long>(Names.Metric.Retries, Names.Unit.Jobs, "Runs that failed and will be repeated.");
+        dead = meter.CreateCounter<long>(Names.Metric.Dead, Names.Unit.Jobs, "Jobs that went to the dead-letter queue.");
+        revoked = meter.CreateCounter<long>(Names.Metric.Revoked, Names.Unit.Jobs, "Jobs that had expired and were dropped without running.");
+        redelivered = meter.CreateCounter<long>(Names.Metric.Redelivered, Names.Unit.Messages, "Deliveries of messages that had been handed out before and not come to an end.");
+        settlementFailures = meter.CreateCounter<long>(Names.Metric.SettlementFailures, Names.Unit.Jobs, "Jobs that could not be settled, and will run again.");
+        beatLag = meter.CreateHistogram(Names.Metric.BeatLag, Names.Unit.Seconds, "From the time of a slot to the moment its job was enqueued.", advice: slow);
+        confirm = meter.CreateHistogram(Names.Metric.Confirm, Names.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast);
+        quarantined = meter.CreateCounter<long>(Names.Metric.Quarantined, Names.Unit.Jobs, "Jobs that were moved to quarantine.");
+        reconnects = meter.CreateCounter<long>(Names.Metric.Reconnects, Names.Unit.Connections, "Connections to the broker that were lost and work again.");
+        consumersLost = meter.CreateCounter<long>(Names.Metric.ConsumersLost, Names.Unit.Consumers, "Consumers that were lost while their connection lived.");
     }
 
-    /// <summary>W3C trace context always travels: of the current activity, or of the job that is running when nobody listens here.</summary>
-    public static void Inject(Dictionary<string, object?> headers)
+    /// <summary>An enqueue came to its answer; without an error the job is enqueued.</summary>
+    public void Sent(string system, string task, string queue, TimeSpan duration, string? error)
     {
-        var activity = Activity.Current;
-        var (parent, state) = activity is { IdFormat: ActivityIdFormat.W3C }
-            ? (activity.Id, activity.TraceStateString)
-            : (JobContext.Current?.TraceParent, JobContext.Current?.TraceState);
-        if (parent is null)
+        if (sent.Enabled || operation.Enabled)
         {
-            return;
-        }
-
-        headers[WireHeaders.TraceParent] = parent;
-        if (!string.IsNullOrEmpty(state))
-        {
-            headers[WireHeaders.TraceState] = state;
+            var tags = Tags(system, Names.Operation.Send, task, queue, error);
+            sent.Add(1, tags);
+            tags.Add(Names.Tag.OperationType, Names.Operation.Send);
+            operation.Record(duration.TotalSeconds, tags);
         }
     }
 
-    static Activity? Tag(Activity? activity, string operation, string task, string id, string queue) => activity?
-        .SetTag("messaging.operation.name", operation)
-        .SetTag("messaging.destination.name", queue)
-        .SetTag("messaging.message.id", id)
-        .SetTag("jobs.task", task);
+    /// <summary>A worker took a delivery in hand.</summary>
+    public void Consumed(string system, string task, string queue, int deliveredBefore)
+    {
+        if (consumed.Enabled)
+        {
+            consumed.Add(1, Tags(system, Names.Operation.Process, task, queue, null));
+        }
+
+        if (deliveredBefore > 0 && redelivered.Enabled)
+        {
+            redelivered.Add(1, new TagList { { Names.Tag.Queue, queue } });
+        }
+    }
+
+    /// <summary>A task begins to run.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="queue">The queue it came from.</param>
+    /// <param name="since">When it was published or due; <see langword="null"/> when the sender did not say.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Whether it was counted as active: what was not counted in must not be counted out.</returns>
+    public bool Started(string task, string queue, DateTimeOffset? since, DateTimeOffset now)
+    {
+        if (since is { } from)
+        {
+            // Two machines' clocks may differ by more than the wait.
+            queueLatency.Record(Math.Max(0, (now - from).TotalSeconds), Job(task, queue));
+        }
+
+        var counted = active.Enabled;
+        if (counted)
+        {
+            active.Add(1, Job(task, queue));
+        }
+
+        return counted;
+    }
+
+    /// <summary>Whether anybody asks how long jobs wait: finding out takes a look into the message.</summary>
+    public bool WantsQueueLatency => queueLatency.Enabled;
+
+    /// <summary>A task has run.</summary>
+    public void Ended(bool counted, string system, string task, string queue, TimeSpan duration, string outcome, string? error)
+    {
+        if (counted)
+        {
+            active.Add(-1, Job(task, queue));
+        }
+
+        if (process.Enabled)
+        {
+            var tags = Tags(system, Names.Operation.Process, task, queue, error);
+            tags.Add(Names.Tag.Outcome, outcome);
+            process.Record(duration.TotalSeconds, tags);
+        }
+    }
+
+    public void Retried(string task, string queue, string error) => Count(retries, task, queue, error);
+
+    public void Died(string task, string queue, string error) => Count(dead, task, queue, error);
+
+    public void Expired(string task, string queue) => Count(revoked, task, queue, null);
+
+    public void SettlementFailed(string queue)
+    {
+        if (settlementFailures.Enabled)
+        {
+            settlementFailures.Add(1, new TagList { { Names.Tag.Queue, queue } });
+        }
+    }
+
+    /// <summary>The beat enqueued the job of a slot, that long after the slot's time.</summary>
+    public void SlotFired(string schedule, TimeSpan lag)
+    {
+        if (beatLag.Enabled)
+        {
+            beatLag.Record(Math.Max(0, lag.TotalSeconds), new TagList { { Names.Tag.Schedule, schedule } });
+        }
+    }
+
+    /// <summary>The broker confirmed a message that was written that long ago. Retries, dead letters and quarantined jobs are such messages too.</summary>
+    public void Confirmed(string system, string queue, TimeSpan latency)
+    {
+        if (confirm.Enabled)
+        {
+            confirm.Record(latency.TotalSeconds, new TagList { { Names.Tag.System, system }, { Names.Tag.Queue, queue } });
+        }
+    }
+
+    public void Quarantined(string queue)
+    {
+        if (quarantined.Enabled)
+        {
+            quarantined.Add(1, new TagList { { Names.Tag.Queue, queue } });
+        }
+    }
+
+    /// <param name="system">The transport's.</param>
+    /// <param name="connection">What it is for: <c>publish</c> or <c>consume</c>.</param>
+    public void Reconnected(string system, string connection)
+    {
+        if (reconnects.Enabled)
+        {
+            reconnects.Add(1, new TagList { { Names.Tag.System, system }, { Names.Tag.Connection, connection } });
+        }
+    }
+
+    public void ConsumerLost(string queue)
+    {
+        if (consumersLost.Enabled)
+        {
+            consumersLost.Add(1, new TagList { { Names.Tag.Queue, queue } });
+        }
+    }
+
+    /// <summary>Gauges of a transport, read when somebody collects; they end with the host.</summary>
+    /// <param name="connections">1 for a connection that works, else 0.</param>
+    /// <param name="consumers">How many consumers a queue has here.</param>
+    /// <param name="blocked">1 while the broker takes no publishes, else 0.</param>
+    /// <param name="pending">How many messages wait for their write or their confirm.</param>
+    public void Observe(Func<IEnumerable<Measurement<int>>> connections, Func<IEnumerable<Measurement<int>>> consumers, Func<IEnumerable<Measurement<int>>> blocked, Func<IEnumerable<Measurement<int>>> pending)
+    {
+        meter.CreateObservableGauge(Names.Metric.ConnectionUp, connections, Names.Unit.Connections, "1 for a connection to the broker that works, else 0.");
+        meter.CreateObservableUpDownCounter(Names.Metric.ConsumerCount, consumers, Names.Unit.Consumers, "Consumers that this process has at a queue.");
+        meter.CreateObservableGauge(Names.Metric.Blocked, blocked, Names.Unit.Connections, "1 while the broker blocks publishing, else 0.");
+        meter.CreateObservableUpDownCounter(Names.Metric.Pending, pending, Names.Unit.Messages, "Messages that wait to be written or confirmed.");
+    }
+
+    /// <summary><c>error.type</c> of an exception.</summary>
+    public static string ErrorType(Exception e) => e switch
+    {
+        JobPublishException { MaybeEnqueued: true } => Names.Error.MaybeEnqueued,
+        JobPublishException => Names.Error.NotEnqueued,
+        JobFormatException => Names.Error.Malformed,
+        _ => e.GetType().FullName ?? e.GetType().Name,
+    };
+
+    public void Dispose() => own?.Dispose();
+
+    static void Count(Counter<long> counter, string task, string queue, string? error)
+    {
+        if (counter.Enabled)
+        {
+            var tags = Job(task, queue);
+            if (error is not null)
+            {
+                tags.Add(Names.Tag.Error, error);
+            }
+
+            counter.Add(1, tags);
+        }
+    }
+
+    static TagList Tags(string system, string operation, string task, string queue, string? error)
+    {
+        var tags = new TagList { { Names.Tag.System, system }, { Names.Tag.Operation, operation }, { Names.Tag.Queue, queue }, { Names.Tag.Task, task } };
+        if (error is not null)
+        {
+            tags.Add(Names.Tag.Error, error);
+        }
+
+        return tags;
+    }
+
+    static TagList Job(string task, string queue) => new() { { Names.Tag.Task, task }, { Names.Tag.Queue, queue } };
 }

@@ -12,6 +12,8 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
     public override TransportCapabilities Capabilities => TransportCapabilities.Priorities;
 
+    public override string MessagingSystem => "in_memory";
+
     public override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -174,6 +176,8 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
             return null;
         }
+
+        public override SubscriptionHealth CheckHealth() => SubscriptionHealth.Healthy with { Ready = ready.Reader.Count };
 
         /// <summary>Takes from each queue what the prefetch still allows.</summary>
         public void Fill()

@@ -11,6 +11,9 @@ public abstract class JobTransport : IAsyncDisposable
     /// <summary>What this transport can do. What it cannot is tested too.</summary>
     public abstract TransportCapabilities Capabilities { get; }
 
+    /// <summary>What metrics and traces call it: <c>messaging.system</c> of OpenTelemetry. Defaults to <c>jobs</c>.</summary>
+    public virtual string MessagingSystem => "jobs";
+
     /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
     public virtual IEnumerable<string> Problems() => [];
 
@@ -32,6 +35,12 @@ public abstract class JobTransport : IAsyncDisposable
 
     /// <summary>The journal of that name, which is made when it is not there yet. Every call gives another reader and writer of the same journal.</summary>
     public abstract JobJournal OpenJournal(string name);
+
+    /// <summary>Whether jobs can be published now. Defaults to <see cref="TransportHealth.Healthy"/>.</summary>
+    /// <param name="cancellationToken">
+    /// A transport that connects when it is first used connects now; when this fires it says how far it got, and does not throw.
+    /// </param>
+    public virtual ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken) => new(TransportHealth.Healthy);
 
     /// <inheritdoc/>
     public abstract ValueTask DisposeAsync();
@@ -70,6 +79,9 @@ public abstract class JobSubscription : IAsyncDisposable
 {
     /// <summary>The next delivery, or <see langword="null"/> when the subscription has been stopped. Any number of callers may wait.</summary>
     public abstract ValueTask<Delivery?> NextAsync();
+
+    /// <summary>Whether deliveries come. Defaults to <see cref="SubscriptionHealth.Healthy"/>.</summary>
+    public virtual SubscriptionHealth CheckHealth() => SubscriptionHealth.Healthy;
 
     /// <summary>Takes nothing more and gives back what has not been handed out. Deliveries that have been can still be settled.</summary>
     public abstract Task StopAsync(CancellationToken cancellationToken);

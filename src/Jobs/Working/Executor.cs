@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Jobs.Diagnostics;
 using Jobs.Registry;
 using Jobs.Transport;
@@ -15,11 +14,13 @@ namespace Jobs.Working;
 /// transport's delay. 3. The task runs with its own scope, logging scope and trace. 4. What it threw becomes an outcome. Nothing is thrown.
 /// </remarks>
 sealed class Executor(
+    JobTransport transport,
     TaskRegistry tasks,
     IOptions<JobsOptions> jobsOptions,
     IOptions<WorkerOptions> workerOptions,
     IServiceScopeFactory scopes,
     TimeProvider time,
+    Telemetry telemetry,
     ILogger<Executor> logger)
 {
     // The transport's delays have a granularity; what is left of one is shorter than a trip through it.
@@ -27,6 +28,7 @@ sealed class Executor(
 
     readonly JobsOptions options = jobsOptions.Value;
     readonly int maxDeliveries = workerOptions.Value.MaxDeliveries;
+    readonly string system = transport.MessagingSystem;
 
     public async ValueTask<Outcome> ExecuteAsync(Delivery delivery, CancellationToken interrupt)
     {
@@ -37,22 +39,26 @@ sealed class Executor(
         }
         catch (JobFormatException e)
         {
-            return Dead(delivery, null, e.Message, e);
+            telemetry.Consumed(system, Names.UnknownTask, delivery.Queue, delivery.DeliveryCount);
+            return Dead(delivery, null, null, e.Message, e, Names.Error.Malformed);
         }
 
+        var task = tasks.Find(envelope.Task);
+        telemetry.Consumed(system, task?.Name ?? Names.UnknownTask, delivery.Queue, delivery.DeliveryCount);
         if (delivery.DeliveryCount >= maxDeliveries)
         {
-            return Dead(delivery, envelope, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", null);
+            return Dead(delivery, envelope, task, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", null, Names.Error.MaxDeliveries);
         }
 
-        if (tasks.Find(envelope.Task) is not { } task)
+        if (task is null)
         {
-            return Dead(delivery, envelope, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", null);
+            return Dead(delivery, envelope, null, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", null, Names.Error.UnknownTask);
         }
 
         if (envelope.Expires is { } expires && expires <= time.GetUtcNow())
         {
             Log.Expired(logger, envelope.Task, envelope.Id, expires);
+            telemetry.Expired(task.Name, delivery.Queue);
             return Outcome.Revoked.Instance;
         }
 
@@ -83,8 +89,11 @@ sealed class Executor(
     {
         var context = new JobContext(envelope, delivery.Queue, scopes, interrupt);
         JobContext.Current = context; // undone by the end of this async method, as AsyncLocal values are
-        using var activity = Telemetry.StartProcess(envelope, delivery.Queue);
+        using var activity = Traces.StartProcess(system, envelope, delivery.Queue);
         using var scope = logger.BeginScope(context);
+        var active = telemetry.Started(task.Name, delivery.Queue, telemetry.WantsQueueLatency ? PublishTime.Of(envelope) : null, time.GetUtcNow());
+        var started = time.GetTimestamp();
+        var (outcome, error) = (Names.Outcome.Succeeded, (string?)null);
         try
         {
             await Invoke(task, context, envelope.Body).ConfigureAwait(false);
@@ -94,15 +103,18 @@ sealed class Executor(
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
         {
             Log.Interrupted(logger, envelope.Task, envelope.Id);
+            outcome = Names.Outcome.Interrupted;
             return Outcome.Interrupted.Instance;
         }
         catch (Exception e)
         {
-            activity?.SetStatus(ActivityStatusCode.Error, e.Message);
+            Traces.Failed(activity, e);
+            (outcome, error) = (Names.Outcome.Failed, Telemetry.ErrorType(e));
             return Failed(delivery, envelope, task, e);
         }
         finally
         {
+            telemetry.Ended(active, system, task.Name, delivery.Queue, time.GetElapsedTime(started), outcome, error);
             await DisposeScopeAsync(context).ConfigureAwait(false);
         }
     }
@@ -120,22 +132,24 @@ sealed class Executor(
         switch (e)
         {
             case JobFormatException or DeadJobException:
-                return Dead(delivery, envelope, e.Message, e);
+                return Dead(delivery, envelope, task, e.Message, e, Telemetry.ErrorType(e));
             case var _ when task.AckEarly:
-                return Dead(delivery, envelope, $"It failed, and is acknowledged early: at most once. {e.Message}", e);
+                return Dead(delivery, envelope, task, $"It failed, and is acknowledged early: at most once. {e.Message}", e, Telemetry.ErrorType(e));
             case var _ when envelope.Retries >= maxRetries:
-                return Dead(delivery, envelope, $"It failed {envelope.Retries + 1} times (MaxRetries is {maxRetries}). {e.Message}", e);
+                return Dead(delivery, envelope, task, $"It failed {envelope.Retries + 1} times (MaxRetries is {maxRetries}). {e.Message}", e, Telemetry.ErrorType(e));
         }
 
         var delay = (e as RetryJobException)?.After
             ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, Random.Shared.NextDouble());
         delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > JobDispatcher.MaxDelay ? JobDispatcher.MaxDelay : delay;
         Log.Retrying(logger, envelope.Task, envelope.Id, envelope.Retries + 1, maxRetries, delay, e);
+        telemetry.Retried(task.Name, delivery.Queue, Telemetry.ErrorType(e));
         return new Outcome.Retry(envelope.Retry(time.GetUtcNow() + delay), delay);
     }
 
-    Outcome Dead(Delivery delivery, JobEnvelope? envelope, string reason, Exception? e)
+    Outcome Dead(Delivery delivery, JobEnvelope? envelope, TaskDefinition? task, string reason, Exception? e, string error)
     {
+        telemetry.Died(task?.Name ?? Names.UnknownTask, delivery.Queue, error);
         Log.Dead(logger, envelope?.Task ?? "?", envelope?.Id ?? delivery.Message.CorrelationId ?? "?", delivery.Queue, reason, e);
         return new Outcome.Dead(new()
         {

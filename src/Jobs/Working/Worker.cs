@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Working;
 
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
-sealed class Worker(Executor executor, Settlement settlement, TimeProvider time, ILogger<Worker> logger)
+sealed class Worker(Executor executor, Settlement settlement, WorkerProgress progress, Telemetry telemetry, TimeProvider time, ILogger<Worker> logger)
 {
     // What cannot be settled now cannot be settled a millisecond later: without a pause the job would run again and again.
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
@@ -13,23 +13,38 @@ sealed class Worker(Executor executor, Settlement settlement, TimeProvider time,
     /// <summary>Runs until the subscription is stopped and every job in hand has been settled.</summary>
     public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupt)
     {
-        var slots = new Task[concurrency];
+        var slots = progress.Start(subscription, concurrency);
+        var running = new Task[concurrency];
         using (ExecutionContext.SuppressFlow()) // what flows where the host is started – its trace, its culture – is not the jobs'
         {
-            for (var i = 0; i < slots.Length; i++)
+            for (var i = 0; i < running.Length; i++)
             {
-                slots[i] = Task.Run(RunSlotAsync, CancellationToken.None);
+                var slot = slots[i];
+                running[i] = Task.Run(() => RunSlotAsync(slot), CancellationToken.None);
             }
         }
 
-        return Task.WhenAll(slots);
+        return Task.WhenAll(running);
 
         // The slot comes first: a delivery in hand always has a place to run.
-        async Task RunSlotAsync()
+        async Task RunSlotAsync(WorkerSlot slot)
         {
-            while (await subscription.NextAsync().ConfigureAwait(false) is { } delivery)
+            try
             {
-                await RunOneAsync(delivery, interrupt).ConfigureAwait(false);
+                while (await subscription.NextAsync().ConfigureAwait(false) is { } delivery)
+                {
+                    slot.Take();
+                    await RunOneAsync(delivery, interrupt).ConfigureAwait(false);
+                    slot.Done();
+                }
+            }
+            catch (Exception e)
+            {
+                Log.SlotEnded(logger, e); // only a transport can do that; the health check counts what is left
+            }
+            finally
+            {
+                slot.End();
             }
         }
     }
@@ -47,6 +62,7 @@ sealed class Worker(Executor executor, Settlement settlement, TimeProvider time,
             // Not the job's fault: the framework or the broker failed. Never ack here, that would lose
             // the job. Give it back; if the channel is gone the broker redelivers on its own.
             Log.SettlementFailed(logger, delivery.Queue, id, e);
+            telemetry.SettlementFailed(delivery.Queue);
             await Task.Delay(pause, time, interrupt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await ReleaseAsync(delivery, id).ConfigureAwait(false);
         }

@@ -14,6 +14,7 @@ namespace Jobs.Working;
 /// </remarks>
 sealed class WorkerService(
     Worker worker,
+    WorkerProgress progress,
     JobTransport transport,
     TaskRegistry tasks,
     IOptions<JobsOptions> jobsOptions,
@@ -47,6 +48,8 @@ sealed class WorkerService(
         {
             return; // it never started
         }
+
+        progress.Stopping();
 
         await subscription.StopAsync(CancellationToken.None).ConfigureAwait(false); // bounded by itself, and what follows must happen
         if (!await EndsWithinAsync(options.DrainTimeout, cancellationToken).ConfigureAwait(false))

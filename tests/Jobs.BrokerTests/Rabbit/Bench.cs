@@ -5,6 +5,7 @@ using Jobs.Brokers;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
@@ -32,6 +33,9 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     /// <summary>What the hosts logged at warning or above.</summary>
     public ConcurrentQueue<string> Warnings { get; } = new();
 
+    /// <summary>What they logged at information or above, by event id.</summary>
+    public ConcurrentQueue<(int Id, string Text)> Lines { get; } = new();
+
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     public TcpProxy Proxy()
@@ -50,7 +54,8 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
         Action<WorkerOptions>? worker = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new Recorder(Warnings));
+        builder.Logging.SetMinimumLevel(LogLevel.Information).AddProvider(new Recorder(this));
+        builder.Services.AddHealthChecks().AddJobs();
         builder.Services.AddJobs(add =>
         {
             add.UseRabbitMq(uri ?? broker.AmqpUri.ToString(), options =>
@@ -98,6 +103,13 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
         others.Add(subscription);
         return subscription;
     }
+
+    /// <summary>What the health check with this tag says.</summary>
+    public static async Task<HealthReportEntry> HealthAsync(IHost host, string tag) => Assert.Single(
+        (await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Tags.Contains(tag), Cancellation)).Entries).Value;
+
+    /// <summary>How many lines of that event were logged, with that text in them.</summary>
+    public int Logged(int id, string text = "") => Lines.Count(l => l.Id == id && l.Text.Contains(text, StringComparison.Ordinal));
 
     public static JobTransport Transport(IHost host) => host.Services.GetRequiredService<JobTransport>();
 
@@ -225,17 +237,23 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
         }
     }
 
-    sealed class Recorder(ConcurrentQueue<string> lines) : ILoggerProvider, ILogger
+    sealed class Recorder(Bench bench) : ILoggerProvider, ILogger
     {
         public ILogger CreateLogger(string categoryName) => this;
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            lines.Enqueue($"{eventId.Id} {formatter(state, exception)} {exception?.Message}");
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            bench.Lines.Enqueue((eventId.Id, formatter(state, exception)));
+            if (logLevel >= LogLevel.Warning)
+            {
+                bench.Warnings.Enqueue($"{eventId.Id} {formatter(state, exception)} {exception?.Message}");
+            }
+        }
 
         public void Dispose()
         {

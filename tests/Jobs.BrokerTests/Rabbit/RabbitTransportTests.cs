@@ -29,7 +29,8 @@ public sealed class RabbitTransportTests(BrokerFixture brokers) : TransportContr
                 Options.Create(new RabbitMqOptions { Uri = proxy.Through(broker.AmqpUri).ToString(), Prefix = bench.Prefix, ClientName = bench.Prefix }),
                 Options.Create(new JobsOptions { DeadLetterQueue = bench.DeadQueue }),
                 TimeProvider.System,
-                NullLogger<RabbitMqTransport>.Instance);
+                NullLogger<RabbitMqTransport>.Instance,
+                new());
             return ValueTask.CompletedTask;
         }
 

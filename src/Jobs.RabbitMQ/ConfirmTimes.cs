@@ -1,0 +1,21 @@
+namespace Jobs.RabbitMQ;
+
+/// <summary>The slowest confirm of about the last 30 seconds. The line's gate guards it.</summary>
+/// <remarks>Old ones are forgotten, or a process that is taken out of service for a slow confirm, and so publishes nothing, would never come back.</remarks>
+sealed class ConfirmTimes(TimeProvider time)
+{
+    static readonly TimeSpan remembered = TimeSpan.FromSeconds(30);
+
+    TimeSpan slowest;
+    long at;
+
+    public void Add(TimeSpan latency, long now)
+    {
+        if (latency >= slowest || time.GetElapsedTime(at, now) > remembered)
+        {
+            (slowest, at) = (latency, now);
+        }
+    }
+
+    public TimeSpan Slowest(long now) => time.GetElapsedTime(at, now) > remembered ? TimeSpan.Zero : slowest;
+}

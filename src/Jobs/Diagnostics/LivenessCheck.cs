@@ -1,0 +1,99 @@
+using System.Globalization;
+using Jobs.Transport;
+using Jobs.Working;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Diagnostics;
+
+/// <summary>Would a restart help? Unhealthy only then: a broker that is away is no reason to restart every worker there is.</summary>
+/// <remarks>A worker whose slots are all busy makes progress, however long its jobs run: <see cref="WorkerProgress.Taken"/> is looked at only while a slot is free.</remarks>
+sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck
+{
+    readonly Lock gate = new();
+    long takenThen;
+    long? stuckSince;
+
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) => Task.FromResult(Check());
+
+    HealthCheckResult Check()
+    {
+        if (services.GetService<WorkerProgress>() is not { } worker)
+        {
+            return HealthCheckResult.Healthy("No worker in this process: nothing can be stuck.");
+        }
+
+        if (worker.Subscription is not { } subscription)
+        {
+            return HealthCheckResult.Healthy("The worker has not started yet.");
+        }
+
+        if (worker.IsStopping)
+        {
+            return HealthCheckResult.Healthy("The worker is stopping; running jobs get their time to finish.");
+        }
+
+        var health = subscription.CheckHealth();
+        var data = new Dictionary<string, object>
+        {
+            ["slots"] = worker.Slots,
+            ["slots.alive"] = worker.Alive,
+            ["slots.busy"] = worker.Busy,
+            ["jobs.taken"] = worker.Taken,
+            ["jobs.ready"] = health.Ready,
+            ["connected"] = health.Connection.IsUp,
+        };
+        var (alive, limit) = (worker.Alive, healthOptions.Value.StalledAfter);
+        if (alive == 0)
+        {
+            return HealthCheckResult.Unhealthy($"All {worker.Slots} slots of the worker have ended, so no job can start. Restart the process; the log says what ended them.", data: data);
+        }
+
+        if (StuckFor(worker, health, alive) is { } stuck && stuck >= limit)
+        {
+            return HealthCheckResult.Unhealthy($"{health.Ready} jobs are in hand and {alive - worker.Busy} slots are free, but none has started for {Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
+        }
+
+        // On a connection that is down there are no consumers, and that is no fault of this process.
+        foreach (var queue in health.Connection.IsUp ? health.Queues : [])
+        {
+            data[$"queue.{queue.Queue}"] = queue.IsConsuming ? "consuming" : queue.Problem ?? "no consumer";
+            if (!queue.IsConsuming && queue.For >= limit && health.Connection.For >= limit)
+            {
+                return HealthCheckResult.Unhealthy($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: {queue.Problem ?? "no reason known"}. If a restart does not help, look at the queue.", data: data);
+            }
+
+            if (queue.StarvedFor >= limit)
+            {
+                return HealthCheckResult.Unhealthy($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds none. Restart the process; if that does not help, look at the queue's other consumers.", data: data);
+            }
+        }
+
+        return alive < worker.Slots ? HealthCheckResult.Degraded($"{worker.Slots - alive} of {worker.Slots} slots of the worker have ended: it runs fewer jobs at once than it should. Restart it when convenient; the log says what ended them.", data: data)
+            : health.Connection.IsUp ? HealthCheckResult.Healthy($"{worker.Busy} of {worker.Slots} slots are busy; {worker.Taken} jobs taken.", data)
+            : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, the worker connects again by itself.", data);
+    }
+
+    /// <summary>For how long nothing has been taken although it could be. From the first check that saw it: a delivery that arrived this moment is not stuck.</summary>
+    TimeSpan? StuckFor(WorkerProgress worker, SubscriptionHealth health, int alive)
+    {
+        var taken = worker.Taken;
+        lock (gate)
+        {
+            if (health.Ready == 0 || worker.Busy >= alive || (stuckSince is not null && taken != takenThen))
+            {
+                stuckSince = null;
+                return null;
+            }
+
+            takenThen = taken;
+            stuckSince ??= time.GetTimestamp();
+            return time.GetElapsedTime(stuckSince.Value);
+        }
+    }
+
+    internal static string Text(TimeSpan span) => span < TimeSpan.FromSeconds(100)
+        ? string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.#} s")
+        : string.Create(CultureInfo.InvariantCulture, $"{span.TotalMinutes:0} min");
+}
