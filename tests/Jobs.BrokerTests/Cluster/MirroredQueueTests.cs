@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
+using Jobs.Tests.News;
 using Microsoft.Extensions.Hosting;
 
 namespace Jobs.BrokerTests.Cluster;
@@ -136,6 +137,46 @@ public sealed class MirroredQueueTests(MirroredCluster cluster) : IClassFixture<
             await Bench.HoldsAsync(Bench.DeadQueue, 1);
             Assert.Equal([$"dead {when}"], (await Bench.DrainIdsAsync(Bench.DeadQueue)).Keys);
         }
+    }
+
+    // The sample as it is: the environment says that the queues are somebody else's.
+    [Fact]
+    public async Task The_news_site_runs_on_mirrored_queues_and_survives_the_death_of_their_masters_node()
+    {
+        await cluster.DeclareAsync(Master, "news");
+        await cluster.DeclareAsync(Master, "jobs");
+        await using var site = NewsSite.Start(cluster.Uri, new Dictionary<string, string> { ["Jobs__RabbitMq__Declare"] = "Passive" });
+        await WorksAsync("before.kill");
+
+        await cluster.Nodes.KillAsync(Master);
+
+        await WorksAsync("after.kill");
+        Assert.NotEqual(Master, await cluster.MasterAsync("news", from: WorkersNode));
+        Assert.Equal(0, await site.TerminateAsync());
+
+        // Enqueue at login, and the schedule.
+        async Task WorksAsync(string user)
+        {
+            await Eventually.BecomesAsync(LogsInAsync, Soon, $"{user} to log in");
+            await site.PollAsync("/live", html => html.Contains("profile updated", StringComparison.Ordinal), Soon);
+            var refreshed = Refreshed(await site.GetAsync("/live"));
+            await site.PollAsync("/live", html => html.Contains(">refreshed ", StringComparison.Ordinal) && Refreshed(html) != refreshed, Soon);
+
+            async Task<bool> LogsInAsync()
+            {
+                try
+                {
+                    await site.LoginAsync(user);
+                    return true;
+                }
+                catch (HttpRequestException)
+                {
+                    return false; // it does not listen yet
+                }
+            }
+        }
+
+        static string Refreshed(string html) => html.IndexOf(">refreshed ", StringComparison.Ordinal) is >= 0 and var at ? html[at..][..24] : "";
     }
 
     IHost Host(int node, ProbeTask? task = null) => Bench.Host(
