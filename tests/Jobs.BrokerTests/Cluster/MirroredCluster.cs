@@ -62,16 +62,4 @@ public sealed class MirroredCluster : IAsyncLifetime
             await cluster.DisposeAsync();
         }
     }
-
-    /// <summary>One node, for a <see cref="Rabbit.Bench"/>.</summary>
-    public sealed class Node(MirroredCluster cluster, int index) : TestBroker(cluster.Nodes.AmqpUris[index])
-    {
-        protected override Uri ManagementUri => cluster.Nodes.Nodes[index].ManagementUri;
-
-        public override Task<string> ControlAsync(params string[] rabbitmqctlArguments) => cluster.Nodes.ControlAsync(index, rabbitmqctlArguments);
-
-        public override Task KillNodeAsync() => cluster.Nodes.KillAsync(index);
-
-        public override Task RestartNodeAsync() => cluster.Nodes.StartAsync(index);
-    }
 }

@@ -30,7 +30,7 @@ public sealed class MirroredQueueTests(MirroredCluster cluster) : IClassFixture<
 
     public ValueTask InitializeAsync()
     {
-        ofThisTest = new(new MirroredCluster.Node(cluster, WorkersNode));
+        ofThisTest = new(new ClusterNode(cluster.Nodes, WorkersNode));
         return ValueTask.CompletedTask;
     }
 
