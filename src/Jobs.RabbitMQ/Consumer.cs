@@ -1,6 +1,7 @@
 using Jobs.Wire;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
@@ -11,6 +12,9 @@ namespace Jobs.RabbitMQ;
 /// A message that was given out <see cref="suspectAfter"/> times without an end may kill its worker each time. It is moved to a quarantine queue, whose
 /// consumers take one message at a time: there the delivery count grows only for the one that was running, so innocents that were
 /// merely prefetched beside it are never dead-lettered for it.
+/// A queue that is not ours may be a classic one that a policy mirrors (RabbitMQ 3.x). When its master dies the broker would go on delivering on this
+/// channel, while a tag from before settles whatever message stands at its place on the new master (server #4004, #4305). So the broker is asked to cancel
+/// the consumer then, and from the cancel on nothing is sent on the channel but its close.
 /// </remarks>
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
@@ -33,6 +37,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     readonly SemaphoreSlim ackNow = new(0, 1);
     readonly SemaphoreSlim ackSoon = new(0, 1);
     readonly CancellationTokenSource ended = new();
+    readonly CancellationTokenSource tagsVoid;
     readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     Task acking = Task.CompletedTask;
     string? tag;
@@ -47,6 +52,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         ackBatch = Math.Max(1, prefetch / 8);
         logger = subscription.Logger;
         window = new(prefetch);
+        tagsVoid = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead);
     }
 
     /// <summary>Ends with the reason when this consumer gets nothing any more.</summary>
@@ -71,20 +77,38 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
     public static async Task<Consumer> StartAsync(RabbitSubscription subscription, Incarnation incarnation, string queue, bool isQuarantine, int prefetch, CancellationToken life)
     {
-        var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
-        var consumer = new Consumer(subscription, incarnation, channel, queue, isQuarantine, prefetch);
+        if (subscription.HasQuarantine)
+        {
+            return await StartAsync(null).ConfigureAwait(false); // a quorum queue of ours: its tags outlive a change of leader
+        }
+
         try
         {
-            channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
-            await channel.BasicQosAsync(0, (ushort)prefetch, global: false, life).ConfigureAwait(false);
-            consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
-            consumer.tag = await channel.BasicConsumeAsync(consumer.consumedQueue, autoAck: false, consumer, life).ConfigureAwait(false);
-            return consumer;
+            return await StartAsync(new() { ["x-cancel-on-ha-failover"] = true }).ConfigureAwait(false);
         }
-        catch
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
-            await consumer.DisposeAsync().ConfigureAwait(false);
-            throw;
+            // A quorum queue on 3.x, and nothing but this says so. Not remembered: somebody else's queue may be another one next time.
+            return await StartAsync(null).ConfigureAwait(false);
+        }
+
+        async Task<Consumer> StartAsync(Dictionary<string, object?>? arguments)
+        {
+            var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
+            var consumer = new Consumer(subscription, incarnation, channel, queue, isQuarantine, prefetch);
+            try
+            {
+                channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
+                await channel.BasicQosAsync(0, (ushort)prefetch, global: false, life).ConfigureAwait(false);
+                consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
+                consumer.tag = await channel.BasicConsumeAsync(consumer.consumedQueue, autoAck: false, "", noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
+                return consumer;
+            }
+            catch
+            {
+                await consumer.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
         }
     }
 
@@ -191,8 +215,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         try
         {
             await (ack
-                ? channel.BasicAckAsync(deliveryTag, multiple: false, incarnation.Dead)
-                : channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, incarnation.Dead)).ConfigureAwait(false);
+                ? channel.BasicAckAsync(deliveryTag, multiple: false, tagsVoid.Token)
+                : channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, tagsVoid.Token)).ConfigureAwait(false);
             lock (gate)
             {
                 window.Answered(deliveryTag);
@@ -292,7 +316,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
         foreach (var (upTo, multiple) in acks)
         {
-            await channel.BasicAckAsync(upTo, multiple, incarnation.Dead).ConfigureAwait(false);
+            await channel.BasicAckAsync(upTo, multiple, tagsVoid.Token).ConfigureAwait(false); // the cancel may come while this waits for a slow socket
         }
 
         return more;
@@ -306,6 +330,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             if (!gone)
             {
                 gone = true;
+                _ = tagsVoid.CancelAsync(); // callbacks on the pool, not under the lock
                 subscription.Remember(window.MayComeBack());
             }
         }

@@ -30,17 +30,13 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <param name="settings">Further lines of <c>rabbitmq.conf</c>, the same for every node.</param>
     public static async Task<LocalCluster> StartAsync(int size = 3, string settings = "")
     {
-        var home = LocalHome.Create();
         // A blank node joins the first one while it boots: the same as stop_app, join_cluster, start_app without the restarts.
         // All know the first one only; it would wait 5 s for any other that it knew.
-        var cluster = new LocalCluster(home, [.. Enumerable.Range(1, size).Select(number => new LocalNode(home, NameOf(number), $"""
-            cluster_name = jobs-tests
-            cluster_partition_handling = pause_minority
-            net_ticktime = 15
+        var cluster = Create(size, $"""
             cluster_formation.peer_discovery_backend = classic_config
             cluster_formation.classic_config.nodes.1 = {NameOf(1)}@localhost
             {settings}
-            """))]);
+            """);
         try
         {
             // The first alone, so that there is exactly one cluster to join.
@@ -54,8 +50,32 @@ public sealed class LocalCluster : IAsyncDisposable
             await cluster.DisposeAsync();
             throw;
         }
+    }
 
-        static string NameOf(int number) => $"jobs{number}";
+    /// <summary>Returns when each node serves clients alone; <see cref="JoinAsync"/> makes a cluster of them, as an administrator does.</summary>
+    /// <param name="size">How many nodes.</param>
+    /// <param name="settings">Further lines of <c>rabbitmq.conf</c>, the same for every node.</param>
+    public static async Task<LocalCluster> StartApartAsync(int size = 3, string settings = "")
+    {
+        var cluster = Create(size, settings);
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, size).Select(cluster.StartAsync));
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Node <paramref name="index"/>, which is alone, joins the cluster of the first node and loses what it had.</summary>
+    public async Task JoinAsync(int index)
+    {
+        await ControlAsync(index, "stop_app");
+        await ControlAsync(index, "join_cluster", Nodes[0].Name);
+        await ControlAsync(index, "start_app");
     }
 
     /// <summary>SIGKILL to node <paramref name="index"/>.</summary>
@@ -101,6 +121,19 @@ public sealed class LocalCluster : IAsyncDisposable
             }
         }
     }
+
+    static LocalCluster Create(int size, string settings)
+    {
+        var home = LocalHome.Create();
+        return new(home, [.. Enumerable.Range(1, size).Select(number => new LocalNode(home, NameOf(number), $"""
+            cluster_name = jobs-tests
+            cluster_partition_handling = pause_minority
+            net_ticktime = 15
+            {settings}
+            """))]);
+    }
+
+    static string NameOf(int number) => $"jobs{number}";
 
     public async ValueTask DisposeAsync()
     {

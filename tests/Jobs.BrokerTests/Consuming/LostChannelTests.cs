@@ -44,7 +44,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(0, await bench.CountAsync(bench.DeadQueue));
     }
 
-    // §3 "after a failed ack": what completed and could not be acked is acked when it comes back, without a run.
+    /// <summary>§3 "after a failed ack": what completed and could not be acked is acked when it comes back, without a run. (Celery #4671, Dramatiq #461)</summary>
     [Fact]
     public async Task A_job_that_ended_while_the_channel_was_gone_is_acked_when_it_comes_back()
     {
@@ -152,7 +152,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    // §3: the broker's cancel ends a consumer on a connection that lives; the client does not consume again by itself.
+    /// <summary>§3: the broker's cancel ends a consumer on a connection that lives; the client does not consume again by itself. (Wolverine #1878, Celery #987, Dramatiq #207)</summary>
     [Fact]
     public async Task A_queue_that_was_deleted_under_its_consumer_is_declared_again_and_consumed()
     {

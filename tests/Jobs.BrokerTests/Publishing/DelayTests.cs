@@ -76,7 +76,7 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    // NServiceBus.RabbitMQ #1407: at-least-once dead-lettering keeps what has no route in the last level, and in front of everybody else.
+    /// <summary>At-least-once dead-lettering keeps what has no route in the last level, and in front of everybody else. (NServiceBus.RabbitMQ #1407)</summary>
     [Fact]
     public async Task A_destination_that_was_deleted_sends_its_jobs_to_the_dead_letters_and_holds_up_nobody()
     {

@@ -60,6 +60,30 @@ public sealed class PublishFaultTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(Count, (await bench.DrainIdsAsync(bench.Queue)).Count);
     }
 
+    /// <summary>What waited must not wait for the next enqueue to be sent with it. (Wolverine #1430, #1514)</summary>
+    [Fact]
+    public async Task Jobs_that_waited_for_the_connection_all_go_out_when_it_is_back_without_further_traffic()
+    {
+        const int Count = 100;
+        var proxy = bench.Proxy();
+        var dispatcher = Bench.Jobs(bench.Host(proxy, o => o.PublishWindow = 8));
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "before" }, TestContext.Current.CancellationToken);
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        await Eventually.BecomesAsync(() => proxy.OpenConnections == 0, Soon, "the connection to be gone");
+        var other = $"{bench.Prefix}.other";
+        var waiting = Enumerable.Range(0, Count)
+            .Select(i => dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = $"{i}", Queue = i % 2 == 0 ? null : other, Delay = i % 10 == 0 ? TimeSpan.FromSeconds(1) : null }, TestContext.Current.CancellationToken))
+            .ToArray();
+        Assert.DoesNotContain(waiting, call => call.IsCompleted);
+
+        proxy.AcceptNew();
+
+        await Task.WhenAll(waiting).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await bench.HoldsAsync(bench.Queue, 1 + Count / 2);
+        await bench.HoldsAsync(other, Count / 2);
+    }
+
     // §2.6: behind a load balancer TCP connects to nobody; CreateConnectionAsync was pending at 40 s, and does not try the next endpoint.
     [Fact]
     public async Task A_host_that_accepts_and_stays_silent_is_left_for_the_next()

@@ -51,7 +51,8 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
         Action<RabbitMqOptions>? rabbit = null,
         Action<JobsOptions>? jobs = null,
         ProbeTask? task = null,
-        Action<WorkerOptions>? worker = null)
+        Action<WorkerOptions>? worker = null,
+        Action<JobsBuilder>? more = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.SetMinimumLevel(LogLevel.Information).AddProvider(new Recorder(this));
@@ -81,6 +82,8 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
                     worker?.Invoke(options);
                 });
             }
+
+            more?.Invoke(add);
         });
         var host = builder.Build();
         hosts.Add(host);

@@ -15,6 +15,7 @@ public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
 
     public ValueTask DisposeAsync() => bench.DisposeAsync();
 
+    /// <summary>A changed option that becomes another argument is refused with 406, and the reader of the log must learn what to do. (Dramatiq #301)</summary>
     [Fact]
     public async Task A_worker_on_a_queue_with_other_arguments_does_not_start_and_says_both_values_and_the_remedy()
     {

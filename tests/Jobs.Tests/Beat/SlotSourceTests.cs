@@ -74,7 +74,7 @@ public sealed class SlotSourceTests
         Assert.Throws<ArgumentException>(() => SlotSource.Every(TimeSpan.FromDays(-1)));
     }
 
-    // The zone, and the local night in which an hour (Lord Howe: half an hour) is left out.
+    /// <summary>The zone, and the local night in which an hour (Lord Howe: half an hour) is left out. (Quartz 4's notes, Sidekiq #5049)</summary>
     [Theory]
     [InlineData("Europe/Berlin", "2026-03-29", "02:30", "03:00")]
     [InlineData("America/New_York", "2026-03-08", "02:30", "03:00")]

@@ -154,6 +154,7 @@ public sealed class RoundTripTests
         Assert.Equal(new Uri("http://localhost/"), received[5]);
     }
 
+    /// <summary>What makes a new parameter harmless: jobs from before it do not name it. (The ungated upgrade)</summary>
     [Fact]
     public async Task Defaults_are_the_methods_own()
     {

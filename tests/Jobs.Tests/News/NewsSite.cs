@@ -12,16 +12,19 @@ sealed class NewsSite : IAsyncDisposable
     readonly HttpClient http;
     readonly Process process;
 
-    NewsSite()
+    NewsSite(string[] more, IReadOnlyDictionary<string, string>? environment)
     {
         var address = $"http://127.0.0.1:{FreePort()}";
         http = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(5) };
-        process = Launch("--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *");
+        process = Launch(["--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *", .. more], environment);
     }
 
     static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public static NewsSite Start() => new();
+    public static NewsSite Start() => new([], null);
+
+    /// <summary>All roles in one process, with its jobs in RabbitMQ.</summary>
+    public static NewsSite Start(string broker, IReadOnlyDictionary<string, string> environment) => new(["--broker", broker], environment);
 
     public static async Task<(int ExitCode, string Error)> RunAsync(string arguments)
     {
@@ -89,9 +92,15 @@ sealed class NewsSite : IAsyncDisposable
         folder.Delete(recursive: true);
     }
 
-    static Process Launch(params string[] arguments)
+    static Process Launch(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var process = Process.Start(new ProcessStartInfo("dotnet", [Program(), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo("dotnet", [Program(), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
+        var process = Process.Start(start)!;
         process.OutputDataReceived += (_, _) => { }; // drained, so that a full pipe never holds the process up
         process.BeginOutputReadLine();
         return process;

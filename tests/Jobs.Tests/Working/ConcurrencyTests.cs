@@ -7,6 +7,7 @@ namespace Jobs.Tests.Working;
 /// <summary>How many jobs run at once.</summary>
 public sealed class ConcurrencyTests
 {
+    /// <summary>Slots are counted once, whatever a job does. (MassTransit #5668, Solid Queue's semaphores)</summary>
     [Fact]
     public async Task Never_more_jobs_run_than_the_limit_and_slots_come_back_after_exceptions()
     {
@@ -26,6 +27,33 @@ public sealed class ConcurrencyTests
 
         Assert.Equal(3, gauge.Highest);
         Assert.Equal(15, await host.CountAsync("jobs.dead"));
+    }
+
+    /// <summary>A limit that once forgets to take a slot back ends in a worker that looks alive and runs nothing. (MassTransit #5668, Solid Queue's semaphores)</summary>
+    [Fact]
+    public async Task The_only_slot_comes_back_after_jobs_that_throw_at_once_later_or_are_cancelled()
+    {
+        using var own = new CancellationTokenSource();
+        await own.CancelAsync();
+        var task = new TestTask("work", (_, text) => text switch
+        {
+            "throws at once" => throw new InvalidOperationException(),
+            "throws later" => Task.FromException(new TimeoutException()),
+            "cancels itself" => Task.FromCanceled(own.Token),
+            "throws a cancellation" => throw new OperationCanceledException(),
+            _ => Task.CompletedTask,
+        });
+        await using var host = await JobsHost.StartAsync(jobs => jobs.AddWorker(w => w.Concurrency = 1).Configure(o => o.MaxRetries = 0), task);
+        string[] bad = ["throws at once", "throws later", "cancels itself", "throws a cancellation"];
+        foreach (var text in bad)
+        {
+            await host.EnqueueAsync(new Job("work", [text]));
+        }
+
+        await host.EnqueueAsync(new Job("work", ["ends"]) { Id = "last" });
+
+        await host.AckedAsync("last");
+        Assert.Equal(bad.Length, await host.CountAsync("jobs.dead"));
     }
 
     [Fact]

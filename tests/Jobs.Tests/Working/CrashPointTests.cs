@@ -10,6 +10,7 @@ public sealed class CrashPointTests
     // A job that could not be settled is given back after a pause; in steps small enough not to pass its retry delay as well.
     static readonly TimeSpan afterFailure = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>A settlement that fails gives back, and leaves nothing in hand. (Wolverine #3767)</summary>
     [Fact]
     public async Task A_retry_copy_that_cannot_be_published_releases_the_original()
     {
@@ -86,6 +87,7 @@ public sealed class CrashPointTests
         Assert.Equal(1, await host.CountAsync());
     }
 
+    /// <summary>A settlement that fails takes no slot with it. (Wolverine #3767, MassTransit #5668)</summary>
     [Fact]
     public async Task Slots_survive_a_transport_that_fails_to_ack_and_to_release()
     {

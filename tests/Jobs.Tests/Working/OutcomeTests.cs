@@ -131,6 +131,7 @@ public sealed class OutcomeTests
         Assert.Contains("AddTasks", reason, StringComparison.Ordinal);
     }
 
+    /// <summary>Jobs outlive deployments: those of the old name arrive at the new program. (The ungated upgrade that every peer has stories of)</summary>
     [Fact]
     public async Task An_old_name_still_runs()
     {
@@ -141,6 +142,7 @@ public sealed class OutcomeTests
         Assert.Equal(1, task.Runs);
     }
 
+    /// <summary>And those of the old parameters say what does not fit; they are not tried again and again. (The ungated upgrade; River PR #1324)</summary>
     [Theory]
     [InlineData("[[5],{},{}]", "Task 'ok', parameter 'text': expected string, got 5.")]
     [InlineData("[[\"a\",\"b\"],{},{}]", "Task 'ok' takes 1 arguments; it was called with more.")]

@@ -1,0 +1,51 @@
+using Jobs.Brokers;
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+
+namespace Jobs.BrokerTests.Consuming;
+
+/// <summary>Worker processes that die as by the kernel's hand: out of memory, a crash in native code, an orchestrator that has lost its patience.</summary>
+public sealed class WorkerKillTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
+
+    readonly Bench bench = new(brokers.Broker);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    /// <summary>The broker counts a delivery for each of the 200 messages that lay in the dead process, and cannot know which of them it was. (Wolverine #4162)</summary>
+    [Fact]
+    public async Task A_process_killed_by_SIGKILL_with_a_prefetch_of_200_again_and_again_loses_no_job_and_makes_no_innocent_a_dead_letter()
+    {
+        const int Innocents = 300, MaxDeliveries = 5, KilledBySigkill = 137;
+        var ids = Enumerable.Range(0, Innocents).Select(i => $"innocent-{i:000}").ToArray();
+        await Bench.Jobs(bench.Host()).EnqueueManyAsync(
+            ids.Select(id => ProbeTask.Job() with { Id = id }).Prepend(ProbeTask.Job("hang") with { Id = "poison" }), TestContext.Current.CancellationToken);
+        var ended = new HashSet<string>();
+        var kills = 0;
+
+        // Each process is killed when the poison runs in it; until then, once the poison is set apart, others run and end.
+        while (await bench.CountAsync(bench.DeadQueue) < 1)
+        {
+            Assert.True(kills < 3 * MaxDeliveries, $"{kills} processes were killed and the poison is not dead");
+            await using var worker = WorkerProcess.Start(bench, concurrency: 1, prefetch: 200, MaxDeliveries);
+            await Eventually.BecomesAsync(
+                async () => worker.Begun.Contains("poison") || await bench.CountAsync(bench.DeadQueue) >= 1, Soon, "the poison to run or to be dead");
+            if (kills == 0)
+            {
+                await bench.HoldsAsync(bench.Queue, Innocents + 1 - 200);
+            }
+
+            Assert.Equal(KilledBySigkill, await worker.KillAsync());
+            kills++;
+            ended.UnionWith(worker.Ended);
+        }
+
+        await using var last = WorkerProcess.Start(bench, concurrency: 1, prefetch: 200, MaxDeliveries);
+        await Eventually.BecomesAsync(() => ended.Union(last.Ended).Intersect(ids).Count() == Innocents, Soon, "every innocent to have run to its end");
+        var letters = await bench.DrainAsync(bench.DeadQueue);
+        Assert.Equal(["poison"], letters.Select(letter => letter.BasicProperties.CorrelationId).Distinct());
+        Assert.Contains("MaxDeliveries", Bench.Header(letters[0], "x-jobs-dead-reason"), StringComparison.Ordinal);
+        Assert.InRange(kills, MaxDeliveries, MaxDeliveries + 3);
+    }
+}

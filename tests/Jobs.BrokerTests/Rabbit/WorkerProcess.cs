@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.BrokerTests.Rabbit;
+
+/// <summary>
+/// A worker in a process of its own, for what only the death of a process shows: SIGKILL runs no line of ours, and the broker learns of it from the socket alone.
+/// Its jobs are <see cref="ProbeTask"/>'s. One of the text <c>hang</c> never ends.
+/// </summary>
+sealed class WorkerProcess : IAsyncDisposable
+{
+    public const string Verb = "worker";
+
+    readonly Process process;
+
+    WorkerProcess(Process process) => this.process = process;
+
+    /// <summary>Ids of jobs that have begun, and of those that have come to their end, in order.</summary>
+    public ConcurrentQueue<string> Begun { get; } = new();
+
+    /// <inheritdoc cref="Begun"/>
+    public ConcurrentQueue<string> Ended { get; } = new();
+
+    public static WorkerProcess Start(Bench bench, int concurrency, int prefetch, int maxDeliveries)
+    {
+        string[] numbers = [.. new[] { concurrency, prefetch, maxDeliveries }.Select(n => n.ToString(CultureInfo.InvariantCulture))];
+        string[] arguments = [typeof(WorkerProcess).Assembly.Location, Verb, bench.Broker.AmqpUri.ToString(), bench.Prefix, bench.Queue, bench.DeadQueue, .. numbers];
+        var process = Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        var worker = new WorkerProcess(process);
+        process.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data?.Split(' ', 2) is [var what, var id])
+            {
+                (what == "begin" ? worker.Begun : worker.Ended).Enqueue(id);
+            }
+        };
+        process.BeginOutputReadLine();
+        return worker;
+    }
+
+    public bool HasExited => process.HasExited;
+
+    /// <summary>SIGKILL.</summary>
+    /// <returns>The exit code, when all that it had written is read.</returns>
+    public async Task<int> KillAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync(CancellationToken.None);
+        return process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        process.Dispose();
+    }
+
+    /// <summary>What runs in that process.</summary>
+    public static async Task<int> RunAsync(string[] options)
+    {
+        var numbers = options[4..].Select(o => int.Parse(o, CultureInfo.InvariantCulture)).ToArray();
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Logging.SetMinimumLevel(LogLevel.None);
+        builder.Services.AddJobs(jobs => jobs
+            .UseRabbitMq(options[0], rabbit => rabbit.Prefix = options[1])
+            .Configure(all => (all.DefaultQueue, all.DeadLetterQueue) = (options[2], options[3]))
+            .AddTask(new ProbeTask(RunOneAsync))
+            .AddWorker(worker => (worker.Concurrency, worker.Prefetch, worker.MaxDeliveries) = (numbers[0], numbers[1], numbers[2])));
+        using var host = builder.Build();
+        await host.StartAsync();
+        await Console.In.ReadToEndAsync(); // ends when whoever started this process is gone
+        return 0;
+
+        static async ValueTask RunOneAsync(JobContext context, string text)
+        {
+            Say("begin", context.Id);
+            if (text == "hang")
+            {
+                await Task.Delay(Timeout.Infinite, CancellationToken.None);
+            }
+
+            Say("end", context.Id);
+        }
+
+        static void Say(string what, string id)
+        {
+            Console.Out.WriteLine($"{what} {id}");
+            Console.Out.Flush();
+        }
+    }
+}
