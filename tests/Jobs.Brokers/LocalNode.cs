@@ -99,8 +99,11 @@ public sealed class LocalNode : IAsyncDisposable
     }
 
     /// <summary>Runs <c>rabbitmqctl</c> against this node and returns its output.</summary>
-    public Task<string> ControlAsync(params string[] arguments) => Command.RunAsync(
-        LocalInstallation.PathOf("rabbitmqctl"), ["--quiet", .. arguments], environment, ControlTimeout);
+    public Task<string> ControlAsync(params string[] arguments) => ToolAsync("rabbitmqctl", arguments);
+
+    /// <summary>Runs another of RabbitMQ's tools against this node, for example <c>rabbitmq-queues</c>, and returns its output.</summary>
+    public Task<string> ToolAsync(string tool, params string[] arguments) => Command.RunAsync(
+        LocalInstallation.PathOf(tool), ["--quiet", .. arguments], environment, ControlTimeout);
 
     public async ValueTask DisposeAsync()
     {
