@@ -16,9 +16,11 @@ log() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 results=$(mktemp -d)
 mkdir "$results/tmp"
 export JOBS_TEST_RUN="${results##*.}-$$"
+compose_project="jobs-test-$(printf %s "$JOBS_TEST_RUN" | tr '[:upper:]' '[:lower:]')"
 cleanup() {
   # Only containers that bear the label of this run: what a test host that was killed could not remove itself.
   if command -v docker >/dev/null; then
+    docker compose --project-name "$compose_project" down --volumes --timeout 0 >/dev/null 2>&1 || true
     docker ps -aq --filter "label=jobs.test.run=$JOBS_TEST_RUN" 2>/dev/null | xargs -r docker rm -fv >/dev/null 2>&1 || true
   fi
   rm -rf "$results"
@@ -53,14 +55,17 @@ install_packages() {
 
 has_processes() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null; }
 
-has_docker() {
-  local image=rabbitmq:4-management
-  timeout 5 docker info >/dev/null 2>&1 || return 1
-  docker image inspect "$image" >/dev/null 2>&1 || timeout 180 docker pull -q "$image" >/dev/null 2>&1 || {
-    log "Docker answers but has no image $image and cannot pull it"
+has_image() {
+  docker image inspect "$1" >/dev/null 2>&1 || timeout 180 docker pull -q "$1" >/dev/null 2>&1 || {
+    log "Docker answers but has no image $1 and cannot pull it"
     return 1
   }
 }
+
+has_docker() { timeout 5 docker info >/dev/null 2>&1 && has_image rabbitmq:4-management; }
+
+# What docker-compose.yml needs beyond that.
+has_compose() { docker compose version >/dev/null 2>&1 && has_image haproxy:3.0; }
 
 # --- What there is, and what is missing ---------------------------------------------------------
 
@@ -158,8 +163,11 @@ for project in tests/*Tests/*Tests.csproj; do
       docker | processes) export JOBS_TEST_BROKER_KIND=$kind ;;
       *) unset JOBS_TEST_BROKER_KIND ;;
     esac
+    kind_filter="${filter:+($filter)}"
     # Tests with a cluster of their own do not use the shared broker: once is enough.
-    if [ "$first" = 1 ]; then kind_filter=$filter; else kind_filter="${filter:+($filter)&}Needs!=cluster"; fi
+    if [ "$first" = 0 ]; then kind_filter="${kind_filter:+$kind_filter&}Needs!=cluster"; fi
+    # Those of docker-compose.yml run where Docker is what is tested on.
+    if [ "$kind" != docker ] || ! has_compose; then kind_filter="${kind_filter:+$kind_filter&}Needs!=docker"; fi
     run_project "$project" "$name-$kind" "$kind_filter"
     first=0
   done

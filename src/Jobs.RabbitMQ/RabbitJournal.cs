@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Jobs.Diagnostics;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.Logging;
@@ -25,10 +26,10 @@ sealed class RabbitJournal : JobJournal
     readonly Lock gate = new();
     bool consuming;
 
-    public RabbitJournal(string queue, RabbitMqTransport transport, RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger)
+    public RabbitJournal(string queue, RabbitMqTransport transport, RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger, Telemetry telemetry)
     {
         (this.queue, this.transport, this.options, this.topology, this.time) = (queue, transport, options, topology, time);
-        connection = new("beat", options, address, time, logger, SessionAsync);
+        connection = new("beat", options, address, time, logger, telemetry, SessionAsync);
     }
 
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>

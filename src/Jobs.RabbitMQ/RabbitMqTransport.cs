@@ -92,7 +92,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     public override JobJournal OpenJournal(string name) =>
-        new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger);
+        new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger, telemetry);
 
     /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
     public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)

@@ -25,10 +25,11 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>One per node, in the order of <see cref="Nodes"/>.</summary>
     public IReadOnlyList<Uri> AmqpUris => [.. Nodes.Select(node => node.AmqpUri)];
 
-    /// <summary>Returns when all nodes serve clients and see each other.</summary>
+    /// <summary>Returns when all nodes that are to run serve clients, and see each other when they are all.</summary>
     /// <param name="size">How many nodes.</param>
     /// <param name="settings">Further lines of <c>rabbitmq.conf</c>, the same for every node.</param>
-    public static async Task<LocalCluster> StartAsync(int size = 3, string settings = "")
+    /// <param name="running">How many of them to start now, or 0 for all. Each of the others joins when it is started for the first time.</param>
+    public static async Task<LocalCluster> StartAsync(int size = 3, string settings = "", int running = 0)
     {
         // A blank node joins the first one while it boots: the same as stop_app, join_cluster, start_app without the restarts.
         // All know the first one only; it would wait 5 s for any other that it knew.
@@ -41,8 +42,9 @@ public sealed class LocalCluster : IAsyncDisposable
         {
             // The first alone, so that there is exactly one cluster to join.
             await cluster.StartAsync(0);
-            await Task.WhenAll(Enumerable.Range(1, size - 1).Select(cluster.StartAsync));
-            await cluster.AllRunAsync();
+            await Task.WhenAll(Enumerable.Range(1, (running == 0 ? size : running) - 1).Select(cluster.StartAsync));
+            if (running == 0)
+                await cluster.AllRunAsync();
             return cluster;
         }
         catch
