@@ -15,7 +15,7 @@ sealed class Checker
 
     readonly CheckResult result;
     readonly Dictionary<ushort, JobStates> jobs = [];
-    readonly HashSet<JobKey> duplicatedNow = [];
+    readonly HashSet<(FaultEffect, JobKey)> duplicated = [];
     readonly Timeline confirms;
     readonly Timeline runs;
     readonly DuplicateBound bound;
@@ -23,6 +23,7 @@ sealed class Checker
     readonly long end;
     readonly int run;
     int current = -1;
+    int lastResent = -1;
 
     Checker(int run, long start, long end, IReadOnlyList<FaultWindow> faults, DuplicateBound bound)
     {
@@ -57,12 +58,11 @@ sealed class Checker
         while (current + 1 < result.Effects.Count && result.Effects[current + 1].Fault.Begin <= record.Time)
         {
             current++;
-            duplicatedNow.Clear();
         }
 
         switch (record.Said)
         {
-            case Said.Republished: result.Republished += record.Key.Number; Add(effect => effect.Republished += record.Key.Number); return;
+            case Said.Republished: lastResent = Hundredths(record.Time); result.Republished += record.Key.Number; Add(effect => effect.Republished += record.Key.Number); return;
             case Said.Subscribed: Add(effect => effect.Resubscribed++); return;
             case Said.WorkingSet or Said.Heap: result.Memory.Add(record); return;
             case Said.Boot or Said.Ready or Said.Stopped or Said.ConsumerLost or Said.QueueGone: return;
@@ -79,11 +79,11 @@ sealed class Checker
         switch (record.Said)
         {
             case Said.Attempted:
-                states.Set(number, JobStates.State.Attempted);
+                states.Attempt(number, Hundredths(record.Time));
                 result.Attempted++;
                 break;
             case Said.Confirmed:
-                states.Confirm(number, (int)((record.Time - start) * 100 / Stopwatch.Frequency));
+                states.Confirm(number, Hundredths(record.Time), resent: lastResent >= states.AttemptedAt(number));
                 confirms.Add(record.Time);
                 result.Confirmed++;
                 Add(effect => effect.Confirmed++);
@@ -136,16 +136,26 @@ sealed class Checker
         {
             states.Set(number, JobStates.State.Duplicated);
             result.DuplicateStarts++;
-            if (Effect is { } effect && duplicatedNow.Add(record.Key))
+            if (Cause(states, number) is { } effect)
             {
-                effect.DuplicatedJobs++;
+                effect.DuplicatedJobs += duplicated.Add((effect, record.Key)) ? 1 : 0;
             }
-            else if (Effect is null)
+            else
             {
                 result.DuplicatesWithoutFault++;
             }
         }
     }
+
+    /// <summary>
+    /// The fault that the second start is put down to. The second copy of a publish waits behind all others and may run in the time of another fault, so that what counts
+    /// for it is when its publish was confirmed.
+    /// </summary>
+    FaultEffect? Cause(JobStates states, int number) => states[number].HasFlag(JobStates.State.Resent)
+        ? result.Effects.LastOrDefault(effect => Hundredths(effect.Fault.Begin) <= states.ConfirmedAt(number)) ?? Effect
+        : Effect;
+
+    int Hundredths(long time) => (int)((time - start) * 100 / Stopwatch.Frequency);
 
     void Ghost(LogRecord record)
     {

@@ -1,6 +1,6 @@
 namespace Jobs.Faults.Check;
 
-/// <summary>What is known of every job of one producer: seven bytes each, so that a run of many hours fits into memory.</summary>
+/// <summary>What is known of every job of one producer: eleven bytes each, so that a run of many hours fits into memory.</summary>
 sealed class JobStates
 {
     [Flags]
@@ -13,11 +13,15 @@ sealed class JobStates
         Finished = 16,
         Dead = 32,
         Duplicated = 64,
+
+        /// <summary>Publishes were sent again between its attempt and its confirm; it may be one of them.</summary>
+        Resent = 128,
     }
 
     State[] states = new State[1 << 12];
     sbyte[] firstStarts = new sbyte[1 << 12];
     sbyte[] laterStarts = new sbyte[1 << 12];
+    int[] attemptedAt = new int[1 << 12];
     int[] confirmedAt = new int[1 << 12];
 
     public int Count { get; private set; }
@@ -27,15 +31,24 @@ sealed class JobStates
     /// <summary>Hundredths of a second since the start of the run.</summary>
     public int ConfirmedAt(int number) => confirmedAt[number];
 
+    /// <inheritdoc cref="ConfirmedAt"/>
+    public int AttemptedAt(int number) => attemptedAt[number];
+
     public void Set(int number, State state)
     {
         Grow(number);
         states[number] |= state;
     }
 
-    public void Confirm(int number, int at)
+    public void Attempt(int number, int at)
     {
-        Set(number, State.Confirmed);
+        Set(number, State.Attempted);
+        attemptedAt[number] = at;
+    }
+
+    public void Confirm(int number, int at, bool resent)
+    {
+        Set(number, State.Confirmed | (resent ? State.Resent : 0));
         confirmedAt[number] = at;
     }
 
@@ -62,6 +75,7 @@ sealed class JobStates
             Array.Resize(ref states, size);
             Array.Resize(ref firstStarts, size);
             Array.Resize(ref laterStarts, size);
+            Array.Resize(ref attemptedAt, size);
             Array.Resize(ref confirmedAt, size);
         }
 

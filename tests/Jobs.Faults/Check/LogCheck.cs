@@ -27,6 +27,7 @@ static class LogCheck
         Expect("an unknown one that did not run", records => records.Concat([Record(Said.Attempted, Jobs, 9.8), Record(Said.Unknown, Jobs, 9.9)]), result => Found(result) == (0, 0, 0) && result.Unknown == 1);
         Expect("a dead letter in place of a run", records => records.Where(r => !(r.Said is Said.Started or Said.Finished && r.Key.Number == 10)).Append(Record(Said.DeadLetter, 10, 9.9)), result => Found(result) == (0, 0, 0) && result.Dead == 1);
         Expect("more duplicates than the bound", records => records.SelectMany(r => r.Said == Said.Started && r.Time > 5 * second ? new[] { r, r } : [r]), result => result.OverBound == 1);
+        Expect("a second copy of a publish that was sent again before the fault", records => records.Concat([Record(Said.Republished, 1, 3.0005), Record(Said.Started, 300, 9.9)]), result => result is { Duplicated: 1, DuplicatesWithoutFault: 0 } && result.Effects[0].DuplicatedJobs == 1);
         Expect("a loss of the queue that is purged", records => records.Concat([Victim(Said.Attempted, 4.8), Victim(Said.Confirmed, 4.9)]), result => result is { Lost: 0, LostOnPurpose: 1 });
         Expect("a loss of it after it was back", records => records.Concat([Victim(Said.Attempted, 9.8), Victim(Said.Confirmed, 9.9)]), result => result is { Lost: 1, LostOnPurpose: 0 });
         Expect("a gap of two seconds", records => records.Where(r => r.Time < 6 * second || r.Time > 8 * second), result => result.Effects[0].ConsumeGap is > 1.9 and < 2.1);

@@ -18,36 +18,39 @@ sealed class DrainNodes(bool all, FaultDurations durations) : NodeFault(duration
     {
         var nodes = all ? Shuffled(context) : Shuffled(context)[..1];
         var names = string.Join(", then ", nodes.Select(node => node.Name));
+        var away = new List<SiteNode>();
         return Task.FromResult<Breakage?>(new(
             $"drain and stop of {names}",
             async () =>
             {
-                foreach (var node in nodes[..^1])
+                foreach (var node in nodes)
                 {
-                    await StopAsync(context, node);
+                    await StopAsync(node);
+                    if (node == nodes[^1])
+                        return;
                     await Task.Delay(durations.Hold(context.Random, 1, 5));
-                    await ComeBackAsync(context, node);
+                    await ComeBackAsync(node);
                 }
-
-                await StopAsync(context, nodes[^1]);
             },
             async () =>
             {
-                foreach (var node in nodes)
-                    await ComeBackAsync(context, node);
+                foreach (var node in away.ToArray())
+                    await ComeBackAsync(node);
             },
             $"{nodes[^1]} was started and revived"));
-    }
 
-    static async Task StopAsync(FaultContext context, SiteNode node)
-    {
-        await TryAsync(context, $"drain of {node}", node.DrainAsync);
-        await node.StopAsync();
-    }
+        async Task StopAsync(SiteNode node)
+        {
+            away.Add(node);
+            await TryAsync(context, $"drain of {node}", node.DrainAsync);
+            await node.StopAsync();
+        }
 
-    static async Task ComeBackAsync(FaultContext context, SiteNode node)
-    {
-        await StartAsync(context, node);
-        await TryAsync(context, $"revival of {node}", node.ReviveAsync);
+        async Task ComeBackAsync(SiteNode node)
+        {
+            await StartAsync(context, node);
+            await TryAsync(context, $"revival of {node}", node.ReviveAsync);
+            away.Remove(node);
+        }
     }
 }

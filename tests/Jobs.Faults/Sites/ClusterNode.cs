@@ -103,7 +103,7 @@ abstract class ClusterNode : SiteNode
         else
         {
             diskAlarm = true;
-            await ControlAsync("rabbitmqctl", "set_disk_free_limit", "1000TB");
+            await ControlAsync("rabbitmqctl", "set_disk_free_limit", "100000GB");
         }
     }
 

@@ -39,7 +39,14 @@ abstract class ClusterSite : Site
             foreach (var node in ClusterNodes)
             {
                 await node.ResumeAsync();
-                await JoinAsync(node);
+                try
+                {
+                    await JoinAsync(node);
+                }
+                catch (InvalidOperationException)
+                {
+                    await node.KillAsync(); // no cut outlives its node, which starts below
+                }
             }
 
             await StartLoadBalancerAsync();
