@@ -21,6 +21,8 @@ sealed class PublishSession
     IChannel channel = null!;
     ShutdownEventArgs? closed;
     long blockedSince;
+    long unblocked;
+    long lastAnswer;
     bool over;
 
     PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry)
@@ -100,11 +102,28 @@ sealed class PublishSession
             publish.Fail(overdue(publish));
         }
 
-        // A queue without a leader never confirms: what its callers have given up must not fill the window for all other queues.
-        if (!over && Blocked is null && !HasRoom && window.InOrder().FirstOrDefault() is { Done: true })
+        if (!over && Blocked is null && Stuck(now) is { } reason)
         {
-            incarnation.Abandon("the oldest of a full window was not confirmed in time");
+            incarnation.Abandon(reason);
         }
+    }
+
+    /// <summary>
+    /// Some publishes are never confirmed nor refused: those that were on their way when their queue was deleted (3.10), those of a queue whose leader died before this channel first
+    /// used it (the broker waits for it a minute), those to a peer that is silent. They would fill the window for all other queues. On another connection they go again, with the same ids.
+    /// </summary>
+    string? Stuck(long now)
+    {
+        if (window.InOrder().FirstOrDefault() is not { } oldest)
+        {
+            return null;
+        }
+
+        var waited = time.GetElapsedTime(Math.Max(oldest.SentAt, unblocked), now);
+        var silence = time.GetElapsedTime(Math.Max(Math.Max(oldest.SentAt, unblocked), lastAnswer), now);
+        return waited > options.ConfirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {options.ConfirmTimeout}"
+            : silence > options.ConfirmTimeout / 2 ? $"nothing was confirmed for {options.ConfirmTimeout / 2}"
+            : null;
     }
 
     bool HasRoom => window.HasRoom(line.Suspects > 0 ? 1 : options.PublishWindow);
@@ -177,7 +196,7 @@ sealed class PublishSession
             }
 
             window.Take(tag, multiple, confirmed);
-            var now = time.GetTimestamp();
+            var now = lastAnswer = time.GetTimestamp();
             foreach (var publish in confirmed)
             {
                 var latency = time.GetElapsedTime(publish.SentAt, now);
@@ -234,6 +253,7 @@ sealed class PublishSession
             }
 
             window.Take(tag, multiple, confirmed);
+            lastAnswer = time.GetTimestamp();
             foreach (var publish in confirmed)
             {
                 line.PutAside(publish);

@@ -36,6 +36,12 @@ public sealed class RabbitMqOptions
     /// <summary>How long one attempt to connect may take, handshake included. Defaults to 10 seconds.</summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long a published message may go unconfirmed – half of it, when nothing else is confirmed either – before its connection is given up and it is sent again on another one. Not counted while the
+    /// broker blocks. The broker itself repeats some steps after 10 seconds, so much less makes duplicates. Defaults to 30 seconds.
+    /// </summary>
+    public TimeSpan ConfirmTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How often each consumer is checked for existence and progress. Defaults to 30 seconds.</summary>
     public TimeSpan WatchdogInterval { get; set; } = TimeSpan.FromSeconds(30);
 

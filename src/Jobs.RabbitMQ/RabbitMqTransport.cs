@@ -62,9 +62,9 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             yield return $"Jobs:RabbitMq:Heartbeat {options.Heartbeat}: must be 1 second to 5 minutes; without one a silent peer is never noticed.";
         }
 
-        if (options.ConnectTimeout <= TimeSpan.Zero || options.WatchdogInterval <= TimeSpan.Zero)
+        if (options.ConnectTimeout <= TimeSpan.Zero || options.WatchdogInterval <= TimeSpan.Zero || options.ConfirmTimeout <= TimeSpan.Zero)
         {
-            yield return $"Jobs:RabbitMq:ConnectTimeout {options.ConnectTimeout} and WatchdogInterval {options.WatchdogInterval}: must be positive.";
+            yield return $"Jobs:RabbitMq:ConnectTimeout {options.ConnectTimeout}, WatchdogInterval {options.WatchdogInterval} and ConfirmTimeout {options.ConfirmTimeout}: must be positive.";
         }
     }
 
