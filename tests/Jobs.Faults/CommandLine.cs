@@ -10,6 +10,7 @@ sealed record CommandLine
 
           run        jobs under load while things break; then every job is accounted for
           controls   what must lose jobs, to prove that the check would see it
+          beats      three beats whose leader dies again and again; then every slot is accounted for
           selfcheck  the check itself, on made-up logs; no broker, some seconds
           site-check each fault once, without load: proves the cluster and the faults; site-check docker|processes|URI [seed] [full] [fault…]
           list       the faults, and what they do
@@ -25,6 +26,7 @@ sealed record CommandLine
           --producers N            publisher connections, each with a window of 512 unconfirmed messages; defaults to 5
           --workers N              worker processes; defaults to 3
           --enqueue-timeout S      seconds that a call may take; defaults to 90
+          --deaths N               of leading beats; defaults to 500
           --record FILE            appends the result to a Markdown file
           --logs FOLDER            keeps the logs there; otherwise they are kept when the run fails
 
@@ -51,6 +53,9 @@ sealed record CommandLine
     public int Workers { get; private init; } = 3;
 
     public TimeSpan EnqueueTimeout { get; private init; } = TimeSpan.FromSeconds(90);
+
+    /// <summary>Of leading beats.</summary>
+    public int Deaths { get; private init; } = 500;
 
     public string? Record { get; private init; }
 
@@ -79,6 +84,7 @@ sealed record CommandLine
                 "--producers" => line with { Producers = (int)Number(1, 100) },
                 "--workers" => line with { Workers = (int)Number(1, 100) },
                 "--enqueue-timeout" => line with { EnqueueTimeout = TimeSpan.FromSeconds(Number(1, 3600)) },
+                "--deaths" => line with { Deaths = (int)Number(1, 100_000) },
                 "--record" => line with { Record = Value() },
                 "--logs" => line with { Logs = Value() },
                 _ => throw new ArgumentException($"There is no option {option}; --help lists them."),

@@ -1,4 +1,5 @@
 using Jobs.Faults;
+using Jobs.Faults.Beats;
 using Jobs.Faults.Check;
 using Jobs.Faults.Control;
 using Jobs.Faults.Faults;
@@ -8,6 +9,12 @@ using Jobs.Faults.Sites;
 if (args is [WorkerProgram.Command, var uri, var name])
 {
     await WorkerProgram.RunAsync(uri, name);
+    return 0;
+}
+
+if (args is [BeatProgram.Command, var broker, var schedules])
+{
+    await BeatProgram.RunAsync(broker, int.Parse(schedules, System.Globalization.CultureInfo.InvariantCulture));
     return 0;
 }
 
@@ -25,6 +32,8 @@ try
             return await FaultRun.RunAsync(line) ? 0 : 1;
         case "controls":
             return await Controls.RunAsync(line) ? 0 : 1;
+        case "beats":
+            return await BeatProof.RunAsync(line) ? 0 : 1;
         case "selfcheck":
             return LogCheck.Passes(Console.WriteLine) ? 0 : 1;
         case "list":
