@@ -48,7 +48,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     {
         (this.subscription, this.incarnation, this.channel, this.queue, this.isQuarantine) = (subscription, incarnation, channel, queue, isQuarantine);
         consumedQueue = isQuarantine ? subscription.Names.Quarantine(queue) : queue;
-        suspectAfter = Math.Min(3, subscription.MaxDeliveries - 1);
+        suspectAfter = Math.Min(5, subscription.MaxDeliveries - 1); // not fewer: resets of connections alone return what is prefetched, too
         ackBatch = Math.Max(1, prefetch / 8);
         logger = subscription.Logger;
         window = new(prefetch);

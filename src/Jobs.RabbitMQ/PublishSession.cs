@@ -301,6 +301,7 @@ sealed class PublishSession
             }
             else
             {
+                unblocked = time.GetTimestamp();
                 Log.Unblocked(logger, line.Count);
                 line.Wake();
             }
