@@ -63,9 +63,7 @@ static class BeatProgram
             {
                 case Leads: Say("LEADS"); break;
                 case LeadsNoMore: Say("LOST"); break;
-                case Connected when formatter(state, exception) is var line && line.EndsWith("to beat", StringComparison.Ordinal):
-                    Say($"PORT {line.Split(':')[1].Split(' ')[0]}");
-                    break;
+                case Connected when Value(state, "Purpose") is "beat": Say($"PORT {Value(state, "Port")}"); break;
                 default:
                     if (logLevel >= LogLevel.Warning)
                     {
@@ -75,6 +73,9 @@ static class BeatProgram
                     break;
             }
         }
+
+        static object? Value(object? state, string name) =>
+            state is IReadOnlyList<KeyValuePair<string, object?>> values ? values.FirstOrDefault(value => value.Key == name).Value : null;
 
         public void Dispose()
         {
