@@ -77,7 +77,7 @@ static class FaultRun
         summary.End = Stopwatch.GetTimestamp();
         await load.StopAsync();
         folder.Say($"all calls have ended; {load.Hung.Count} hang");
-        summary.Left = await Drain.EmptyAsync(site, load.Progress, line.Quick ? quickReserve : TimeSpan.FromMinutes(5));
+        summary.Left = await Drain.EmptyAsync(site, load.Progress, TimeSpan.FromMinutes(6));
         folder.Say(summary.Left ?? "all queues are empty, as every node says");
 
         // What a worker had in its hands and forgot would go back to its queue now.

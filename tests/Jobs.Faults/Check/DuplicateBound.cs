@@ -10,7 +10,7 @@ sealed record DuplicateBound(int Consumers, int Prefetch, int DelayLevels)
     const int DeadLetterWindow = 32;
 
     public const string Definition =
-        "unacknowledged + unconfirmed. Unacknowledged: every consumer that was started anew in the time of the fault (log line 440) stands for one that was lost with at most its prefetch, " +
+        "unacknowledged + unconfirmed. Unacknowledged: every consumer that was started anew in the time of the fault (log lines 440 and 446) stands for one that was lost with at most its prefetch, " +
         "one more for its quarantine; at least all consumers once, because a queue may take back what a node in doubt has in hand without a word to its consumer. Unconfirmed: what the log lines 422 count. " +
         "Plus 32 for each delay queue in use, which the broker moves at least once.";
 

@@ -22,7 +22,7 @@ static class Drain
         var begun = Stopwatch.GetTimestamp();
         while (true)
         {
-            var left = await LeftAsync(site, LoadQueues.ToDrain);
+            var left = await LeftAsync(site, LoadQueues.ToDrain) ?? await HiddenAsync(site);
             var idle = Stopwatch.GetElapsedTime(progress.LastActivity);
             if (left is null && idle > quiet)
             {
@@ -37,6 +37,8 @@ static class Drain
             await Task.Delay(TimeSpan.FromSeconds(1));
         }
     }
+
+    static Task<string?> HiddenAsync(Site site) => site.Management?.LeftAsync([.. LoadQueues.ToDrain]) ?? Task.FromResult<string?>(null);
 
     /// <summary>What is ready in these queues as each node sees them, or <see langword="null"/> when nothing is.</summary>
     public static async Task<string?> LeftAsync(Site site, IReadOnlyList<string> queues)

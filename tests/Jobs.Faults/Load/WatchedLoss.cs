@@ -37,7 +37,7 @@ sealed class WatchedLoss(Fault loss, LoadInFlight? load) : Fault
         if (loss.Name == "queue-delete")
         {
             await SaidAsync(Said.ConsumerLost, "the workers to say that their consumer is lost (441)");
-            await SaidAsync(Said.Subscribed, "the workers to consume it again (440)");
+            await SaidAsync(Said.Subscribed, "the workers to consume it again (446)");
         }
 
         // Its producer goes on all the time, so the count grows when service is back.

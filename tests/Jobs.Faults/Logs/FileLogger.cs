@@ -11,6 +11,7 @@ sealed class FileLogger(string path, RecordFile records) : ILoggerProvider, ILog
     const int QueueGone = 423;
     const int Republishing = 422;
     const int Consuming = 440;
+    const int ConsumingAgain = 446;
     const int ConsumerLost = 441;
 
     readonly Lock gate = new();
@@ -34,7 +35,7 @@ sealed class FileLogger(string path, RecordFile records) : ILoggerProvider, ILog
         switch (eventId.Id)
         {
             case Republishing: records.Write(Said.Republished, Value<int>(state, "Count")); break;
-            case Consuming: records.Write(Said.Subscribed, Value<int>(state, "Prefetch"), Queue(state)); break;
+            case Consuming or ConsumingAgain: records.Write(Said.Subscribed, Value<int>(state, "Prefetch"), Queue(state)); break;
             case ConsumerLost: records.Write(Said.ConsumerLost, queue: Queue(state)); break;
             case QueueGone: records.Write(Said.QueueGone, queue: Queue(state)); break;
         }

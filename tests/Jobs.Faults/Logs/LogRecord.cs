@@ -41,7 +41,7 @@ enum Said : byte
     /// <summary>A worker process ends as it should.</summary>
     Stopped,
 
-    /// <summary>Jobs logged 440 for a queue of <see cref="Load.LoadQueues"/>, whose index is the producer.</summary>
+    /// <summary>Jobs logged 440 or 446 for a queue of <see cref="Load.LoadQueues"/>, whose index is the producer.</summary>
     Subscribed,
 
     /// <summary>Jobs logged 441, as above.</summary>
