@@ -16,6 +16,7 @@ public sealed class LeadershipTests
 
     public LeadershipTests() => transport = new(clock);
 
+    /// <summary>Origin: TickerQ #900, #776.</summary>
     [Fact]
     public async Task A_beat_that_stands_by_fires_nothing_until_the_leader_ends()
     {
@@ -118,8 +119,9 @@ public sealed class LeadershipTests
         Assert.Equal(1, leader.Log.Count(307));
     }
 
+    /// <summary>What has been cleaned up is not forgotten. Origin: GoodJob #731, #767.</summary>
     [Fact]
-    public async Task A_journal_stays_short_however_often_schedules_fire()
+    public async Task A_journal_stays_short_however_often_schedules_fire_and_forgets_no_slot()
     {
         await using var beat = await StartAsync(Every("a", minute), Every("b", minute));
 
@@ -128,8 +130,14 @@ public sealed class LeadershipTests
         Assert.Equal(600, beat.Fired.Count);
         await using var journal = transport.OpenJournal("beat");
         await beat.StopAsync();
-        await using var reader = await journal.LeadAsync(TestContext.Current.CancellationToken);
-        Assert.InRange(reader.Backlog.Count, 1, 130);
+        await using (var reader = await journal.LeadAsync(TestContext.Current.CancellationToken))
+        {
+            Assert.InRange(reader.Backlog.Count, 1, 130);
+        }
+
+        await using var next = await StartAsync(Every("a", minute, MisfirePolicy.All), Every("b", minute, MisfirePolicy.All));
+        await next.JumpAsync(minute);
+        Assert.Equal(["a@20260301T170100Z", "b@20260301T170100Z"], next.Fired.Order());
     }
 
     Task<RunningBeat> StartAsync(params Schedule[] schedules) => RunningBeat.StartAsync(clock, transport, schedules);

@@ -1,0 +1,124 @@
+using System.Collections.Concurrent;
+using Jobs.Brokers;
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Jobs.BrokerTests.Beat;
+
+/// <summary>Beats that agree by a journal on a real broker. A run of many deaths is the command <c>beats</c> of tests/Jobs.Faults.</summary>
+public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    const int Leads = 306, LeadsNoMore = 307, Connected = 400;
+    static readonly TimeSpan soon = TimeSpan.FromSeconds(40);
+    static readonly TimeSpan second = TimeSpan.FromSeconds(1);
+
+    readonly Bench bench = new(brokers.Broker);
+    readonly ConcurrentDictionary<string, int> ran = new(StringComparer.Ordinal);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    [Fact]
+    public async Task The_next_beat_goes_on_where_a_lost_leader_ended()
+    {
+        var proxy = bench.Proxy();
+        var first = Beat(proxy.Through(brokers.Broker.AmqpUri).ToString());
+        await bench.StartedAsync(first);
+        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1, soon, "the first beat to lead");
+        await bench.StartedAsync(Worker());
+        await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
+        await Eventually.BecomesAsync(() => bench.Logged(Connected, "to beat") == 2 && Slots("tick").Count >= 2, soon, "the other to stand by");
+        Assert.Equal(1, bench.Logged(Leads));
+
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2 && bench.Logged(LeadsNoMore) == 1, soon, "the other to lead");
+        var taken = DateTimeOffset.UtcNow;
+        await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } slots && slots.Max > taken, soon, "slots to go on");
+
+        AssertWithoutGap(Slots("tick"));
+    }
+
+    [Fact]
+    public async Task A_leader_that_stops_hands_over_and_no_slot_runs_twice()
+    {
+        var first = Beat(brokers.Broker.AmqpUri.ToString());
+        await bench.StartedAsync(first);
+        await bench.StartedAsync(Worker());
+        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1 && Slots("tick").Count >= 1, soon, "the first beat to fire");
+        await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
+        await Eventually.BecomesAsync(() => bench.Logged(Connected, "to beat") == 2, soon, "the other to stand by");
+
+        await first.StopAsync(TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2, soon, "the other to lead");
+        var taken = DateTimeOffset.UtcNow;
+        await Eventually.BecomesAsync(() => Slots("tick").Max > taken + second, soon, "slots to go on");
+
+        AssertWithoutGap(Slots("tick"));
+        Assert.All(ran, slot => Assert.Equal(1, slot.Value));
+        Assert.Equal(0, bench.Logged(LeadsNoMore));
+    }
+
+    [Fact]
+    public async Task A_schedule_set_by_another_process_fires_and_survives_all_beats()
+    {
+        var web = bench.Host();
+        var schedules = web.Services.GetRequiredService<JobSchedules>();
+        await schedules.SetAsync("live", second, ProbeTask.Job(), MisfirePolicy.All, TestContext.Current.CancellationToken); // no beat is there yet
+        await bench.StartedAsync(Worker());
+        var first = Beat(brokers.Broker.AmqpUri.ToString());
+        await bench.StartedAsync(first);
+        await Eventually.BecomesAsync(() => Slots("live").Count >= 2, soon, "it to fire");
+        await schedules.PauseAsync("tick", TestContext.Current.CancellationToken);
+        await first.StopAsync(TestContext.Current.CancellationToken);
+        var paused = DateTimeOffset.UtcNow;
+
+        await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
+        await Eventually.BecomesAsync(() => Slots("live").Max > paused + 2 * second, soon, "it to fire under the next beat");
+        AssertWithoutGap(Slots("live"));
+        Assert.True(Slots("tick").Count == 0 || Slots("tick").Max <= paused, "the pause survives");
+
+        await schedules.RemoveAsync("live", TestContext.Current.CancellationToken);
+        await schedules.RemoveAsync("tick", TestContext.Current.CancellationToken);
+        var removed = DateTimeOffset.UtcNow;
+        await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } ticks && ticks.Max > removed + 2 * second, soon, "the schedule of code to fire again");
+        Assert.True(Slots("live").Max <= removed + second, "what was removed fires no more");
+    }
+
+    [Fact]
+    public async Task A_journal_that_was_deleted_is_made_again_and_the_beat_that_led_goes_on()
+    {
+        await bench.StartedAsync(Worker());
+        await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
+        await Eventually.BecomesAsync(() => Slots("tick").Count >= 1, soon, "it to fire");
+
+        (await brokers.Broker.Management.DeleteAsync($"api/queues/%2F/{bench.Prefix}.journal.beat", TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
+        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2 && bench.Logged(LeadsNoMore) == 1, soon, "it to lead again");
+        var again = DateTimeOffset.UtcNow;
+        await Eventually.BecomesAsync(() => Slots("tick").Max > again, soon, "slots to go on");
+
+        AssertWithoutGap(Slots("tick"));
+    }
+
+    IHost Beat(string uri) => bench.Host(
+        uri,
+        more: add => add.Schedule("tick", second, ProbeTask.Job() with { Queue = bench.Queue }, MisfirePolicy.All).AddBeat());
+
+    IHost Worker() => bench.Host(task: new ProbeTask((context, _) =>
+    {
+        ran.AddOrUpdate(context.Id, 1, (_, n) => n + 1);
+        return ValueTask.CompletedTask;
+    }));
+
+    SortedSet<DateTimeOffset> Slots(string schedule) => [.. ran.Keys
+        .Select(id => id.Split('@'))
+        .Where(parts => parts[0] == schedule)
+        .Select(parts => DateTimeOffset.ParseExact(parts[1], "yyyyMMdd'T'HHmmss'Z'", null, System.Globalization.DateTimeStyles.AssumeUniversal))];
+
+    static void AssertWithoutGap(SortedSet<DateTimeOffset> slots)
+    {
+        Assert.NotEmpty(slots);
+        Assert.Equal((slots.Max - slots.Min).TotalSeconds + 1, slots.Count);
+    }
+}
