@@ -9,6 +9,8 @@ namespace Jobs.RabbitMQ;
 /// <summary>Publishing on one connection, from its channel to its end. The window is its own: a late confirm of an old connection can settle nothing of a new one.</summary>
 sealed class PublishSession
 {
+    static readonly TimeSpan aMoment = TimeSpan.FromSeconds(2);
+
     readonly Incarnation incarnation;
     readonly PublishLine line;
     readonly Topology topology;
@@ -23,6 +25,10 @@ sealed class PublishSession
     long blockedSince;
     long unblocked;
     long lastAnswer;
+    long oldestSince;
+    long swept;
+    bool gaveUp;
+    string? stuckQueue;
     bool over;
 
     PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry)
@@ -102,8 +108,16 @@ sealed class PublishSession
             publish.Fail(overdue(publish));
         }
 
-        if (!over && Blocked is null && Stuck(now) is { } reason)
+        // A sweep that comes late – this process was stopped, or starved – knows nothing: confirms may lie in the socket.
+        var late = time.GetElapsedTime(swept, now) > aMoment;
+        swept = now;
+        if (late)
         {
+            unblocked = now;
+        }
+        else if (!over && Blocked is null && Stuck(now) is { } reason)
+        {
+            gaveUp = true;
             incarnation.Abandon(reason);
         }
     }
@@ -119,10 +133,14 @@ sealed class PublishSession
             return null;
         }
 
-        var waited = time.GetElapsedTime(Math.Max(oldest.SentAt, unblocked), now);
-        var silence = time.GetElapsedTime(Math.Max(Math.Max(oldest.SentAt, unblocked), lastAnswer), now);
+        // Since it is the oldest, not since it was sent: behind a slow broker's long window a publish waits long, and nothing is wrong.
+        var since = Math.Max(Math.Max(oldest.SentAt, oldestSince), unblocked);
+        var waited = time.GetElapsedTime(since, now);
+        var silence = time.GetElapsedTime(Math.Max(since, lastAnswer), now);
+        stuckQueue = oldest.Queue;
         return waited > options.ConfirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {options.ConfirmTimeout}"
             : silence > options.ConfirmTimeout / 2 ? $"nothing was confirmed for {options.ConfirmTimeout / 2}"
+            : !HasRoom && oldest.Done && waited > aMoment ? $"the oldest of a full window, to {oldest.Queue}, was not confirmed in time"
             : null;
     }
 
@@ -195,8 +213,8 @@ sealed class PublishSession
                 return Task.CompletedTask;
             }
 
-            window.Take(tag, multiple, confirmed);
-            var now = lastAnswer = time.GetTimestamp();
+            var now = time.GetTimestamp();
+            Answered(tag, multiple, now);
             foreach (var publish in confirmed)
             {
                 var latency = time.GetElapsedTime(publish.SentAt, now);
@@ -214,6 +232,14 @@ sealed class PublishSession
         }
 
         return Task.CompletedTask;
+    }
+
+    void Answered(ulong tag, bool multiple, long now)
+    {
+        var oldest = window.Oldest;
+        window.Take(tag, multiple, confirmed);
+        lastAnswer = now;
+        oldestSince = window.Oldest == oldest ? oldestSince : now;
     }
 
     void Settle(PendingPublish publish)
@@ -252,8 +278,7 @@ sealed class PublishSession
                 return Task.CompletedTask;
             }
 
-            window.Take(tag, multiple, confirmed);
-            lastAnswer = time.GetTimestamp();
+            Answered(tag, multiple, time.GetTimestamp());
             foreach (var publish in confirmed)
             {
                 line.PutAside(publish);
@@ -335,7 +360,14 @@ sealed class PublishSession
             foreach (var publish in Enumerable.Reverse(unknown))
             {
                 publish.Returned = null;
-                line.PutFirst(publish);
+                if (gaveUp && publish.Queue == stuckQueue)
+                {
+                    line.PutAside(publish); // or it would fill the next window before all others
+                }
+                else
+                {
+                    line.PutFirst(publish);
+                }
             }
 
             if (unknown.Count > 0)

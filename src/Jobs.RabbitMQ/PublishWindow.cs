@@ -9,6 +9,9 @@ sealed class PublishWindow(int size)
 
     public int Count { get; private set; }
 
+    /// <summary>Number of the oldest unconfirmed.</summary>
+    public ulong Oldest => oldest;
+
     /// <summary>Whether another one may be written. Measured from the oldest unconfirmed, so that a slot is never used twice.</summary>
     public bool HasRoom(int limit) => next - oldest < (ulong)Math.Min(limit, slots.Length);
 

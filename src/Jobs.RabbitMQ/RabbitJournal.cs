@@ -14,7 +14,7 @@ namespace Jobs.RabbitMQ;
 /// </remarks>
 sealed class RabbitJournal : JobJournal
 {
-    static readonly TimeSpan tokenTimeout = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
 
     readonly string queue;
     readonly RabbitMqTransport transport;
@@ -69,8 +69,10 @@ sealed class RabbitJournal : JobJournal
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
         await topology.DeclareAsync(incarnation, queue, life.Token).ConfigureAwait(false);
         await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, queue, time, life.Token).ConfigureAwait(false);
+
+        // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.
+        await using var stopped = stop.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
         connection.SessionReady();
-        await AppendAsync(default, tokenTimeout, life.Token).ConfigureAwait(false);
         var watching = WatchAsync(incarnation, reader, life.Token);
         await Task.WhenAny(reader.CaughtUp, reader.Ended).ConfigureAwait(false);
         if (reader.CaughtUp.IsCompletedSuccessfully)
@@ -83,28 +85,49 @@ sealed class RabbitJournal : JobJournal
         await watching.ConfigureAwait(false);
     }
 
-    /// <summary>Messages wait and nobody gets them: the broker believes that this consumer has them, or has lost the active one (#15473).</summary>
+    /// <summary>Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.</summary>
     async Task WatchAsync(Incarnation incarnation, RabbitJournalReader reader, CancellationToken life)
     {
-        var quiet = 0;
+        var (quiet, late, written) = (0, 0, false);
         var received = reader.Received;
         while (!reader.Ended.IsCompleted)
         {
-            await Task.WhenAny(reader.Ended, Task.Delay(options.WatchdogInterval, time, life)).ConfigureAwait(false);
-            if (reader.Ended.IsCompleted || life.IsCancellationRequested)
-            {
-                return;
-            }
-
             try
             {
+                // Something to get, or nobody would learn that it leads. Tried again until it succeeds: while the broker blocks, for example.
+                if (!written)
+                {
+                    await AppendAsync(default, appendTimeout, reader.Lost).ConfigureAwait(false);
+                    written = true;
+                }
+                else if (reader.CaughtUp.IsCompletedSuccessfully)
+                {
+                    // A leader that was deposed hears nothing of it when only the link between two nodes broke: but its own marks do not come back to it.
+                    if (!await reader.SeesItsMarkAsync(options.WatchdogInterval).ConfigureAwait(false))
+                    {
+                        reader.End($"its own mark did not come back within {options.WatchdogInterval}");
+                    }
+                }
+
+                await Task.WhenAny(reader.Ended, Task.Delay(options.WatchdogInterval, time, life)).ConfigureAwait(false);
+                if (reader.Ended.IsCompleted || life.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                // Records wait and nobody gets them: the broker believes that this consumer has them, or has lost the active one (#15473). Or it began to read and does not come to an end.
                 var waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life), life).ConfigureAwait(false);
                 quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
+                late = reader.Received > 0 && !reader.CaughtUp.IsCompleted ? late + 1 : 0;
                 received = reader.Received;
-                if (quiet == 2)
+                if (quiet == 2 || late == 2)
                 {
-                    reader.End($"{waiting} records wait and none was delivered for {options.WatchdogInterval * 2}");
+                    reader.End(quiet == 2 ? $"{waiting} records wait and none was delivered for {options.WatchdogInterval * 2}" : $"it could not read everything within {options.WatchdogInterval * 2}");
                 }
+            }
+            catch (JobPublishException e) when (e.IsTransient)
+            {
+                // The connection to publish has a problem of its own; this one is watched on.
             }
             catch (Exception e)
             {

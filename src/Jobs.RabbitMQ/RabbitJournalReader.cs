@@ -15,14 +15,14 @@ sealed class RabbitJournalReader : JournalReader
     // What is held unacknowledged must be younger than any sane consumer time-out (30 minutes by default), and keeps the queue's log from being truncated.
     static readonly TimeSpan old = TimeSpan.FromMinutes(5);
 
-    // More than a leader ever holds: without room for the mark it would never have read everything.
+    // What comes beyond the room for a mark is read during the term, after the first snapshot has made room.
     const ushort Prefetch = 20_000;
+    const int Room = 64;
 
     readonly RabbitJournal journal;
     readonly Incarnation incarnation;
     readonly IChannel channel;
     readonly TimeProvider time;
-    readonly string mark = Guid.NewGuid().ToString("N");
     readonly Lock gate = new();
     readonly List<ReadOnlyMemory<byte>> backlog = [];
     readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
@@ -30,6 +30,8 @@ sealed class RabbitJournalReader : JournalReader
     readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly ITimer occasion;
+    string mark = "";
+    TaskCompletionSource markSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
     ulong acked;
     ulong read;
     long since;
@@ -90,11 +92,15 @@ sealed class RabbitJournalReader : JournalReader
         return record;
     }
 
-    public override async ValueTask CompactAsync(ReadOnlyMemory<byte> snapshot, CancellationToken cancellationToken)
+    public override async ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken)
     {
         var upTo = read;
         var now = time.GetTimestamp();
-        await journal.AppendAsync(snapshot, appendTimeout, cancellationToken).ConfigureAwait(false);
+        foreach (var part in snapshot)
+        {
+            await journal.AppendAsync(part, appendTimeout, cancellationToken).ConfigureAwait(false);
+        }
+
         // Checkpoint: a crash here leaves the snapshot beside what it says again.
         try
         {
@@ -107,16 +113,30 @@ sealed class RabbitJournalReader : JournalReader
         }
     }
 
+    /// <summary>Publishes a mark of its own.</summary>
+    /// <returns>Whether it was delivered here in time, as everything is to the one that leads.</returns>
+    /// <exception cref="JobPublishException">It could not be published; that says nothing about who leads.</exception>
+    public async Task<bool> SeesItsMarkAsync(TimeSpan within)
+    {
+        var seen = await MarkAsync().ConfigureAwait(false);
+        await Task.WhenAny(seen, Ended, Task.Delay(within, time, CancellationToken.None)).ConfigureAwait(false);
+        return seen.IsCompletedSuccessfully || Ended.IsCompleted;
+    }
+
     void Receive(ulong tag, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         var record = (ReadOnlyMemory<byte>)body.ToArray();
-        var isOurMark = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true
-            && value is byte[] bytes && System.Text.Encoding.ASCII.GetString(bytes) == mark;
+        var markHere = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes ? System.Text.Encoding.ASCII.GetString(bytes) : null;
         lock (gate)
         {
             if (Received++ == 0)
             {
-                _ = MarkAsync();
+                _ = FirstMarkAsync();
+            }
+
+            if (markHere is not null && markHere == mark)
+            {
+                markSeen.TrySetResult();
             }
 
             if (caughtUp.Task.IsCompleted)
@@ -127,26 +147,40 @@ sealed class RabbitJournalReader : JournalReader
 
             backlog.Add(record);
             read = tag;
-        }
-
-        if (isOurMark)
-        {
-            caughtUp.TrySetResult();
+            if (markSeen.Task.IsCompleted || backlog.Count == Prefetch - Room)
+            {
+                caughtUp.TrySetResult();
+            }
         }
     }
 
     // Off the callback: nothing may hold that up, a publish least of all.
-    async Task MarkAsync()
+    async Task FirstMarkAsync()
     {
         try
         {
             await Task.Yield();
-            await journal.AppendAsync(default, new() { [WireHeaders.Mark] = mark }, appendTimeout, Lost).ConfigureAwait(false);
+            await MarkAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {
             End(e.Message);
         }
+    }
+
+    async Task<Task> MarkAsync()
+    {
+        Task seen;
+        string text;
+        lock (gate)
+        {
+            text = mark = Guid.NewGuid().ToString("N");
+            markSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            seen = markSeen.Task;
+        }
+
+        await journal.AppendAsync(default, new() { [WireHeaders.Mark] = text }, appendTimeout, Lost).ConfigureAwait(false);
+        return seen;
     }
 
     /// <summary>The term is over, if there was one.</summary>

@@ -127,7 +127,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         return headers;
     }
 
-    static DateTimeOffset? Eta(Job job, DateTimeOffset now) => job switch
+    internal static DateTimeOffset? Eta(Job job, DateTimeOffset now) => job switch
     {
         { Delay: not null, Eta: not null } => throw new ArgumentException($"Job '{job.Task}' has both Delay ({job.Delay}) and Eta ({job.Eta}); set one.", nameof(job)),
         { Delay: { } delay } => delay < TimeSpan.Zero || delay > MaxDelay
@@ -142,7 +142,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
     /// <summary>2^28 − 1 seconds, what 28 binary levels can hold: eight and a half years.</summary>
     internal static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds((1 << 28) - 1);
 
-    static void Validate(Job job, string id, string queue)
+    internal static void Validate(Job job, string id, string queue)
     {
         if (id.Length == 0 || Encoding.UTF8.GetByteCount(id) > MaxIdBytes)
         {

@@ -10,7 +10,7 @@ namespace Jobs;
 /// leads has read it, usually within milliseconds.
 /// </summary>
 /// <remarks>
-/// Every change has a version, made of the time: of two changes to one schedule the later wins, in whatever order they arrive. A schedule that was set at run time goes before one of the
+/// Every change has a version, made of the time: of two changes to one schedule the later wins, in whatever order they arrive; clocks of the processes that make changes should agree. A schedule that was set at run time goes before one of the
 /// same name from an attribute, from code or from configuration.
 /// </remarks>
 public sealed class JobSchedules : IAsyncDisposable
@@ -62,7 +62,7 @@ public sealed class JobSchedules : IAsyncDisposable
     public Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default) =>
         WriteAsync(name, version => new() { Set = new() { [name] = new(version, null) }, Paused = new() { [name] = new(version, false) } }, cancellationToken);
 
-    /// <summary>Lets the slots of a schedule pass without a job, until <see cref="ResumeAsync"/>; they are not made up for. Works for any schedule, also one of code.</summary>
+    /// <summary>Lets the slots of a schedule pass without a job, until <see cref="ResumeAsync"/>; they are not made up for (when a beat ran meanwhile; otherwise the misfire policy decides). Works for any schedule, also one of code.</summary>
     /// <param name="name">The schedule.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>

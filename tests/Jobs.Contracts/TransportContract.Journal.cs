@@ -45,6 +45,26 @@ public abstract partial class TransportContract
     }
 
     [Fact]
+    public async Task One_that_stands_by_stops_at_once_and_is_not_made_the_leader_afterwards()
+    {
+        var journal = Transport.OpenJournal("j7");
+        await using var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        var other = Transport.OpenJournal("j7");
+        using var stop = new CancellationTokenSource();
+        var standby = other.LeadAsync(stop.Token);
+        await harness.QuietAsync(); // it has begun to stand by
+
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => standby);
+        await other.DisposeAsync().AsTask().Soon();
+
+        await first.DisposeAsync();
+        await using var third = Transport.OpenJournal("j7");
+        await (await third.LeadAsync(TestContext.Current.CancellationToken).Soon()).DisposeAsync();
+        await journal.DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_snapshot_takes_the_place_of_what_was_read_and_of_nothing_else()
     {
         await using var journal = Transport.OpenJournal("j3");
@@ -53,11 +73,11 @@ public abstract partial class TransportContract
         var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
         await AppendAsync(journal, "not read");
 
-        await first.CompactAsync(Encoding.UTF8.GetBytes("one and two"), TestContext.Current.CancellationToken);
+        await first.CompactAsync([Encoding.UTF8.GetBytes("one"), Encoding.UTF8.GetBytes("and two")], TestContext.Current.CancellationToken);
         await first.DisposeAsync();
 
         await using var next = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
-        Assert.Equal(["not read", "one and two"], Texts(next.Backlog).Order());
+        Assert.Equal(["and two", "not read", "one"], Texts(next.Backlog).Order());
     }
 
     [Fact]
@@ -73,7 +93,7 @@ public abstract partial class TransportContract
         }
 
         Assert.True(reader.ShouldCompact);
-        await reader.CompactAsync(Encoding.UTF8.GetBytes("all"), TestContext.Current.CancellationToken);
+        await reader.CompactAsync([Encoding.UTF8.GetBytes("all")], TestContext.Current.CancellationToken);
         Assert.False(reader.ShouldCompact);
     }
 

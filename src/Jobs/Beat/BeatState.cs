@@ -60,12 +60,12 @@ sealed class BeatState
         }
     }
 
-    /// <summary>The schedule that was set at run time under this name, if any.</summary>
+    /// <summary>What was set at run time under this name, if anything was; a removal is one without a value.</summary>
     public Edit<ScheduleText>? SetAtRunTime(string schedule)
     {
         lock (gate)
         {
-            return set.TryGetValue(schedule, out var edit) && edit.Value is not null ? edit : null;
+            return set.TryGetValue(schedule, out var edit) ? edit : null;
         }
     }
 
@@ -77,18 +77,32 @@ sealed class BeatState
         }
     }
 
-    /// <summary>One record that says all of it, but for what is left of schedules that are gone for long.</summary>
-    public BeatRecord Snapshot(Func<string, bool> exists, DateTimeOffset now)
+    /// <summary>Records that say all of it, each well below what a broker takes. What is left of schedules that are gone for long is forgotten, here too.</summary>
+    public IReadOnlyList<BeatRecord> Snapshot(Func<string, bool> exists, DateTimeOffset now)
     {
+        const int NamesInOne = 500;
         lock (gate)
         {
-            return new()
-            {
-                Slots = slots.Where(entry => exists(entry.Key) || now - entry.Value.Slot < kept).ToDictionary(),
-                Set = set.Where(entry => exists(entry.Key) || now - EditClock.Time(entry.Value.Version) < kept).ToDictionary(),
-                Paused = paused.Where(entry => exists(entry.Key) || now - EditClock.Time(entry.Value.Version) < kept).ToDictionary(),
-            };
+            Forget(slots, mark => mark.Slot);
+            Forget(set, edit => EditClock.Time(edit.Version));
+            Forget(paused, edit => EditClock.Time(edit.Version));
+            var names = slots.Keys.Union(set.Keys).Union(paused.Keys, StringComparer.Ordinal).ToList();
+            return [.. names.Chunk(NamesInOne).Select(part => new BeatRecord { Slots = Of(part, slots), Set = Of(part, set), Paused = Of(part, paused) })];
         }
+
+        void Forget<T>(Dictionary<string, T> all, Func<T, DateTimeOffset> time)
+        {
+            foreach (var (name, value) in all)
+            {
+                if (!exists(name) && now - time(value) > kept)
+                {
+                    all.Remove(name);
+                }
+            }
+        }
+
+        static Dictionary<string, T>? Of<T>(string[] names, Dictionary<string, T> all) =>
+            names.Where(all.ContainsKey).ToDictionary(name => name, name => all[name], StringComparer.Ordinal) is { Count: > 0 } some ? some : null;
     }
 }
 

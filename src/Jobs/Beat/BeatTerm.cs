@@ -23,7 +23,13 @@ sealed class BeatTerm(
     // What jobs on their way to the broker get to arrive when this beat stops: what arrives is recorded, and not fired again by the next leader.
     static readonly TimeSpan grace = TimeSpan.FromSeconds(5);
 
+    // After a snapshot that could not be written, and after a loop that failed.
+    static readonly TimeSpan pause = TimeSpan.FromMinutes(1);
+    const int MostUnreadable = 100;
+
     readonly Dictionary<string, (CancellationTokenSource Stop, Task Task)> loops = new(StringComparer.Ordinal);
+    readonly List<ReadOnlyMemory<byte>> unreadable = []; // of a newer version, perhaps: kept for it
+    long? compactionFailed;
 
     /// <summary>Returns when the term is lost or the host stops; throws nothing for either.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -46,8 +52,9 @@ sealed class BeatTerm(
         {
             await ReadAsync(over.Token, giveUp.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (over.IsCancellationRequested)
+        catch (OperationCanceledException) when (reader.Lost.IsCancellationRequested || stopping.IsCancellationRequested)
         {
+            // Asked of the sources, and not of what is linked to them: that hears of it a moment later.
         }
         finally
         {
@@ -60,7 +67,7 @@ sealed class BeatTerm(
     {
         while (true)
         {
-            if (reader.ShouldCompact)
+            if (reader.ShouldCompact && (compactionFailed is not { } failed || time.GetElapsedTime(failed) > pause))
             {
                 await CompactAsync(over).ConfigureAwait(false);
             }
@@ -80,7 +87,12 @@ sealed class BeatTerm(
         }
         catch (JsonException e)
         {
-            Log.RecordUnreadable(logger, e);
+            if (unreadable.Count < MostUnreadable && !unreadable.Any(known => known.Span.SequenceEqual(record.Span)))
+            {
+                Log.RecordUnreadable(logger, e);
+                unreadable.Add(record);
+            }
+
             return new HashSet<string>();
         }
     }
@@ -89,15 +101,23 @@ sealed class BeatTerm(
     {
         try
         {
-            await reader.CompactAsync(state.Snapshot(Exists, time.GetUtcNow()).Write(), over).ConfigureAwait(false);
+            var snapshot = state.Snapshot(Exists, time.GetUtcNow()).Select(record => (ReadOnlyMemory<byte>)record.Write()).Concat(unreadable).DefaultIfEmpty(default);
+            await reader.CompactAsync([.. snapshot], over).ConfigureAwait(false);
+            compactionFailed = null;
         }
-        catch (JobPublishException)
+        catch (JobPublishException e)
         {
-            // The records stay as they are; the next one is the next occasion.
+            // The records stay as they are.
+            if (compactionFailed is null)
+            {
+                Log.SnapshotFailed(logger, e);
+            }
+
+            compactionFailed = time.GetTimestamp();
         }
     }
 
-    bool Exists(string name) => book.Find(name) is not null || state.SetAtRunTime(name) is not null;
+    bool Exists(string name) => book.Find(name) is not null || state.SetAtRunTime(name) is { Value: not null };
 
     /// <summary>Begins, changes or ends the loop of a schedule. The new one waits for the old, which may be in the middle of a slot.</summary>
     void Restart(string name, CancellationToken over, CancellationToken giveUp)
@@ -118,15 +138,27 @@ sealed class BeatTerm(
             running.Stop?.Dispose();
             if (Find(name) is not { } schedule)
             {
+                // Should it come again under this name, its slots count from then on.
+                slots.Dealt(name, new(time.GetUtcNow(), ""));
                 return;
             }
 
-            try
+            while (!stop.IsCancellationRequested)
             {
-                await new ScheduleLoop(schedule, dispatcher, slots, options, time, telemetry, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
-            {
+                try
+                {
+                    await new ScheduleLoop(schedule, dispatcher, slots, options, time, telemetry, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
+                    return;
+                }
+                catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
+                {
+                    return;
+                }
+                catch (Exception e)
+                {
+                    Log.ScheduleFailed(logger, name, e);
+                    await Task.Delay(pause, time, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                }
             }
         }
     }
@@ -136,10 +168,15 @@ sealed class BeatTerm(
     {
         try
         {
-            var schedule = state.SetAtRunTime(name) is { Value: { } text } edit ? text.ToSchedule(name, edit.Version, tasks) : book.Find(name);
+            var schedule = state.SetAtRunTime(name) switch
+            {
+                { Value: { } text } edit => text.ToSchedule(name, edit.Version, tasks),
+                { } removed => book.Find(name) is { } coded ? coded with { Since = EditClock.Time(removed.Version) } : null,
+                null => book.Find(name),
+            };
             return schedule is null ? null : schedule with { IsPaused = state.IsPaused(name) };
         }
-        catch (ArgumentException e)
+        catch (Exception e)
         {
             Log.ScheduleUnusable(logger, name, e);
             return null;

@@ -70,7 +70,8 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
         var since = schedule.Since ?? started;
         var now = time.GetUtcNow();
         since = since < now ? since : now;
-        var begin = last is { } old && old.Slot > since ? old.Slot : since;
+        // One tick more: a mark of the same time would not take the place of the one with the former timing.
+        var begin = last is { } old && old.Slot >= since ? old.Slot.AddTicks(1) : since;
         Dealt(begin);
         return begin;
     }

@@ -40,10 +40,8 @@ sealed record ScheduleText
 
         var task = job.Definition ?? tasks.Find(job.Task);
         var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue; // resolved here: the beat that leads may have other tasks and options
-        if (!QueueName.IsValid(queue))
-        {
-            throw new ArgumentException($"The job of a schedule has the queue '{queue}': {QueueName.Rule}.", nameof(job));
-        }
+        JobDispatcher.Validate(job, job.Task, queue); // what would be refused at every slot is refused now
+        _ = JobDispatcher.Eta(job, DateTimeOffset.UnixEpoch);
 
         return new()
         {

@@ -71,9 +71,15 @@ static partial class Log
     [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which slots it has fired; it tries again. If it died now, the next leader would fire those again with the same ids")]
     public static partial void SlotsNotRecorded(ILogger logger);
 
-    [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read and is dropped; was it written by something else?")]
+    [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read by this version and is kept as it is; was it written by a newer one, or by something else?")]
     public static partial void RecordUnreadable(ILogger logger, Exception exception);
 
     [LoggerMessage(311, LogLevel.Error, "Schedule {Schedule}, set at run time, cannot be used by this beat and does not fire; set it again or remove it")]
     public static partial void ScheduleUnusable(ILogger logger, string schedule, Exception exception);
+
+    [LoggerMessage(312, LogLevel.Warning, "The beats' journal could not be shortened; nothing is lost, and it is tried again")]
+    public static partial void SnapshotFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed and begins again in a minute where it ended")]
+    public static partial void ScheduleFailed(ILogger logger, string schedule, Exception exception);
 }

@@ -64,13 +64,13 @@ sealed class InMemoryJournal : JobJournal
             return record;
         }
 
-        public override ValueTask CompactAsync(ReadOnlyMemory<byte> snapshot, CancellationToken cancellationToken)
+        public override ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken)
         {
             lock (journal.gate)
             {
                 journal.records.RemoveRange(0, read);
-                journal.records.Insert(0, snapshot);
-                read = 1;
+                journal.records.InsertRange(0, snapshot);
+                read = snapshot.Count;
             }
 
             return ValueTask.CompletedTask;

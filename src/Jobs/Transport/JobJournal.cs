@@ -43,8 +43,9 @@ public abstract class JournalReader : IAsyncDisposable
     /// <exception cref="OperationCanceledException">The term is over, or the token fired.</exception>
     public abstract ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken);
 
-    /// <summary>Puts one record in the place of all that have been read so far: first it is added, then they are removed.</summary>
-    public abstract ValueTask CompactAsync(ReadOnlyMemory<byte> snapshot, CancellationToken cancellationToken);
+    /// <summary>Puts these records in the place of all that have been read so far: first these are added, then those are removed.</summary>
+    /// <exception cref="JobPublishException">Some could not be added; nothing was removed.</exception>
+    public abstract ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken);
 
     /// <summary>Ends the term; another process goes on at once.</summary>
     public abstract ValueTask DisposeAsync();

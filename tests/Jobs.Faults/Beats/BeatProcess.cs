@@ -88,6 +88,12 @@ sealed class BeatProcess(int index, LocalCluster cluster, int schedules, string 
         }
     }
 
+    public void Stop()
+    {
+        const int Terminate = 15;
+        Send(Terminate);
+    }
+
     public void Pause()
     {
         const int Stop = 19;

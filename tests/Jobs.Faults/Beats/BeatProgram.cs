@@ -48,7 +48,7 @@ static class BeatProgram
 
     sealed class LeadershipLog : ILoggerProvider, ILogger
     {
-        const int Connected = 400, Leads = 306, LeadsNoMore = 307;
+        const int Connected = 400, ConnectedAgain = 402, Leads = 306, LeadsNoMore = 307;
 
         public ILogger CreateLogger(string categoryName) => this;
 
@@ -63,7 +63,7 @@ static class BeatProgram
             {
                 case Leads: Say("LEADS"); break;
                 case LeadsNoMore: Say("LOST"); break;
-                case Connected when Value(state, "Purpose") is "beat": Say($"PORT {Value(state, "Port")}"); break;
+                case Connected or ConnectedAgain when Value(state, "Purpose") is "beat": Say($"PORT {Value(state, "Port")}"); break;
                 default:
                     if (logLevel >= LogLevel.Warning)
                     {

@@ -88,13 +88,14 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
         await Task.Delay(TimeSpan.FromSeconds(random.NextDouble()), TimeProvider.System); // any moment between two slots
         BeatProcess leader = null!;
         await UntilAsync(() => Leader() is { } found && beats.Count(beat => beat.IsUp) > 1 && (leader = found) is not null, "a leader, and one to follow it");
-        var kind = random.Next(100) switch { < 60 => "kill -9", < 84 => "cut connection", < 96 => "SIGSTOP past the heartbeat", _ => "broker node killed" };
+        var kind = random.Next(100) switch { < 55 => "kill -9", < 75 => "cut connection", < 84 => "SIGTERM", < 96 => "SIGSTOP past the heartbeat", _ => "broker node killed" };
         var node = leader.Node;
         var at = DateTime.UtcNow;
         switch (kind)
         {
             case "kill -9": await leader.KillAsync(); break;
             case "cut connection": leader.Cut(); break;
+            case "SIGTERM": leader.Stop(); break;
             case "SIGSTOP past the heartbeat": leader.Pause(); break;
             default: await cluster.KillAsync(node); break;
         }
@@ -105,6 +106,11 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
         if (death % 20 == 0 || kind == "broker node killed")
         {
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:HH:mm:ss} {death} of {deaths} leaders died, the last by {kind}: {(next - at).TotalSeconds:0.000} s"));
+        }
+
+        if (kind == "SIGTERM")
+        {
+            await UntilAsync(() => !leader.IsRunning, "a leader to end after SIGTERM"); // it has handed over, and drains
         }
 
         if (!leader.IsRunning)
@@ -161,16 +167,17 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
 
     bool Report(DateTime begun)
     {
-        var (slots, missing, twice, lateness) = book.Account();
-        var passed = missing.Count == 0 && book.EffectsTwice == 0;
+        var (slots, ids, missing, twice, lateness) = book.Account();
+        var bound = deaths * schedules; // each death leaves at most the slot of the moment of each schedule in doubt
+        var passed = missing.Count == 0 && ids == slots && twice <= bound;
         var text = new StringBuilder();
         Line($"## {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, beats: {(passed ? "passed" : "FAILED")}");
         Line($"");
         Line($"`{line.Text}` with seed {line.Seed}, {(DateTime.UtcNow - begun).TotalMinutes:0.0} minutes. {Beats} beats, {schedules} schedules that fire every second (misfire policy `All`), heartbeat {BeatProgram.Heartbeat.TotalSeconds:0} s, three nodes of rabbitmq-server as processes, {Environment.ProcessorCount} processors.");
         Line($"");
-        Line($"| Slots | **Missing** | Ids per slot | Enqueued or delivered more than once | **Effects twice** | Late, s (p50 / p99 / max) |");
-        Line($"|---|---|---|---|---|---|");
-        Line($"| {slots:n0} | **{missing.Count:n0}** | 1 | {twice:n0} | **{book.EffectsTwice}** | {Three(lateness)} |");
+        Line($"| Slots | **Missing** | Job ids | Ids that ran more than once (bound) | Late, s (p50 / p99 / max) |");
+        Line($"|---|---|---|---|---|");
+        Line($"| {slots:n0} | **{missing.Count:n0}** | {ids:n0} | {twice:n0} ({bound:n0}) | {Three(lateness)} |");
         Line($"");
         Line($"| The leader's death | Times | Hand-over, s (p50 / p99 / max) |");
         Line($"|---|---|---|");
@@ -181,7 +188,7 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
 
         Line($"| all | {handOvers.Values.Sum(times => times.Count)} | {Three([.. handOvers.Values.SelectMany(times => times).Order()])} |");
         Line($"");
-        Line($"Hand-over: from the fault until another beat (or the same on a new connection) has read the journal and fires. An effect is keyed by the id of its job, as the README asks for.");
+        Line($"Hand-over: from the fault until another beat (or the same on a new connection) has read the journal and fires. As many job ids as slots: every slot has exactly one, so an effect that is keyed by the id of its job happens once, however often the job runs.");
         foreach (var slot in missing.Take(20))
         {
             Line($"* missing: {slot}");

@@ -9,13 +9,9 @@ public sealed class SlotBook
     readonly Dictionary<string, int> runs = [];
     readonly Dictionary<string, SortedSet<long>> slots = [];
     readonly List<double> lateness = [];
-    readonly HashSet<string> effects = [];
 
     /// <summary>Runs of all slots.</summary>
     public int Runs { get; private set; }
-
-    /// <summary>What had its effect twice; an effect is keyed by the id of its job, as the README asks for.</summary>
-    public int EffectsTwice { get; private set; }
 
     /// <summary>Called by the job of a slot.</summary>
     public void Ran(string id)
@@ -31,7 +27,6 @@ public sealed class SlotBook
                 return;
             }
 
-            EffectsTwice += effects.Add(id) ? 0 : 1;
             (slots.TryGetValue(schedule, out var known) ? known : slots[schedule] = []).Add(new DateTimeOffset(slot).ToUnixTimeSeconds());
             lateness.Add((now - slot).TotalSeconds);
         }
@@ -46,14 +41,14 @@ public sealed class SlotBook
         }
     }
 
-    /// <summary>The account: slots that there are, slots without a run, ids that ran more than once, and how late first runs were.</summary>
-    internal (int Slots, IReadOnlyList<string> Missing, int Twice, IReadOnlyList<double> Lateness) Account()
+    /// <summary>The account: slots that there are, ids of their jobs, slots without a run, ids that ran more than once, and how late first runs were.</summary>
+    internal (int Slots, int Ids, IReadOnlyList<string> Missing, int Twice, IReadOnlyList<double> Lateness) Account()
     {
         lock (gate)
         {
             var first = slots.Values.Min(s => s.Min);
             var missing = slots.SelectMany(entry => Range(first, entry.Value.Max).Where(slot => !entry.Value.Contains(slot)).Select(slot => $"{entry.Key}@{DateTimeOffset.FromUnixTimeSeconds(slot):yyyyMMdd'T'HHmmss'Z'}")).ToList();
-            return (slots.Values.Sum(s => s.Count) + missing.Count, missing, runs.Values.Count(n => n > 1), [.. lateness.Order()]);
+            return (slots.Values.Sum(s => s.Count) + missing.Count, runs.Count, missing, runs.Values.Count(n => n > 1), [.. lateness.Order()]);
         }
     }
 
