@@ -116,7 +116,7 @@ public sealed class LeadershipTests
 
         Assert.Equal(["tick@20260301T120100Z"], standby.Fired);
         Assert.Empty(leader.Fired);
-        Assert.Equal(1, leader.Log.Count(307));
+        await Until(() => leader.Log.Count(307) == 1);
     }
 
     /// <summary>What has been cleaned up is not forgotten. Origin: GoodJob #731, #767.</summary>

@@ -88,6 +88,8 @@ sealed class RunningBeat : IAsyncDisposable
         await UntilAsync(() => Clock.Sleeping + Dispatcher.Held == expected, () => $"{Clock.Sleeping} of {expected} schedules sleep");
     }
 
+    public Task UntilAsync(Func<bool> condition, string what) => UntilAsync(condition, () => $"Waited for {what}.");
+
     static async Task UntilAsync(Func<bool> condition, Func<string> what)
     {
         var begun = TimeProvider.System.GetTimestamp();
