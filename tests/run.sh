@@ -79,6 +79,11 @@ if ! has_celery; then
   if can_install; then install_packages python3-celery || true; else log "python3-celery is missing and cannot be installed from here"; fi
 fi
 
+# The fault suite puts it between clients and nodes; no test of this script does.
+if ! command -v haproxy >/dev/null && ! [ -x /usr/sbin/haproxy ]; then
+  if can_install; then install_packages haproxy || true; fi
+fi
+
 kinds=()
 if [ -n "${JOBS_TEST_BROKER:-}" ]; then
   kinds=(uri)
