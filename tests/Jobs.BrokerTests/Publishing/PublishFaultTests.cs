@@ -8,7 +8,7 @@ namespace Jobs.BrokerTests.Publishing;
 /// <summary>The network breaks while jobs are enqueued. Every caller gets an answer, and the answer is true.</summary>
 public sealed class PublishFaultTests(BrokerFixture brokers) : IAsyncDisposable
 {
-    static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(40); // more than two of the longest back-offs
 
     readonly Bench bench = new(brokers.Broker);
 
@@ -167,6 +167,24 @@ public sealed class PublishFaultTests(BrokerFixture brokers) : IAsyncDisposable
     }
 
     // §1.2: a quorum queue without a leader confirms nothing; 3.10 says nothing either. The window is shared by all queues.
+    [Fact]
+    public async Task A_connection_on_which_nothing_is_confirmed_is_given_up_and_the_job_goes_on_another()
+    {
+        var proxy = bench.Proxy();
+        var dispatcher = Bench.Jobs(bench.Host(proxy, options => options.ConfirmTimeout = TimeSpan.FromSeconds(2)));
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "first" }, TestContext.Current.CancellationToken);
+
+        proxy.StallServerToClient();
+        var waiting = dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "second" }, TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => bench.Logged(401, "nothing was confirmed for") == 1, Soon, "the connection to be given up");
+        proxy.Resume();
+        await waiting.WaitAsync(Soon, TestContext.Current.CancellationToken);
+
+        var found = await bench.DrainIdsAsync(bench.Queue);
+        Assert.Equal(["first", "second"], found.Keys.Order());
+        Assert.InRange(found["second"], 1, 2); // it may have arrived both times
+    }
+
     [Fact]
     public async Task A_queue_that_confirms_nothing_does_not_stop_publishing_to_others_for_ever()
     {
