@@ -69,7 +69,14 @@ sealed class BrokerConnection : IAsyncDisposable
         return new(up, time.GetElapsedTime(up ? Volatile.Read(ref upSince) : Volatile.Read(ref downSince)), up ? null : LastFailure?.Message);
     }
 
-    public void Start() => running = Task.Run(RunAsync);
+    public void Start()
+    {
+        // The first enqueue of a process starts it: its activity, logging scopes and job context must not be on every line from here on.
+        using (ExecutionContext.SuppressFlow())
+        {
+            running = Task.Run(RunAsync);
+        }
+    }
 
     /// <summary>Called by the session when it is ready for work.</summary>
     public void SessionReady()

@@ -19,6 +19,7 @@ namespace Jobs.RabbitMQ;
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
     static readonly TimeSpan ackInterval = TimeSpan.FromMilliseconds(5);
+    static readonly TimeSpan quarantinePause = TimeSpan.FromSeconds(1); // given back, it comes again at once; what refuses it may need a while
 
     // How long a silent peer may hold up a stop.
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
@@ -37,9 +38,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     readonly SemaphoreSlim ackNow = new(0, 1);
     readonly SemaphoreSlim ackSoon = new(0, 1);
     readonly CancellationTokenSource ended = new();
-    readonly CancellationTokenSource tagsVoid;
+    readonly CancellationTokenSource voiding;
+    readonly CancellationToken tagsVoid; // usable after its source is disposed
     readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     Task acking = Task.CompletedTask;
+    Task voided = Task.CompletedTask;
     string? tag;
     bool gone;
 
@@ -52,7 +55,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         ackBatch = Math.Max(1, prefetch / 8);
         logger = subscription.Logger;
         window = new(prefetch);
-        tagsVoid = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead);
+        voiding = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead);
+        tagsVoid = voiding.Token;
     }
 
     /// <summary>Ends with the reason when this consumer gets nothing any more.</summary>
@@ -127,7 +131,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     Task Receive(ulong deliveryTag, bool redelivered, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         var message = MessageMapping.Message(properties, body);
-        var count = Count(message, "x-delivery-count") + Count(message, WireHeaders.Deliveries);
+        var count = MessageMapping.Count(message, "x-delivery-count") + MessageMapping.Count(message, WireHeaders.Deliveries);
         var delivery = new RabbitDelivery(subscription, this, deliveryTag, queue, message, count);
         Received++;
         if (redelivered && subscription.Recognise(delivery) is { } before)
@@ -215,8 +219,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         try
         {
             await (ack
-                ? channel.BasicAckAsync(deliveryTag, multiple: false, tagsVoid.Token)
-                : channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, tagsVoid.Token)).ConfigureAwait(false);
+                ? channel.BasicAckAsync(deliveryTag, multiple: false, tagsVoid)
+                : channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true, tagsVoid)).ConfigureAwait(false);
             lock (gate)
             {
                 window.Answered(deliveryTag);
@@ -260,14 +264,15 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             var copy = delivery.Message.Copy();
             copy.Headers[WireHeaders.Deliveries] = suspectAfter; // not its count: beside a poison that kills faster than this move, an innocent's grows too
-            subscription.Telemetry.Quarantined(queue);
-            Log.Quarantined(logger, delivery.Message.CorrelationId, queue, count, quarantine);
             await subscription.PublishAsync(quarantine, copy, TimeSpan.Zero).ConfigureAwait(false);
+            subscription.Telemetry.Quarantined(queue);
+            Log.Quarantined(logger, delivery.Identity.Id, queue, count, quarantine);
             await delivery.AckAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {
             Log.QuarantineFailed(logger, delivery.Identity.Id, queue, e);
+            await Task.Delay(quarantinePause, subscription.Time, tagsVoid).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await delivery.ReleaseAsync().ConfigureAwait(false);
         }
     }
@@ -316,7 +321,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
         foreach (var (upTo, multiple) in acks)
         {
-            await channel.BasicAckAsync(upTo, multiple, tagsVoid.Token).ConfigureAwait(false); // the cancel may come while this waits for a slow socket
+            await channel.BasicAckAsync(upTo, multiple, tagsVoid).ConfigureAwait(false); // the cancel may come while this waits for a slow socket
         }
 
         return more;
@@ -330,7 +335,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             if (!gone)
             {
                 gone = true;
-                _ = tagsVoid.CancelAsync(); // callbacks on the pool, not under the lock
+                voided = voiding.CancelAsync(); // callbacks on the pool, not under the lock
                 subscription.Remember(window.MayComeBack());
             }
         }
@@ -362,6 +367,14 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
         await SetLost("closed").ConfigureAwait(false);
         _ = channel.DisposeAsync().AsTask(); // may wait for a peer that is silent
+        _ = UnlinkAsync(); // so may an ack that is being written
+    }
+
+    /// <summary>Lets go of the connection's token, which outlives many consumers; not before the last call that waits with ours has ended.</summary>
+    async Task UnlinkAsync()
+    {
+        await Task.WhenAll(acking, voided).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        voiding.Dispose();
     }
 
     // Everything that the client throws when a channel or connection is not there any more.
@@ -381,13 +394,4 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             }
         }
     }
-
-    static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value) && value is not null
-        ? value switch
-        {
-            int i => Math.Max(i, 0),
-            long l => (int)Math.Clamp(l, 0, int.MaxValue),
-            _ => 0,
-        }
-        : 0;
 }

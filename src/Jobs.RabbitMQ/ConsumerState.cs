@@ -3,7 +3,7 @@ using Jobs.Transport;
 namespace Jobs.RabbitMQ;
 
 /// <summary>How one queue's consumer fares: written by the loop that keeps it alive, read by health checks and gauges. Its answers say what is worth a log line: each change once.</summary>
-sealed class ConsumerState(string queue, TimeProvider time)
+sealed class ConsumerState(string queue, bool isQuarantine, TimeProvider time)
 {
     readonly Lock gate = new();
     bool consuming;
@@ -30,6 +30,7 @@ sealed class ConsumerState(string queue, TimeProvider time)
         }
     }
 
+    /// <summary>It is over. For how long it starved is kept: whether a new consumer helps has yet to be seen.</summary>
     public void Lost(string reason)
     {
         lock (gate)
@@ -46,7 +47,7 @@ sealed class ConsumerState(string queue, TimeProvider time)
         lock (gate)
         {
             var first = !failed;
-            (failed, problem) = (true, reason);
+            (failed, problem, starvedSince) = (true, reason, null); // nobody is there who could starve
             Set(false);
             return first;
         }
@@ -57,7 +58,7 @@ sealed class ConsumerState(string queue, TimeProvider time)
     {
         lock (gate)
         {
-            (lost, failed, problem) = (false, false, null);
+            (lost, failed, problem, starvedSince) = (false, false, null, null); // or the time away would count, until the watchdog has looked again
             Set(false);
         }
     }
@@ -77,6 +78,7 @@ sealed class ConsumerState(string queue, TimeProvider time)
         {
             return new(queue, consuming, time.GetElapsedTime(changed), problem)
             {
+                IsQuarantine = isQuarantine,
                 StarvedFor = starvedSince is { } since ? time.GetElapsedTime(since) : TimeSpan.Zero,
             };
         }

@@ -53,4 +53,14 @@ static class MessageMapping
         Priority = properties.IsPriorityPresent() ? properties.Priority : null,
         Timestamp = properties.IsTimestampPresent() ? properties.Timestamp.UnixTime : 0,
     };
+
+    /// <summary>A header that counts something; zero when it is not there, or is no number.</summary>
+    public static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value)
+        ? value switch
+        {
+            int i => Math.Max(i, 0),
+            long l => (int)Math.Clamp(l, 0, int.MaxValue),
+            _ => 0,
+        }
+        : 0;
 }

@@ -13,6 +13,7 @@ sealed class PublishLine(TimeProvider time)
     readonly Stack<PendingPublish> spare = new();
     readonly SemaphoreSlim wakeUp = new(0); // one release too many only makes the writer look once more
     bool writerIdle;
+    bool closed;
 
     public Lock Gate { get; } = new();
 
@@ -41,10 +42,16 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    public PendingPublish Add(string queue, JobMessage message, int delaySeconds, TimeSpan timeout)
+    /// <returns><see langword="null"/> once it is closed: nobody would write it, nor tell its caller at its deadline.</returns>
+    public PendingPublish? Add(string queue, JobMessage message, int delaySeconds, TimeSpan timeout)
     {
         lock (Gate)
         {
+            if (closed)
+            {
+                return null;
+            }
+
             var publish = spare.TryPop(out var used) ? used : new(this);
             publish.Begin(
                 queue,
@@ -116,6 +123,16 @@ sealed class PublishLine(TimeProvider time)
             {
                 publish.Fail(why(publish));
             }
+        }
+    }
+
+    /// <summary>Fails what waits, and takes nothing more.</summary>
+    public void Close(Func<PendingPublish, Exception> why)
+    {
+        lock (Gate)
+        {
+            closed = true;
+            Fail(_ => true, why);
         }
     }
 

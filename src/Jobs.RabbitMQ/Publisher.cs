@@ -33,7 +33,11 @@ sealed class Publisher : IAsyncDisposable
         (this.options, this.topology, this.time, this.logger, this.telemetry) = (options, topology, time, logger, telemetry);
         line = new(time);
         connection = new("publish", options, address, time, logger, telemetry, SessionAsync, Refused);
-        sweeper = time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
+        using (ExecutionContext.SuppressFlow()) // it outlives the enqueue that this may run in
+        {
+            sweeper = time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
+        }
+
         connection.Start();
     }
 
@@ -45,7 +49,8 @@ sealed class Publisher : IAsyncDisposable
             throw PublishErrors.NotEnqueued(message.CorrelationId ?? "", refusal);
         }
 
-        var publish = line.Add(queue, message, delay > TimeSpan.Zero ? BrokerNames.DelaySeconds(delay) : 0, timeout);
+        var publish = line.Add(queue, message, delay > TimeSpan.Zero ? BrokerNames.DelaySeconds(delay) : 0, timeout)
+            ?? throw PublishErrors.NotEnqueued(message.CorrelationId ?? "", Disposed()); // since the look above
         var task = publish.Task;
         if (cancellationToken.CanBeCanceled)
         {
@@ -86,8 +91,10 @@ sealed class Publisher : IAsyncDisposable
     }
 
     Exception? Refusal => Volatile.Read(ref disposed)
-        ? new ObjectDisposedException(nameof(RabbitMqTransport))
+        ? Disposed()
         : connection.LastFailure is JobTransportException { IsTransient: false } refusal ? refusal : null;
+
+    static ObjectDisposedException Disposed() => new(nameof(RabbitMqTransport));
 
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
@@ -145,10 +152,10 @@ sealed class Publisher : IAsyncDisposable
         Volatile.Write(ref disposed, true);
         await sweeper.DisposeAsync().ConfigureAwait(false);
         await connection.DisposeAsync().ConfigureAwait(false);
-        line.Fail(_ => true, Overdue);
+        line.Close(Overdue);
         lock (line.Gate)
         {
-            current.TrySetException(new ObjectDisposedException(nameof(RabbitMqTransport)));
+            current.TrySetException(Disposed());
             _ = current.Task.Exception; // observed
         }
     }

@@ -17,7 +17,6 @@ sealed class RabbitSubscription : JobSubscription
     readonly RabbitMqOptions options;
     readonly Topology topology;
     readonly RabbitMqTransport transport;
-    readonly TimeProvider time;
     readonly BrokerConnection connection;
     readonly Channel<RabbitDelivery> ready = Channel.CreateUnbounded<RabbitDelivery>();
     readonly Dictionary<MessageIdentity, (RabbitDelivery Delivery, long At)> mayComeBack = [];
@@ -30,22 +29,23 @@ sealed class RabbitSubscription : JobSubscription
 
     public RabbitSubscription(SubscriptionOptions subscription, RabbitMqOptions options, BrokerAddress address, Topology topology, RabbitMqTransport transport, TimeProvider time, ILogger logger, Telemetry telemetry)
     {
-        (this.subscription, this.options, this.topology, this.transport, this.time, Logger, Telemetry) = (subscription, options, topology, transport, time, logger, telemetry);
+        (this.subscription, this.options, this.topology, this.transport, Time, Logger, Telemetry) = (subscription, options, topology, transport, time, logger, telemetry);
         connection = new("consume", options, address, time, logger, telemetry, SessionAsync);
         foreach (var queue in subscription.Queues)
         {
-            states.Add(new(queue, time));
+            states.Add(new(queue, isQuarantine: false, time));
             if (HasQuarantine)
             {
-                states.Add(new(Names.Quarantine(queue), time));
+                states.Add(new(Names.Quarantine(queue), isQuarantine: true, time));
             }
         }
-
     }
 
     public ILogger Logger { get; }
 
     public Telemetry Telemetry { get; }
+
+    public TimeProvider Time { get; }
 
     public BrokerNames Names => topology.Names;
 
@@ -110,12 +110,12 @@ sealed class RabbitSubscription : JobSubscription
     /// <summary>A channel is lost: the broker will deliver these again, perhaps to us.</summary>
     public void Remember(IEnumerable<RabbitDelivery> deliveries)
     {
-        var now = time.GetTimestamp();
+        var now = Time.GetTimestamp();
         lock (mayComeBack)
         {
             foreach (var (identity, (delivery, at)) in mayComeBack)
             {
-                if (delivery.IsSettled && (mayComeBack.Count > MaxRemembered || time.GetElapsedTime(at, now) > remembered))
+                if (delivery.IsSettled && (mayComeBack.Count > MaxRemembered || Time.GetElapsedTime(at, now) > remembered))
                 {
                     mayComeBack.Remove(identity);
                 }
@@ -148,7 +148,7 @@ sealed class RabbitSubscription : JobSubscription
         await Task.WhenAll(loops).ConfigureAwait(false);
         if (stopping.IsCancellationRequested)
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, time, stop).ConfigureAwait(false); // the connection closes last, by DisposeAsync
+            await Task.Delay(Timeout.InfiniteTimeSpan, Time, stop).ConfigureAwait(false); // the connection closes last, by DisposeAsync
         }
     }
 
@@ -157,6 +157,7 @@ sealed class RabbitSubscription : JobSubscription
     {
         var state = states.Find(s => s.Queue == (isQuarantine ? Names.Quarantine(queue) : queue))!;
         var failures = 0;
+        var counted = false;
         while (!Over() && !stopping.IsCancellationRequested)
         {
             Consumer? consumer = null;
@@ -185,11 +186,7 @@ sealed class RabbitSubscription : JobSubscription
                     Log.Consuming(Logger, queue, prefetch);
                 }
 
-                if (Interlocked.Decrement(ref starting) == 0)
-                {
-                    connection.SessionReady();
-                }
-
+                HasOutcome();
                 failures = 1;
                 var reason = await WatchAsync(incarnation, consumer, state, life).ConfigureAwait(false);
                 if (Over() || stopping.IsCancellationRequested)
@@ -217,6 +214,8 @@ sealed class RabbitSubscription : JobSubscription
                 {
                     Log.ConsumerRefused(Logger, state.Queue, e.Message.TrimEnd('.'));
                 }
+
+                HasOutcome(); // the connection works all the same: one refused queue must not make it look lost
             }
             finally
             {
@@ -232,7 +231,23 @@ sealed class RabbitSubscription : JobSubscription
                 }
             }
 
-            await BackOff.PauseAsync(failures, time, life).ConfigureAwait(false);
+            await BackOff.PauseAsync(failures, Time, life).ConfigureAwait(false);
+        }
+
+        if (Over())
+        {
+            state.Disconnected(); // during the pause
+        }
+
+        // The session is ready when every loop has come to something, once each: a consumer, or a refusal.
+        void HasOutcome()
+        {
+            if (!counted && Interlocked.Decrement(ref starting) == 0)
+            {
+                connection.SessionReady();
+            }
+
+            counted = true;
         }
 
         // The connection's end is no loss of a consumer: it has a log line of its own. The linked token learns of it a moment after the channels do.
@@ -248,7 +263,7 @@ sealed class RabbitSubscription : JobSubscription
         {
             try
             {
-                return await consumer.Lost.WaitAsync(options.WatchdogInterval, time, life).ConfigureAwait(false);
+                return await consumer.Lost.WaitAsync(options.WatchdogInterval, Time, life).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {

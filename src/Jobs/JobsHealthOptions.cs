@@ -4,8 +4,8 @@ namespace Jobs;
 public sealed class JobsHealthOptions
 {
     /// <summary>
-    /// Liveness: for how long a worker may make no progress – deliveries in hand and free slots, but nothing starts; messages that wait and do not come; a queue without consumer on a
-    /// connection that works – before it is unhealthy. Keep it above the broker's own recovery times. Defaults to 5 minutes.
+    /// Liveness: for how long a worker may have deliveries in hand and free slots without starting any before it is unhealthy; and for how long messages may wait and not come, or a queue be
+    /// without consumer on a connection that works, before it is degraded – a restart would not help. Keep it above the broker's own recovery times. Defaults to 5 minutes.
     /// </summary>
     public TimeSpan StalledAfter { get; set; } = TimeSpan.FromMinutes(5);
 

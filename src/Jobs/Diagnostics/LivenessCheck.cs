@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>Would a restart help? Unhealthy only then: a broker that is away is no reason to restart every worker there is.</summary>
+/// <summary>Would a restart help? Unhealthy only then: a broker that is away, or a queue that it refuses or gives to others, is no reason to restart every worker there is.</summary>
 /// <remarks>A worker whose slots are all busy makes progress, however long its jobs run: <see cref="WorkerProgress.Taken"/> is looked at only while a slot is free.</remarks>
 sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck
 {
@@ -55,22 +55,29 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
             return HealthCheckResult.Unhealthy($"{health.Ready} jobs are in hand and {alive - worker.Busy} slots are free, but none has started for {Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
         }
 
+        // Degraded, not unhealthy: the consumer has been subscribed again and again meanwhile, as a new process would do, and a restart would end the jobs of
+        // the other queues. A queue may be deleted, or have other arguments; one with a single active consumer gives a standby nothing.
         // On a connection that is down there are no consumers, and that is no fault of this process.
+        var concerns = new List<string>();
         foreach (var queue in health.Connection.IsUp ? health.Queues : [])
         {
             data[$"queue.{queue.Queue}"] = queue.IsConsuming ? "consuming" : queue.Problem ?? "no consumer";
             if (!queue.IsConsuming && queue.For >= limit && health.Connection.For >= limit)
             {
-                return HealthCheckResult.Unhealthy($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: {queue.Problem ?? "no reason known"}. If a restart does not help, look at the queue.", data: data);
+                concerns.Add($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: {(queue.Problem ?? "no reason known").TrimEnd('.')}. It is tried again and again; look at the queue.");
             }
-
-            if (queue.StarvedFor >= limit)
+            else if (queue.StarvedFor >= limit)
             {
-                return HealthCheckResult.Unhealthy($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds none. Restart the process; if that does not help, look at the queue's other consumers.", data: data);
+                concerns.Add($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds none and has subscribed again. Look at the queue, and at its other consumers: one of them may be its single active one.");
             }
         }
 
-        return alive < worker.Slots ? HealthCheckResult.Degraded($"{worker.Slots - alive} of {worker.Slots} slots of the worker have ended: it runs fewer jobs at once than it should. Restart it when convenient; the log says what ended them.", data: data)
+        if (alive < worker.Slots)
+        {
+            concerns.Insert(0, $"{worker.Slots - alive} of {worker.Slots} slots of the worker have ended: it runs fewer jobs at once than it should. Restart it when convenient; the log says what ended them.");
+        }
+
+        return concerns is not [] ? HealthCheckResult.Degraded(string.Join(' ', concerns), data: data)
             : health.Connection.IsUp ? HealthCheckResult.Healthy($"{worker.Busy} of {worker.Slots} slots are busy; {worker.Taken} jobs taken.", data)
             : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, the worker connects again by itself.", data);
     }

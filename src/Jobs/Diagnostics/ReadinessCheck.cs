@@ -75,7 +75,8 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
         }
 
         var list = string.Join("; ", missing.Select(q => $"'{q.Queue}' for {LivenessCheck.Text(q.For)}: {q.Problem ?? "not yet subscribed"}"));
-        return (missing.Length == health.Queues.Count ? HealthStatus.Unhealthy : HealthStatus.Degraded, $"The worker has no consumer for {Sentence(list)} It subscribes again and again.");
+        var none = health.Queues.All(q => q.IsQuarantine || !q.IsConsuming); // a consumer of a quarantine alone gets no ordinary job
+        return (none ? HealthStatus.Unhealthy : HealthStatus.Degraded, $"The worker has no consumer for {Sentence(list)} It subscribes again and again.");
     }
 
     static string Sentence(string text) => text.TrimEnd('.') + ".";

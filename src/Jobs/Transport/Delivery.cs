@@ -47,7 +47,17 @@ public abstract class Delivery
     /// <summary>Publishes a copy with the reason to the dead-letter queue, then acks this one.</summary>
     public async ValueTask DeadLetterAsync(string deadLetterQueue, DeadLetter letter)
     {
-        await PublishAsync(deadLetterQueue, letter.Copy(Message, Queue), TimeSpan.Zero).ConfigureAwait(false);
+        try
+        {
+            await PublishAsync(deadLetterQueue, letter.Copy(Message, Queue), TimeSpan.Zero).ConfigureAwait(false);
+        }
+        catch (JobPublishException e) when (!e.IsTransient)
+        {
+            // The job's own headers may nearly fill a frame, so that they fit no more together with the exception and its stack. Given back, it would run, fail
+            // and come to this again for ever; so once more with the least that says why. Whatever else the broker refuses it for, it refuses this for, too.
+            await PublishAsync(deadLetterQueue, letter.Brief().Copy(Message, Queue), TimeSpan.Zero).ConfigureAwait(false);
+        }
+
         // Checkpoint: a crash here leaves two dead letters of one job.
         await AckAsync().ConfigureAwait(false);
     }
@@ -74,6 +84,7 @@ public sealed record DeadLetter
     // A header frame must fit the connection's frame size together with the user's own headers.
     const int MaxReason = 1_000;
     const int MaxStack = 4_000;
+    const int MaxBriefReason = 200;
 
     /// <summary>What happened, in a sentence.</summary>
     public required string Reason { get; init; }
@@ -103,6 +114,9 @@ public sealed record DeadLetter
 
         return copy;
     }
+
+    /// <summary>The same with a short reason, and without the exception.</summary>
+    internal DeadLetter Brief() => this with { Reason = Cut(Reason, MaxBriefReason), Exception = null };
 
     static string Cut(string text, int max) => text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");
 }

@@ -51,6 +51,9 @@ public sealed record SubscriptionHealth
 /// <param name="Problem">Why it has none; <see langword="null"/> when it has.</param>
 public readonly record struct QueueHealth(string Queue, bool IsConsuming, TimeSpan For, string? Problem = null)
 {
+    /// <summary>It holds what was set aside from another queue; ordinary jobs run without it.</summary>
+    public bool IsQuarantine { get; init; }
+
     /// <summary>For how long messages have waited at the broker while this process held none and got none; zero when that is not so.</summary>
     public TimeSpan StarvedFor { get; init; }
 }

@@ -123,7 +123,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
             await channel.QueueDeclareAsync(bench.Queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
         }
 
-        await Eventually.BecomesAsync(async () => (await Bench.HealthAsync(host, "ready")) is { Status: HealthStatus.Degraded or HealthStatus.Unhealthy } r && r.Description!.Contains(bench.Queue, StringComparison.Ordinal), Soon, "the readiness to name the queue");
+        await Eventually.BecomesAsync(async () => (await Bench.HealthAsync(host, "ready")) is { Status: HealthStatus.Unhealthy } r && r.Description!.Contains($"no consumer for '{bench.Queue}'", StringComparison.Ordinal), Soon, "the readiness to name the queue");
         await Eventually.BecomesAsync(() => bench.Logged(ConsumerRefused) == 1, Soon, "the refusal to be logged");
         Assert.Equal(HealthStatus.Healthy, (await Bench.HealthAsync(host, "live")).Status); // not yet for long
         await using (var channel = await bench.ChannelAsync())
@@ -133,6 +133,30 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
 
         await Eventually.BecomesAsync(() => bench.Logged(ConsumerRegained) == 1, Soon, "the consumer to be back");
         Assert.Equal((1, 1), (bench.Logged(ConsumerLost), bench.Logged(ConsumerRefused)));
+    }
+
+    [Fact]
+    public async Task A_connection_is_back_when_one_of_its_queues_is_refused_and_the_next_outage_is_a_line_again()
+    {
+        var other = $"{bench.Prefix}.other";
+        var proxy = bench.Proxy();
+        var host = await bench.StartedAsync(bench.Host(proxy, task: new ProbeTask(), worker: w => w.Queues = [bench.Queue, other]));
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        await Eventually.BecomesAsync(() => bench.Logged(Disconnected, "consume") == 1, Soon, "the outage to be logged");
+        await using (var channel = await bench.ChannelAsync())
+        {
+            await channel.QueueDeleteAsync(other, cancellationToken: TestContext.Current.CancellationToken);
+            await channel.QueueDeclareAsync(other, durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken); // a classic one
+        }
+
+        proxy.AcceptNew();
+        await Eventually.BecomesAsync(() => bench.Logged(Recovered, "consume") == 1, Soon, "the connection to be back");
+        await Eventually.BecomesAsync(() => bench.Logged(ConsumerRefused, other) == 1, Soon, "the refusal to be logged");
+        await Eventually.BecomesAsync(async () => (await Bench.HealthAsync(host, "ready")) is { Status: HealthStatus.Degraded } r && r.Description!.Contains(other, StringComparison.Ordinal), Soon, "the readiness to name the queue");
+
+        proxy.ResetAll();
+        await Eventually.BecomesAsync(() => bench.Logged(Disconnected, "consume") == 2 && bench.Logged(Recovered, "consume") == 2, Soon, "the next outage to be logged, and its end");
     }
 
     [Fact]

@@ -100,17 +100,19 @@ public sealed class HealthTests
         var missing = new QueueHealth("mail", false, TimeSpan.FromSeconds(3), "the queue was deleted");
         host.Transport.Subscription = new() { Connection = Up, Queues = [new("jobs", true, TimeSpan.FromHours(1)), missing] };
         await Says(host, "ready", HealthStatus.Degraded, "no consumer for 'mail' for 3 s: the queue was deleted.");
-        host.Transport.Subscription = new() { Connection = Up, Queues = [missing] };
+        host.Transport.Subscription = new() { Connection = Up, Queues = [new("jobs", true, TimeSpan.FromHours(1)), new("q.jobs", false, TimeSpan.FromSeconds(3)) { IsQuarantine = true }] };
+        await Says(host, "ready", HealthStatus.Degraded, "no consumer for 'q.jobs'");
+        host.Transport.Subscription = new() { Connection = Up, Queues = [missing, new("q.mail", true, TimeSpan.FromHours(1)) { IsQuarantine = true }] };
         await Says(host, "ready", HealthStatus.Unhealthy, "no consumer for 'mail'");
         await Says(host, "live", HealthStatus.Healthy, "");
     }
 
     [Fact]
-    public async Task A_queue_without_a_consumer_for_long_on_a_connection_that_works_is_dead()
+    public async Task A_queue_without_a_consumer_for_long_on_a_connection_that_works_is_degraded_because_a_restart_would_not_help()
     {
         await using var host = await HostAsync(jobs => jobs.AddWorker());
         host.Transport.Subscription = new() { Connection = Up, Queues = [new("jobs", false, TimeSpan.FromMinutes(5), "406 inequivalent arg")] };
-        var result = await Says(host, "live", HealthStatus.Unhealthy, "Queue 'jobs' has had no consumer here for 5 min, although the connection works: 406 inequivalent arg.");
+        var result = await Says(host, "live", HealthStatus.Degraded, "Queue 'jobs' has had no consumer here for 5 min, although the connection works: 406 inequivalent arg.");
         Assert.Equal("406 inequivalent arg", result.Data["queue.jobs"]);
 
         // It has just come back; the consumer will too.
@@ -119,13 +121,13 @@ public sealed class HealthTests
     }
 
     [Fact]
-    public async Task A_consumer_that_gets_nothing_while_messages_wait_is_dead_after_a_while()
+    public async Task A_consumer_that_gets_nothing_while_messages_wait_is_degraded_after_a_while_because_it_may_be_a_standby()
     {
         await using var host = await HostAsync(jobs => jobs.AddWorker());
         host.Transport.Subscription = new() { Connection = Up, Queues = [new("jobs", true, TimeSpan.FromHours(1)) { StarvedFor = TimeSpan.FromMinutes(4) }] };
         await Says(host, "live", HealthStatus.Healthy, "");
         host.Transport.Subscription = new() { Connection = Up, Queues = [new("jobs", true, TimeSpan.FromHours(1)) { StarvedFor = TimeSpan.FromMinutes(5) }] };
-        await Says(host, "live", HealthStatus.Unhealthy, "Messages wait in queue 'jobs', but for 5 min none has come");
+        await Says(host, "live", HealthStatus.Degraded, "Messages wait in queue 'jobs', but for 5 min none has come");
     }
 
     [Fact]

@@ -55,6 +55,24 @@ public sealed class OutcomeTests
     }
 
     [Fact]
+    public async Task A_dead_letter_that_the_broker_refuses_goes_again_with_a_short_reason_only()
+    {
+        var task = TestTask.Throwing("fail", () => new InvalidOperationException(new string('x', 5_000)));
+        await using var host = await JobsHost.StartAsync(jobs => jobs.Configure(o => o.MaxRetries = 0), task);
+        host.Transport.Fault = (step, queue, message) => step == FaultStep.Publish && queue == "jobs.dead" && message.Text(WireHeaders.DeadStack) is not null
+            ? new JobPublishException("j", maybeEnqueued: false, isTransient: false, "501 FRAME_ERROR") // a header frame that is too large
+            : null;
+        await host.EnqueueAsync("fail", "j");
+
+        var letter = await host.DeadLetterAsync();
+        Assert.InRange(letter.Text(WireHeaders.DeadReason)!.Length, 1, 201);
+        Assert.Null(letter.Text(WireHeaders.DeadException));
+        Assert.Equal("jobs", letter.Text(WireHeaders.DeadQueue));
+        await host.AckedAsync("j");
+        Assert.Equal(1, task.Runs);
+    }
+
+    [Fact]
     public async Task A_task_that_fails_and_then_succeeds_is_done()
     {
         var runs = 0;
