@@ -138,8 +138,9 @@ sealed class BeatTerm(
             running.Stop?.Dispose();
             if (Find(name) is not { } schedule)
             {
-                // Should it come again under this name, its slots count from then on.
-                slots.Dealt(name, new(time.GetUtcNow(), ""));
+                // Should it come again under this name, its slots count from then on. Later than its last mark, or it would not take that one's place.
+                var now = time.GetUtcNow();
+                slots.Dealt(name, new(state.Last(name) is { } last && last.Slot >= now ? last.Slot.AddTicks(1) : now, ""));
                 return;
             }
 
