@@ -82,7 +82,7 @@ static class Report
         void Definitions()
         {
             Line($"");
-            Line($"Lost: confirmed, and no run of it came to its end, nor is it a dead letter. Duplicated: an attempt was started again that had not been given back. A fault answers for everything from its begin to the begin of the next one; for a duplicate whose publish was sent again, the time of its confirm counts, else that of its second start. Bound = {DuplicateBound.Definition}");
+            Line($"Lost: confirmed, and no run of it came to its end, nor is it a dead letter. Duplicated: an attempt was started again that had not been given back. A fault answers for everything from its begin to the begin of the next one; for a duplicate whose publish was sent again, the time when it was sent again counts, else that of its second start. Bound = {DuplicateBound.Definition}");
             Line($"");
             Line($"Publish gap: the longest time without any confirm in that window; run gap: without any start of a job. Back after mending: from the end of the fault to the first confirm or start; for what makes service impossible (no majority, an alarm, no node) this one counts. Gaps are counted in hundredths of a second. In flight: calls of EnqueueAsync that have not returned, of which 512 for each connection are unconfirmed at the broker and the others wait in line. p99 of fewer than 100 repetitions is the most.");
             Line($"");

@@ -83,7 +83,7 @@ sealed class Checker
                 result.Attempted++;
                 break;
             case Said.Confirmed:
-                states.Confirm(number, Hundredths(record.Time), resent: lastResent >= states.AttemptedAt(number));
+                states.Confirm(number, Hundredths(record.Time), lastResent);
                 confirms.Add(record.Time);
                 result.Confirmed++;
                 Add(effect => effect.Confirmed++);
@@ -149,10 +149,10 @@ sealed class Checker
 
     /// <summary>
     /// The fault that the second start is put down to. The second copy of a publish waits behind all others and may run in the time of another fault, so that what counts
-    /// for it is when its publish was confirmed.
+    /// for it is when its publish was sent again.
     /// </summary>
     FaultEffect? Cause(JobStates states, int number) => states[number].HasFlag(JobStates.State.Resent)
-        ? result.Effects.LastOrDefault(effect => Hundredths(effect.Fault.Begin) <= states.ConfirmedAt(number)) ?? Effect
+        ? result.Effects.LastOrDefault(effect => Hundredths(effect.Fault.Begin) <= states.ResentAt(number)) ?? Effect
         : Effect;
 
     int Hundredths(long time) => (int)((time - start) * 100 / Stopwatch.Frequency);

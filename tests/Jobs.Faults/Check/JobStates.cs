@@ -23,6 +23,7 @@ sealed class JobStates
     sbyte[] laterStarts = new sbyte[1 << 12];
     int[] attemptedAt = new int[1 << 12];
     int[] confirmedAt = new int[1 << 12];
+    int[] resentAt = new int[1 << 12];
 
     public int Count { get; private set; }
 
@@ -31,8 +32,8 @@ sealed class JobStates
     /// <summary>Hundredths of a second since the start of the run.</summary>
     public int ConfirmedAt(int number) => confirmedAt[number];
 
-    /// <inheritdoc cref="ConfirmedAt"/>
-    public int AttemptedAt(int number) => attemptedAt[number];
+    /// <summary>When publishes were last sent again between its attempt and its confirm.</summary>
+    public int ResentAt(int number) => resentAt[number];
 
     public void Set(int number, State state)
     {
@@ -46,10 +47,14 @@ sealed class JobStates
         attemptedAt[number] = at;
     }
 
-    public void Confirm(int number, int at, bool resent)
+    /// <param name="number">Of the job.</param>
+    /// <param name="at">When.</param>
+    /// <param name="lastResent">When publishes, of any job, were last sent again.</param>
+    public void Confirm(int number, int at, int lastResent)
     {
-        Set(number, State.Confirmed | (resent ? State.Resent : 0));
+        Set(number, State.Confirmed | (lastResent >= attemptedAt[number] ? State.Resent : 0));
         confirmedAt[number] = at;
+        resentAt[number] = lastResent;
     }
 
     /// <summary>Whether this attempt was started before and not given back.</summary>
@@ -77,6 +82,7 @@ sealed class JobStates
             Array.Resize(ref laterStarts, size);
             Array.Resize(ref attemptedAt, size);
             Array.Resize(ref confirmedAt, size);
+            Array.Resize(ref resentAt, size);
         }
 
         Count = Math.Max(Count, number + 1);
