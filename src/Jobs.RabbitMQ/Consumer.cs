@@ -51,7 +51,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     {
         (this.subscription, this.incarnation, this.channel, this.queue, this.isQuarantine) = (subscription, incarnation, channel, queue, isQuarantine);
         consumedQueue = isQuarantine ? subscription.Names.Quarantine(queue) : queue;
-        suspectAfter = Math.Min(5, subscription.MaxDeliveries - 1); // not fewer: resets of connections alone return what is prefetched, too
+        // Not fewer than five: resets of connections alone return what is prefetched, too. And in quarantine as many are left again, as there a job may still wait beside one that kills.
+        suspectAfter = Math.Min(5, subscription.MaxDeliveries / 2);
         ackBatch = Math.Max(1, prefetch / 8);
         logger = subscription.Logger;
         window = new(prefetch);
