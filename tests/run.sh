@@ -7,7 +7,7 @@
 #   JOBS_TEST_BROKER=amqp://…               use this broker
 #   JOBS_TEST_BROKER_KIND=docker|processes  use only this kind
 #   JOBS_TEST_KINDS="docker processes"      run the broker tests once on each of these that is available
-#   JOBS_TEST_TIMEOUT=600                   seconds for one test project
+#   JOBS_TEST_TIMEOUT=900                   seconds for one test project
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -137,7 +137,7 @@ run_project() {
   local trx="$results/$2.trx" status=0 total good bad
   log "running $2"
   # Nodes keep their data in TMPDIR; a test host that is killed cannot remove it.
-  TMPDIR="$results/tmp" timeout --kill-after=30 "${JOBS_TEST_TIMEOUT:-600}" \
+  TMPDIR="$results/tmp" timeout --kill-after=30 "${JOBS_TEST_TIMEOUT:-900}" \
     dotnet test "$1" -c Release --no-build --nologo --results-directory "$results" --logger "trx;LogFileName=$2.trx" \
     ${3:+--filter "$3"} ${rest[@]+"${rest[@]}"} </dev/null || status=$?
   total=0 good=0 bad=0
