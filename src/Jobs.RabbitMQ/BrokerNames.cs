@@ -71,14 +71,8 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
         ["x-delivery-limit"] = 1_000_000,
     };
 
-    // Each change of leader returns all messages: the limit of 20 that 4.0 has where none is given would drop them.
-    public static Dictionary<string, object?> JournalArguments() => new()
-    {
-        ["x-queue-type"] = "quorum",
-        ["x-overflow"] = "reject-publish",
-        ["x-single-active-consumer"] = true,
-        ["x-delivery-limit"] = 1_000_000,
-    };
+    // As there: each change of leader returns all messages, and what exceeds the limit of deliveries would be dropped.
+    public static Dictionary<string, object?> JournalArguments() => new(DeadLetterArguments()) { ["x-single-active-consumer"] = true };
 
     public Dictionary<string, object?> DelayArguments(int level) => new()
     {

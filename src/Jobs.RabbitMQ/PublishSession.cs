@@ -27,7 +27,6 @@ sealed class PublishSession
     long lastAnswer;
     long oldestSince;
     long swept;
-    bool gaveUp;
     string? stuckQueue;
     bool over;
 
@@ -117,7 +116,6 @@ sealed class PublishSession
         }
         else if (!over && Blocked is null && Stuck(now) is { } reason)
         {
-            gaveUp = true;
             incarnation.Abandon(reason);
         }
     }
@@ -137,11 +135,12 @@ sealed class PublishSession
         var since = Math.Max(Math.Max(oldest.SentAt, oldestSince), unblocked);
         var waited = time.GetElapsedTime(since, now);
         var silence = time.GetElapsedTime(Math.Max(since, lastAnswer), now);
-        stuckQueue = oldest.Queue;
-        return waited > options.ConfirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {options.ConfirmTimeout}"
+        var reason = waited > options.ConfirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {options.ConfirmTimeout}"
             : silence > options.ConfirmTimeout / 2 ? $"nothing was confirmed for {options.ConfirmTimeout / 2}"
             : !HasRoom && oldest.Done && waited > aMoment ? $"the oldest of a full window, to {oldest.Queue}, was not confirmed in time"
             : null;
+        stuckQueue = reason is null ? null : oldest.Queue;
+        return reason;
     }
 
     bool HasRoom => window.HasRoom(line.Suspects > 0 ? 1 : options.PublishWindow);
@@ -360,7 +359,7 @@ sealed class PublishSession
             foreach (var publish in Enumerable.Reverse(unknown))
             {
                 publish.Returned = null;
-                if (gaveUp && publish.Queue == stuckQueue)
+                if (publish.Queue == stuckQueue)
                 {
                     line.PutAside(publish); // or it would fill the next window before all others
                 }

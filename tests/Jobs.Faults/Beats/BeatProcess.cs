@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Jobs.Brokers;
 
 namespace Jobs.Faults.Beats;
@@ -88,23 +87,17 @@ sealed class BeatProcess(int index, LocalCluster cluster, int schedules, string 
         }
     }
 
-    public void Stop()
-    {
-        const int Terminate = 15;
-        Send(Terminate);
-    }
+    public void Stop() => Send(Signal.Terminate);
 
     public void Pause()
     {
-        const int Stop = 19;
-        Send(Stop);
+        Send(Signal.Stop);
         IsPaused = true;
     }
 
     public void Resume()
     {
-        const int Continue = 18;
-        Send(Continue);
+        Send(Signal.Continue);
         IsPaused = false;
     }
 
@@ -121,15 +114,5 @@ sealed class BeatProcess(int index, LocalCluster cluster, int schedules, string 
         }
     }
 
-    void Send(int signal)
-    {
-        if (Id != 0 && IsRunning && Kill(Id, signal) != 0)
-        {
-            throw new InvalidOperationException($"Signal {signal} could not be sent: error {Marshal.GetLastPInvokeError()}.");
-        }
-    }
-
-    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern int Kill(int process, int signal);
+    void Send(Signal signal) => OwnProcess.Send(Id, signal, () => !IsRunning);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Jobs.Faults.Load;
 using Jobs.RabbitMQ;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -37,11 +36,8 @@ static class BeatProgram
     }
 
     /// <summary>The command line of a beat process.</summary>
-    public static (string File, string[] Arguments) Start(string uri, int schedules)
-    {
-        var (file, arguments) = WorkerProgram.Start("", "");
-        return (file, [.. arguments[..^3], Command, uri, schedules.ToString(CultureInfo.InvariantCulture)]);
-    }
+    public static (string File, string[] Arguments) Start(string uri, int schedules) =>
+        OwnProcess.Start(Command, uri, schedules.ToString(CultureInfo.InvariantCulture));
 
     // One write per line, so that a kill leaves no half of one.
     static void Say(string what) => Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow.Ticks} {what}"));

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Jobs.Brokers;
 using Jobs.Faults.Logs;
 
@@ -105,26 +104,7 @@ sealed class WorkerProcess : IAsyncDisposable
 
     public ValueTask DisposeAsync() => process.DisposeAsync();
 
-    void Send(Signal signal)
-    {
-        // An id that is no longer its own may be somebody else's.
-        if (id != 0 && !HasEnded && Kill(id, (int)signal) != 0 && !HasEnded)
-        {
-            throw new InvalidOperationException($"Signal {signal} could not be sent: error {Marshal.GetLastPInvokeError()}.");
-        }
-    }
+    void Send(Signal signal) => OwnProcess.Send(id, signal, () => HasEnded);
 
     string Output() => File.Exists(file + ".out") ? "\n" + File.ReadAllText(file + ".out") : "";
-
-    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    static extern int Kill(int process, int signal);
-
-    /// <summary>Numbers of Linux.</summary>
-    enum Signal
-    {
-        Terminate = 15,
-        Continue = 18,
-        Stop = 19,
-    }
 }

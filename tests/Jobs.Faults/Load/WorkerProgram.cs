@@ -47,14 +47,7 @@ static class WorkerProgram
     }
 
     /// <summary>The command line of a worker process.</summary>
-    public static (string File, string[] Arguments) Start(string uri, string name)
-    {
-        var program = Environment.ProcessPath!;
-        string[] arguments = [Command, uri, name];
-        return Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase)
-            ? (program, [typeof(WorkerProgram).Assembly.Location, .. arguments])
-            : (program, arguments);
-    }
+    public static (string File, string[] Arguments) Start(string uri, string name) => OwnProcess.Start(Command, uri, name);
 
     public static string Description => string.Create(CultureInfo.InvariantCulture, $"{Concurrency} jobs at a time and a prefetch of {Prefetch} for each of {LoadQueues.All.Count} queues");
 }
