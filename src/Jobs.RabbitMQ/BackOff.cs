@@ -8,8 +8,5 @@ static class BackOff
     static readonly TimeSpan shortest = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan longest = TimeSpan.FromSeconds(10);
 
-    /// <summary>Ends early, without an exception, when it is cancelled.</summary>
-    public static async Task PauseAsync(int failures, TimeProvider time, CancellationToken cancellationToken) =>
-        await Task.Delay(RetryPolicy.Delay(failures, shortest, longest, Random.Shared.NextDouble()), time, cancellationToken)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    public static TimeSpan After(int failures) => RetryPolicy.Delay(failures, shortest, longest, Random.Shared.NextDouble());
 }

@@ -156,7 +156,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 }
             }
 
-            await BackOff.PauseAsync(failures, time, stopping.Token).ConfigureAwait(false);
+            await Task.Delay(BackOff.After(failures), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -253,8 +253,7 @@ sealed class PublishSession
         }
         else
         {
-            // The queue was deleted behind our back: declare it again and send once more. Not at once: 3.10 tells the consumers of a queue that is back
-            // within milliseconds nothing, and gives its messages to consumers that do not hear of them.
+            // The queue was deleted behind our back: declare it again, after a pause, and send once more.
             if (topology.Knows(publish.Queue, delayed: false)) // else it has been said, for another message of this window
             {
                 Log.QueueGone(logger, publish.Queue);
@@ -262,8 +261,8 @@ sealed class PublishSession
 
             topology.Forget(publish.Queue);
             (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
-            line.PutAside(publish);
-            line.PutAside(p => p.Queue == publish.Queue);
+            line.PutAside(publish, Topology.RedeclarePause);
+            line.PutAside(p => p.Queue == publish.Queue, Topology.RedeclarePause);
         }
     }
 

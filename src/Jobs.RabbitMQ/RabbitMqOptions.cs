@@ -42,7 +42,9 @@ public sealed class RabbitMqOptions
     /// </summary>
     public TimeSpan ConfirmTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often each consumer is checked for existence and progress. Defaults to 30 seconds.</summary>
+    /// <summary>
+    /// How often each consumer is checked for existence and progress; one that got nothing for four of it is replaced, in case the broker has forgotten it. Defaults to 30 seconds.
+    /// </summary>
     public TimeSpan WatchdogInterval { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The name that connections show in the broker's management page. Defaults to the host's environment name and machine.</summary>

@@ -158,9 +158,11 @@ sealed class RabbitSubscription : JobSubscription
         var state = states.Find(s => s.Queue == (isQuarantine ? Names.Quarantine(queue) : queue))!;
         var failures = 0;
         var counted = false;
+        var replaced = false;
         while (!Over() && !stopping.IsCancellationRequested)
         {
             Consumer? consumer = null;
+            var pause = TimeSpan.Zero;
             try
             {
                 // Every time, because the queue may be gone. One that was deleted while we consumed comes back with its way out of the delays, or what
@@ -181,22 +183,27 @@ sealed class RabbitSubscription : JobSubscription
                 {
                     Log.ConsumerRegained(Logger, state.Queue, prefetch);
                 }
-                else if (!isQuarantine)
+                else if (!isQuarantine && !replaced)
                 {
                     Log.Consuming(Logger, queue, prefetch);
                 }
 
                 HasOutcome();
                 failures = 1;
-                var reason = await WatchAsync(incarnation, consumer, state, life).ConfigureAwait(false);
+                var reason = await new ConsumerWatchdog(incarnation, consumer, state, options.WatchdogInterval, Time).WatchAsync(life).ConfigureAwait(false);
                 if (Over() || stopping.IsCancellationRequested)
                 {
                     return;
                 }
 
-                state.Lost(reason);
-                Telemetry.ConsumerLost(state.Queue);
-                Log.ConsumerLost(Logger, state.Queue, reason);
+                replaced = reason is null;
+                if (reason is not null)
+                {
+                    state.Lost(reason);
+                    Telemetry.ConsumerLost(state.Queue);
+                    Log.ConsumerLost(Logger, state.Queue, reason);
+                    pause = Topology.RedeclarePause;
+                }
             }
             catch (Exception) when (Over())
             {
@@ -210,6 +217,7 @@ sealed class RabbitSubscription : JobSubscription
             catch (Exception e)
             {
                 failures++;
+                pause = BackOff.After(failures);
                 if (state.Failed(e.Message))
                 {
                     Log.ConsumerRefused(Logger, state.Queue, e.Message.TrimEnd('.'));
@@ -231,7 +239,7 @@ sealed class RabbitSubscription : JobSubscription
                 }
             }
 
-            await BackOff.PauseAsync(failures, Time, life).ConfigureAwait(false);
+            await Task.Delay(pause, Time, life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         if (Over())
@@ -252,46 +260,6 @@ sealed class RabbitSubscription : JobSubscription
 
         // The connection's end is no loss of a consumer: it has a log line of its own. The linked token learns of it a moment after the channels do.
         bool Over() => life.IsCancellationRequested || incarnation.Dead.IsCancellationRequested;
-    }
-
-    /// <summary>Waits for the end of a consumer, and asks from time to time whether it still exists and makes progress.</summary>
-    async Task<string> WatchAsync(Incarnation incarnation, Consumer consumer, ConsumerState state, CancellationToken life)
-    {
-        var quiet = 0;
-        var received = consumer.Received;
-        while (true)
-        {
-            try
-            {
-                return await consumer.Lost.WaitAsync(options.WatchdogInterval, Time, life).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-            }
-            catch (OperationCanceledException)
-            {
-                return incarnation.Reason ?? "stopped";
-            }
-
-            long waiting;
-            try
-            {
-                waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(state.Queue, life), life).ConfigureAwait(false);
-            }
-            catch (Exception e) when (!life.IsCancellationRequested)
-            {
-                return $"the watchdog cannot see its queue: {e.Message}";
-            }
-
-            // Messages wait, we hold none, and none has come for two rounds: the broker believes that we hold them (#15473), or has lost the consumer.
-            quiet = waiting > 0 && consumer.Unsettled == 0 && consumer.Received == received ? quiet + 1 : 0;
-            received = consumer.Received;
-            state.Starves(quiet > 0);
-            if (quiet == 2)
-            {
-                return $"{waiting} messages wait and none was delivered for {options.WatchdogInterval * 2}";
-            }
-        }
     }
 
     public override async Task StopAsync(CancellationToken cancellationToken)

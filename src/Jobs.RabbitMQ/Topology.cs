@@ -6,6 +6,12 @@ namespace Jobs.RabbitMQ;
 /// <summary>Declares what a queue needs, once per connection.</summary>
 sealed class Topology(BrokerNames names, DeclareMode mode)
 {
+    /// <summary>
+    /// How long a queue that was deleted stays away before it is declared again. Sooner, RabbitMQ 3.10 may tell its consumers nothing and give its messages to some that do not hear of
+    /// them; and a node that has not finished with the former queue stays out of the new one.
+    /// </summary>
+    public static readonly TimeSpan RedeclarePause = TimeSpan.FromSeconds(1);
+
     readonly Lock gate = new();
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];

@@ -186,6 +186,36 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         await Eventually.BecomesAsync(() => task.Total == 2, Soon, "the second job to run");
     }
 
+    // What RabbitMQ 3.10 does to every consumer of a quorum queue that it deletes by force: nobody is told.
+    [Fact]
+    public async Task A_consumer_that_the_broker_forgot_is_missed_though_no_message_waits()
+    {
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(rabbit: o => o.WatchdogInterval = TimeSpan.FromSeconds(1), task: task));
+
+        await ForgetConsumerAsync();
+
+        await Eventually.BecomesAsync(() => bench.Logged(441, "its queue has no consumer") == 1, Soon, "the watchdog to miss it");
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => task.Total == 1, Soon, "the job to run");
+    }
+
+    [Fact]
+    public async Task A_consumer_that_only_looks_idle_because_another_one_leaves_nothing_waiting_is_replaced_without_a_word()
+    {
+        var task = new ProbeTask();
+        await bench.StartedAsync(bench.Host(rabbit: o => o.WatchdogInterval = TimeSpan.FromSeconds(1), task: task));
+        await bench.StartedAsync(bench.Host(rabbit: o => o.WatchdogInterval = TimeSpan.FromHours(1), task: task));
+        Assert.Equal(2u, await ConsumersAsync());
+
+        await ForgetConsumerAsync();
+        Assert.Equal(1u, await ConsumersAsync());
+
+        await Eventually.BecomesAsync(async () => await ConsumersAsync() == 2, Soon, "a new consumer in its place");
+        Assert.Equal(0, bench.Logged(441));
+        Assert.Equal(2, bench.Logged(440, $"from {bench.Queue} ")); // a start each
+    }
+
     // A header that is none of ours must not throw in the callback: the message would stay unacked, and hold a place of the prefetch, for ever.
     [Fact]
     public async Task A_message_with_a_senseless_delivery_count_is_delivered()
@@ -208,5 +238,18 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
     {
         await using var channel = await bench.ChannelAsync();
         await channel.QueueDeleteAsync(bench.Queue, cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Takes the consumer that subscribed first out of the quorum queue; its channel is told nothing.</summary>
+    Task ForgetConsumerAsync() => brokers.Broker.ControlAsync("eval", $$"""
+        {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{{bench.Queue}}">>)),
+        Consumer = lists:min(rabbit_amqqueue:consumers(Q)), % by the process of its channel, which are numbered as they begin
+        {ok, _, _} = ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, Consumer), element(1, Consumer)}, cancel, #{})).
+        """);
+
+    async Task<uint> ConsumersAsync()
+    {
+        await using var channel = await bench.ChannelAsync();
+        return (await channel.QueueDeclarePassiveAsync(bench.Queue, TestContext.Current.CancellationToken)).ConsumerCount;
     }
 }

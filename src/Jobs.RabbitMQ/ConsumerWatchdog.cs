@@ -1,0 +1,62 @@
+using RabbitMQ.Client;
+
+namespace Jobs.RabbitMQ;
+
+/// <summary>Asks from time to time whether the broker still knows a consumer, and gives it what it holds for it.</summary>
+/// <remarks>
+/// A broker can forget a consumer without a word: RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by force, and moves a consumer to a queue that came back at once
+/// without knowing that it did; on any version a queue may believe that a consumer holds what never arrived (server #15473). Three looks, each for what the one before it cannot see:
+/// 1. The queue is gone. 2. It has no consumer, or messages wait while this one holds none: looked at twice, because counts are a little old.
+/// 3. Other consumers leave nothing waiting, so a forgotten one only looks idle: after some idle rounds a new one takes its place.
+/// </remarks>
+sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, ConsumerState state, TimeSpan interval, TimeProvider time)
+{
+    const int MostIdleRounds = 4;
+    static readonly TimeSpan secondLook = TimeSpan.FromSeconds(5);
+
+    /// <returns>Why it is lost; or <see langword="null"/> when it may only be idle, and costs nothing to replace.</returns>
+    public async Task<string?> WatchAsync(CancellationToken life)
+    {
+        var (starved, idle, received) = (0, 0, consumer.Received);
+        while (true)
+        {
+            try
+            {
+                var pause = starved > 0 && secondLook < interval ? secondLook : interval;
+                return await consumer.Lost.WaitAsync(pause, time, life).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+            }
+            catch (OperationCanceledException)
+            {
+                return incarnation.Reason ?? "stopped";
+            }
+
+            QueueDeclareOk queue;
+            try
+            {
+                queue = await incarnation.OnChannelAsync(channel => channel.QueueDeclarePassiveAsync(state.Queue, life), life).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!life.IsCancellationRequested)
+            {
+                return $"the watchdog cannot see its queue: {e.Message}";
+            }
+
+            var silent = consumer.Unsettled == 0 && consumer.Received == received;
+            received = consumer.Received;
+            idle = silent ? idle + 1 : 0;
+            starved = silent && (queue.MessageCount > 0 || queue.ConsumerCount == 0) ? starved + 1 : 0;
+            state.Starves(starved > 0 && queue.MessageCount > 0);
+            if (starved == 2)
+            {
+                return queue.ConsumerCount == 0 ? "its queue has no consumer" : $"{queue.MessageCount} messages wait and it was given none";
+            }
+
+            if (idle == MostIdleRounds)
+            {
+                return null;
+            }
+        }
+    }
+}
