@@ -50,19 +50,37 @@ static class Drain
                 await using var connection = await new ConnectionFactory { Uri = new Uri(node.DirectUri), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
                 foreach (var queue in queues)
                 {
-                    if (await ReadyAsync(connection, queue) is > 0 and var ready)
+                    if ((await LookAsync(connection, queue))?.MessageCount is > 0 and var ready)
                     {
                         return $"{ready} messages in {queue}, as {node.Name} says";
                     }
                 }
             }
-            catch (Exception e) when (e is OperationInterruptedException or BrokerUnreachableException or IOException or OperationCanceledException)
+            catch (Exception e) when (MeansAway(e))
             {
                 return $"{node.Name} does not answer: {e.Message}";
             }
         }
 
         return null;
+    }
+
+    /// <summary>How many consumers a queue has, as the first node says that answers.</summary>
+    public static async Task<uint> ConsumersAsync(Site site, string queue)
+    {
+        foreach (var node in site.Nodes)
+        {
+            try
+            {
+                await using var connection = await new ConnectionFactory { Uri = new Uri(node.DirectUri), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
+                return (await LookAsync(connection, queue))?.ConsumerCount ?? 0;
+            }
+            catch (Exception e) when (MeansAway(e))
+            {
+            }
+        }
+
+        return 0;
     }
 
     /// <summary>Deletes what an earlier run may have left; the dead-letter queue is not ours and stays.</summary>
@@ -81,7 +99,7 @@ static class Drain
     {
         var letters = new List<Letter>();
         await using var connection = await new ConnectionFactory { Uri = new Uri(site.Nodes[0].DirectUri) }.CreateConnectionAsync();
-        if (await ReadyAsync(connection, LoadQueues.DeadLetters) is null)
+        if (await LookAsync(connection, LoadQueues.DeadLetters) is null)
         {
             return letters;
         }
@@ -110,16 +128,18 @@ static class Drain
     }
 
     /// <returns><see langword="null"/>: there is no such queue.</returns>
-    static async Task<uint?> ReadyAsync(IConnection connection, string queue)
+    static async Task<QueueDeclareOk?> LookAsync(IConnection connection, string queue)
     {
         await using var channel = await connection.CreateChannelAsync();
         try
         {
-            return (await channel.QueueDeclarePassiveAsync(queue)).MessageCount;
+            return await channel.QueueDeclarePassiveAsync(queue);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
             return null;
         }
     }
+
+    static bool MeansAway(Exception e) => e is OperationInterruptedException or BrokerUnreachableException or IOException or OperationCanceledException;
 }

@@ -7,8 +7,9 @@ using Jobs.Faults.Sites;
 namespace Jobs.Faults.Load;
 
 /// <summary>
-/// A loss of <see cref="LoadQueues.Victim"/>, with jobs in it, and what has to follow: a deleted queue is noticed and said by every worker, and consumed
-/// again; jobs that are enqueued from then on run. Nobody is told of a purge, so nobody can say it.
+/// A loss of <see cref="LoadQueues.Victim"/>, with jobs in it, and what has to follow: a deleted queue is noticed and said, and consumed again by every worker; jobs that are
+/// enqueued from then on run. Not every worker can say it: a broker that deletes by force tells no consumer, and one whose queue another worker has brought back sees nothing but
+/// silence (<c>ConsumerWatchdog</c>). Nobody is told of a purge, so nobody can say that.
 /// </summary>
 /// <param name="loss">What purges or deletes.</param>
 /// <param name="load">The load of the run, or <see langword="null"/> to list the faults only.</param>
@@ -36,14 +37,12 @@ sealed class WatchedLoss(Fault loss, LoadInFlight? load) : Fault
         await loss.InflictAsync(context, cancellationToken);
         if (loss.Name == "queue-delete")
         {
-            await SaidAsync(Said.ConsumerLost, "the workers to say that their consumer is lost (441)");
-            await SaidAsync(Said.Subscribed, "the workers to consume it again (446)");
+            await Eventually.BecomesAsync(() => progress.Count(Said.ConsumerLost, LoadQueues.Victim, began) > 0, back, "a worker to say that its consumer is lost (441)");
+            await Eventually.BecomesAsync(async () => await Drain.ConsumersAsync(context.Site, LoadQueues.Victim) >= context.Workers.Size, back, "all workers to consume it again");
         }
 
         // Its producer goes on all the time, so the count grows when service is back.
         var finished = progress.FinishedOf(Producer);
         await Eventually.BecomesAsync(() => progress.FinishedOf(Producer) > finished + 5, back, $"jobs of {LoadQueues.Victim} to run again");
-
-        Task SaidAsync(Said said, string what) => Eventually.BecomesAsync(() => progress.Count(said, LoadQueues.Victim, began) >= context.Workers.Size, back, what);
     }
 }

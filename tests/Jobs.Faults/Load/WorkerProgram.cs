@@ -16,6 +16,9 @@ static class WorkerProgram
     public const int Concurrency = 32;
     public const int Prefetch = 64;
 
+    // A third of the default: what only the watchdog can notice is to be over before the next fault.
+    static readonly TimeSpan watchdogInterval = TimeSpan.FromSeconds(10);
+
     public static async Task RunAsync(string uri, string name)
     {
         using var records = new RecordFile(name + ".bin");
@@ -28,7 +31,7 @@ static class WorkerProgram
         builder.Services.AddSingleton(records);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddJobs(jobs => jobs
-            .UseRabbitMq(uri)
+            .UseRabbitMq(uri, options => options.WatchdogInterval = watchdogInterval)
             .AddTasks<LoadTasks>()
             .AddWorker(options =>
             {
@@ -49,5 +52,5 @@ static class WorkerProgram
     /// <summary>The command line of a worker process.</summary>
     public static (string File, string[] Arguments) Start(string uri, string name) => OwnProcess.Start(Command, uri, name);
 
-    public static string Description => string.Create(CultureInfo.InvariantCulture, $"{Concurrency} jobs at a time and a prefetch of {Prefetch} for each of {LoadQueues.All.Count} queues");
+    public static string Description => string.Create(CultureInfo.InvariantCulture, $"{Concurrency} jobs at a time and a prefetch of {Prefetch} for each of {LoadQueues.All.Count} queues, watched every {watchdogInterval.TotalSeconds} s");
 }
