@@ -119,36 +119,53 @@ sealed class RunningBeat : IAsyncDisposable
     }
 }
 
+/// <summary>Knows how many sleep. Who is due does not, though the clock may still be waking it: it does so on one thread at a time, which need not be the one that moved it.</summary>
 sealed class SleepCountingClock(DateTimeOffset start) : FakeTimeProvider(start)
 {
-    int sleeping;
+    readonly Lock gate = new();
+    readonly HashSet<Timer> timers = [];
     int created;
 
-    public int Sleeping => Volatile.Read(ref sleeping);
+    public int Sleeping
+    {
+        get
+        {
+            var now = GetUtcNow();
+            lock (gate)
+            {
+                return timers.Count(timer => timer.Due > now);
+            }
+        }
+    }
 
     /// <summary>How many sleeps have begun.</summary>
     public int Created => Volatile.Read(ref created);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        Interlocked.Increment(ref sleeping);
+        var timer = new Timer(this, base.CreateTimer(callback, state, dueTime, period), GetUtcNow() + dueTime);
+        lock (gate)
+        {
+            timers.Add(timer);
+        }
+
         Interlocked.Increment(ref created);
-        return new Timer(this, base.CreateTimer(callback, state, dueTime, period));
+        return timer;
     }
 
     // Task.Delay disposes its timer when it ends, whether it ran out or was cancelled.
-    sealed class Timer(SleepCountingClock clock, ITimer inner) : ITimer
+    sealed class Timer(SleepCountingClock clock, ITimer inner, DateTimeOffset due) : ITimer
     {
-        int disposed;
+        public DateTimeOffset Due => due;
 
         public bool Change(TimeSpan dueTime, TimeSpan period) => inner.Change(dueTime, period);
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref disposed, 1) == 0)
+            inner.Dispose();
+            lock (clock.gate)
             {
-                inner.Dispose();
-                Interlocked.Decrement(ref clock.sleeping);
+                clock.timers.Remove(this);
             }
         }
 
