@@ -67,7 +67,7 @@ static class PlainClient
 
         await lost.KillAsync();
         await ConsumeAsync(other, queue, records);
-        await site.HealAsync();
+        await site.HealAsync(Console.WriteLine);
         await DeleteAsync(other, queue);
     }
 

@@ -30,7 +30,7 @@ abstract class ClusterSite : Site
 
     protected abstract IReadOnlyList<ClusterNode> ClusterNodes { get; }
 
-    public sealed override async Task HealAsync()
+    public sealed override async Task HealAsync(Action<string> say)
     {
         await healing.WaitAsync();
         try
@@ -53,7 +53,7 @@ abstract class ClusterSite : Site
             await Task.WhenAll(ClusterNodes.Select(StartForSureAsync));
             await SeeEachOtherAsync();
             await EndMaintenanceAndAlarmsAsync();
-            await AllQueuesAreWellAsync();
+            await AllQueuesAreWellAsync(say);
             await Eventually.BecomesAsync(() => Haproxy.AllServersAreUpAsync(BalancerStatus), StepTimeout, "the load balancer to take all nodes");
             await AmqpGreeting.WaitAsync(new Uri(ClientUri), StepTimeout, "a node to answer through the load balancer");
         }
@@ -139,17 +139,38 @@ abstract class ClusterSite : Site
             async () => await Management!.ViewOfAsync(0) is { HasAlarm: false }, StepTimeout, "all alarms to end");
     }
 
-    async Task AllQueuesAreWellAsync()
+    async Task AllQueuesAreWellAsync(Action<string> say)
     {
         var watch = Stopwatch.StartNew();
+        var replaced = false;
         while (true)
         {
             var ill = await Management!.IllQueuesAsync();
             if (ill is { Count: 0 })
                 return;
+            if (watch.Elapsed > Patience && ill is not null && !replaced)
+            {
+                replaced = true;
+                foreach (var queue in ill.Where(queue => queue.HasLeader))
+                {
+                    say($"{queue} for {Patience.TotalSeconds} s though all nodes run: removed as member, and added again");
+                    await ReplaceMembersAsync(queue);
+                }
+            }
+
             if (watch.Elapsed > StepTimeout)
                 throw new TimeoutException($"Waited {watch.Elapsed.TotalSeconds:F0} s for all quorum queues to have a leader and all members; {(ill is null ? "no node answers" : string.Join("; ", ill))}.");
             await Task.Delay(TimeSpan.FromMilliseconds(500));
+        }
+    }
+
+    /// <summary>What the operations guide says about a queue that was deleted and declared again while a node had not finished with the former one: all nodes run, and it stays out.</summary>
+    async Task ReplaceMembersAsync(IllQueue queue)
+    {
+        foreach (var member in queue.Missing)
+        {
+            foreach (var command in new[] { "delete_member", "add_member" })
+                await ClusterNodes[0].ControlAsync("rabbitmq-queues", command, "--vhost", queue.Vhost, queue.Name, member);
         }
     }
 }

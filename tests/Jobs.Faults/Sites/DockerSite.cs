@@ -131,7 +131,7 @@ sealed class DockerSite : ClusterSite
         await StartLoadBalancerAsync();
         version = await Management.VersionAsync();
         balancerVersion = Haproxy.ReadVersion(await DockerCli.RunAsync("exec", balancer, "haproxy", "-v"));
-        await HealAsync();
+        await HealAsync(_ => { });
     }
 
     DockerNode Own(SiteNode node) => nodes.Single(own => own == node);

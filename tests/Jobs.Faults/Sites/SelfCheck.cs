@@ -62,7 +62,7 @@ static class SelfCheck
             await fault.InflictAsync(context, CancellationToken.None);
             var mended = time.Elapsed;
             var during = clients.Confirmed - before;
-            await site.HealAsync();
+            await site.HealAsync(Console.WriteLine);
             var healed = time.Elapsed;
             before = clients.Confirmed;
             await Jobs.Brokers.Eventually.BecomesAsync(() => clients.Confirmed > before, TimeSpan.FromSeconds(30), "a publish after healing to be confirmed");

@@ -49,8 +49,9 @@ abstract class Site : IAsyncDisposable
     public virtual Task StartLoadBalancerAsync() => throw NotOurs("A restart of the load balancer");
 
     /// <summary>Undoes every fault, and returns when all nodes run, see each other and have no alarm, and every quorum queue has a leader and all its members online.</summary>
+    /// <param name="say">Is told of what an operator would have had to do by hand.</param>
     /// <exception cref="TimeoutException">It did not come to that in a few minutes; the message says what is missing.</exception>
-    public abstract Task HealAsync();
+    public abstract Task HealAsync(Action<string> say);
 
     public abstract ValueTask DisposeAsync();
 

@@ -81,26 +81,24 @@ sealed class SiteManagement : IDisposable
         static bool IsTrue(JsonElement node, string property) => node.TryGetProperty(property, out var value) && value.ValueKind == JsonValueKind.True;
     }
 
-    /// <summary>Quorum queues without a leader or with a member offline, in words; null when nobody answers.</summary>
-    public async Task<IReadOnlyList<string>?> IllQueuesAsync()
+    /// <summary>Quorum queues without a leader or with a member offline; null when nobody answers.</summary>
+    public async Task<IReadOnlyList<IllQueue>?> IllQueuesAsync()
     {
         try
         {
             var answer = await AskAsync(node => node.GetAsync("api/queues?disable_stats=true&enable_queue_totals=true"));
-            return [.. answer.EnumerateArray().Where(queue => Texts(queue, "type") is ["quorum"]).Select(Illness).OfType<string>()];
+            return [.. answer.EnumerateArray().Where(queue => Texts(queue, "type") is ["quorum"]).Select(Illness).OfType<IllQueue>()];
         }
         catch (InvalidOperationException)
         {
             return null;
         }
 
-        static string? Illness(JsonElement queue)
+        static IllQueue? Illness(JsonElement queue)
         {
-            var name = queue.GetProperty("name").GetString();
-            if (Texts(queue, "leader") is not [{ Length: > 0 }])
-                return $"{name} has no leader";
+            var leads = Texts(queue, "leader") is [{ Length: > 0 }];
             var away = Texts(queue, "members").Except(Texts(queue, "online")).ToArray();
-            return away.Length == 0 ? null : $"{name} misses {string.Join(", ", away)}";
+            return leads && away.Length == 0 ? null : new(queue.GetProperty("name").GetString()!, queue.GetProperty("vhost").GetString()!, leads, away);
         }
 
         static string[] Texts(JsonElement queue, string property) => !queue.TryGetProperty(property, out var value) ? []
@@ -166,6 +164,15 @@ sealed class SiteManagement : IDisposable
 /// <param name="Name">As the broker names it, with both addresses.</param>
 /// <param name="Node">The node it is at.</param>
 sealed record ClientConnection(string Name, string Node);
+
+/// <param name="Name">Of the queue.</param>
+/// <param name="Vhost">Where it is.</param>
+/// <param name="HasLeader">Whether a node leads it.</param>
+/// <param name="Missing">Members that are not online.</param>
+sealed record IllQueue(string Name, string Vhost, bool HasLeader, string[] Missing)
+{
+    public override string ToString() => HasLeader ? $"{Name} misses {string.Join(", ", Missing)}" : $"{Name} has no leader";
+}
 
 /// <param name="Running">Names of the nodes that run.</param>
 /// <param name="Partitioned">Names of the nodes that some node was separated from and has not forgiven (Mnesia).</param>

@@ -44,7 +44,7 @@ sealed class UriSite : Site
         }
     }
 
-    public override async Task HealAsync()
+    public override async Task HealAsync(Action<string> say)
     {
         HealNetwork();
         await AmqpGreeting.WaitAsync(new Uri(ClientUri), HealTimeout, $"{Nodes[0]} to answer");
