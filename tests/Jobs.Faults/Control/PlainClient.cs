@@ -8,7 +8,7 @@ namespace Jobs.Faults.Control;
 /// <summary>RabbitMQ.Client by hand, and done wrong.</summary>
 static class PlainClient
 {
-    static readonly byte[] body = new byte[200];
+    public static readonly byte[] Body = new byte[200];
     static readonly TimeSpan quiet = TimeSpan.FromSeconds(3);
 
     /// <summary>Takes for enqueued what was written to a connection, while connections are reset.</summary>
@@ -30,7 +30,7 @@ static class PlainClient
                 records.Write(Said.Attempted, key);
                 try
                 {
-                    await channel.BasicPublishAsync("", Queue, mandatory: true, Properties(key), body);
+                    await channel.BasicPublishAsync("", Queue, mandatory: true, Properties(key), Body);
                     records.Write(Said.Confirmed, key); // believed
                 }
                 catch (Exception)
@@ -60,7 +60,7 @@ static class PlainClient
             {
                 var key = new JobKey(folder.Run, 0, number);
                 records.Write(Said.Attempted, key);
-                await channel.BasicPublishAsync("", queue, mandatory: true, Properties(key), body);
+                await channel.BasicPublishAsync("", queue, mandatory: true, Properties(key), Body);
                 records.Write(Said.Confirmed, key);
             }
         }
@@ -71,7 +71,7 @@ static class PlainClient
         await DeleteAsync(other, queue);
     }
 
-    static async Task ConsumeAsync(SiteNode node, string queue, RecordFile records)
+    public static async Task ConsumeAsync(SiteNode node, string queue, RecordFile records)
     {
         await using var connection = await ConnectAsync(node.DirectUri);
         await using var channel = await connection.CreateChannelAsync();
@@ -95,7 +95,7 @@ static class PlainClient
         while (consumer.Count > before);
     }
 
-    static async Task DeclareAsync(SiteNode node, string queue, string type)
+    public static async Task DeclareAsync(SiteNode node, string queue, string type)
     {
         await using var connection = await ConnectAsync(node.DirectUri);
         await using var channel = await connection.CreateChannelAsync();
@@ -103,16 +103,16 @@ static class PlainClient
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = type });
     }
 
-    static async Task DeleteAsync(SiteNode node, string queue)
+    public static async Task DeleteAsync(SiteNode node, string queue)
     {
         await using var connection = await ConnectAsync(node.DirectUri);
         await using var channel = await connection.CreateChannelAsync();
         await channel.QueueDeleteAsync(queue);
     }
 
-    static Task<IConnection> ConnectAsync(string uri) => new ConnectionFactory { Uri = new Uri(uri), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
+    public static Task<IConnection> ConnectAsync(string uri) => new ConnectionFactory { Uri = new Uri(uri), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
 
-    static BasicProperties Properties(JobKey key) => new() { CorrelationId = key.ToString(), Persistent = true };
+    public static BasicProperties Properties(JobKey key) => new() { CorrelationId = key.ToString(), Persistent = true };
 
     sealed class Recorder(IChannel channel, RecordFile records) : AsyncDefaultBasicConsumer(channel)
     {
