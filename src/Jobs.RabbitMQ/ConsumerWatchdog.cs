@@ -2,19 +2,20 @@ using RabbitMQ.Client;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Asks from time to time whether the broker still knows a consumer, and gives it what it holds for it.</summary>
+/// <summary>Asks from time to time whether a consumer still gets what its queue holds for it.</summary>
 /// <remarks>
 /// A broker can forget a consumer without a word: RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by force, and moves a consumer to a queue that came back at once
 /// without knowing that it did; on any version a queue may believe that a consumer holds what never arrived (server #15473). Three looks, each for what the one before it cannot see:
-/// 1. The queue is gone. 2. It has no consumer, or messages wait while this one holds none: looked at twice, because counts are a little old.
-/// 3. Other consumers leave nothing waiting, so a forgotten one only looks idle: after some idle rounds a new one takes its place.
+/// 1. The queue is gone. 2. Messages wait while this consumer holds none: looked at twice, as they may be on their way.
+/// 3. Other consumers leave nothing waiting, so a forgotten one looks idle: after some idle rounds a new one takes its place.
+/// The count of consumers is no help: a leader that is slow to answer counts as none.
 /// </remarks>
 sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, ConsumerState state, TimeSpan interval, TimeProvider time)
 {
     const int MostIdleRounds = 4;
     static readonly TimeSpan secondLook = TimeSpan.FromSeconds(5);
 
-    /// <returns>Why it is lost; or <see langword="null"/> when it may only be idle, and costs nothing to replace.</returns>
+    /// <returns>Why it is lost; or <see langword="null"/> when it may only be idle.</returns>
     public async Task<string?> WatchAsync(CancellationToken life)
     {
         var (starved, idle, received) = (0, 0, consumer.Received);
@@ -33,10 +34,10 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
                 return incarnation.Reason ?? "stopped";
             }
 
-            QueueDeclareOk queue;
+            long waiting;
             try
             {
-                queue = await incarnation.OnChannelAsync(channel => channel.QueueDeclarePassiveAsync(state.Queue, life), life).ConfigureAwait(false);
+                waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(state.Queue, life), life).ConfigureAwait(false);
             }
             catch (Exception e) when (!life.IsCancellationRequested)
             {
@@ -46,14 +47,14 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
             var silent = consumer.Unsettled == 0 && consumer.Received == received;
             received = consumer.Received;
             idle = silent ? idle + 1 : 0;
-            starved = silent && (queue.MessageCount > 0 || queue.ConsumerCount == 0) ? starved + 1 : 0;
-            state.Starves(starved > 0 && queue.MessageCount > 0);
+            starved = silent && waiting > 0 ? starved + 1 : 0;
+            state.Starves(starved > 0);
             if (starved == 2)
             {
-                return queue.ConsumerCount == 0 ? "its queue has no consumer" : $"{queue.MessageCount} messages wait and it was given none";
+                return $"{waiting} messages wait and it was given none";
             }
 
-            if (idle == MostIdleRounds)
+            if (starved == 0 && idle >= MostIdleRounds)
             {
                 return null;
             }

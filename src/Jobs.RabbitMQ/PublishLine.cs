@@ -70,14 +70,14 @@ sealed class PublishLine(TimeProvider time)
     public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish);
 
     /// <summary>Refused by its queue, not for good: after a moment it goes again, with the same id.</summary>
-    public void PutAside(PendingPublish publish, TimeSpan? pause = null)
+    public void PutAside(PendingPublish publish)
     {
-        publish.NotBefore = time.GetTimestamp() + (pause ?? aside).Ticks * time.TimestampFrequency / TimeSpan.TicksPerSecond;
+        publish.NotBefore = time.GetTimestamp() + aside.Ticks * time.TimestampFrequency / TimeSpan.TicksPerSecond;
         nacked.Add(publish);
     }
 
     /// <summary>Lets others go first while the queue of these cannot be declared.</summary>
-    public void PutAside(Func<PendingPublish, bool> which, TimeSpan? pause = null)
+    public void PutAside(Func<PendingPublish, bool> which)
     {
         for (var node = waiting.First; node is not null;)
         {
@@ -85,7 +85,7 @@ sealed class PublishLine(TimeProvider time)
             if (which(node.Value))
             {
                 waiting.Remove(node);
-                PutAside(node.Value, pause);
+                PutAside(node.Value);
             }
 
             node = next;

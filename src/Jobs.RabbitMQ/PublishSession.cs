@@ -179,6 +179,16 @@ sealed class PublishSession
 
     async Task DeclareAsync(string queue, bool delayed, CancellationToken life)
     {
+        if (topology.IsAway(queue))
+        {
+            lock (line.Gate)
+            {
+                line.PutAside(p => p.Queue == queue);
+            }
+
+            return;
+        }
+
         bool OfThisKind(PendingPublish p) => p.Queue == queue && p.DelaySeconds > 0 == delayed;
         try
         {
@@ -259,10 +269,9 @@ sealed class PublishSession
                 Log.QueueGone(logger, publish.Queue);
             }
 
-            topology.Forget(publish.Queue);
+            topology.Gone(publish.Queue);
             (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
-            line.PutAside(publish, Topology.RedeclarePause);
-            line.PutAside(p => p.Queue == publish.Queue, Topology.RedeclarePause);
+            line.PutAside(publish);
         }
     }
 

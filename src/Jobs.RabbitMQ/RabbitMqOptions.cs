@@ -47,7 +47,7 @@ public sealed class RabbitMqOptions
     /// </summary>
     public TimeSpan WatchdogInterval { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The name that connections show in the broker's management page. Defaults to the host's environment name and machine.</summary>
+    /// <summary>The name that connections show in the broker's management page. Defaults to the name of the machine.</summary>
     public string? ClientName { get; set; }
 }
 

@@ -73,7 +73,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
-        var started = new RabbitSubscription(subscription, options, BrokerAddress.Parse(options), new(names, options.Declare), this, time, logger, telemetry);
+        var started = new RabbitSubscription(subscription, options, BrokerAddress.Parse(options), new(names, options.Declare, time), this, time, logger, telemetry);
         lock (gate)
         {
             Observe();
@@ -92,7 +92,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     public override JobJournal OpenJournal(string name) =>
-        new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger, telemetry);
+        new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare, time), time, logger, telemetry);
 
     /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
     public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
@@ -126,7 +126,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         {
             ObjectDisposedException.ThrowIf(disposed && publisher is null, this);
             Observe();
-            return publisher ??= new(options, BrokerAddress.Parse(options), new(names, options.Declare), time, logger, telemetry);
+            return publisher ??= new(options, BrokerAddress.Parse(options), new(names, options.Declare, time), time, logger, telemetry);
         }
     }
 

@@ -13,6 +13,9 @@ sealed class RabbitSubscription : JobSubscription
     static readonly TimeSpan remembered = TimeSpan.FromMinutes(30);
     const int MaxRemembered = 100_000;
 
+    // Longer than a delivery needs from the socket to its consumer.
+    static readonly TimeSpan aMoment = TimeSpan.FromSeconds(1);
+
     readonly SubscriptionOptions subscription;
     readonly RabbitMqOptions options;
     readonly Topology topology;
@@ -197,7 +200,13 @@ sealed class RabbitSubscription : JobSubscription
                 }
 
                 replaced = reason is null;
-                if (reason is not null)
+                if (reason is null)
+                {
+                    await consumer.CancelAsync(life).ConfigureAwait(false);
+                    _ = RetireAsync(consumer);
+                    consumer = null;
+                }
+                else
                 {
                     state.Lost(reason);
                     Telemetry.ConsumerLost(state.Queue);
@@ -260,6 +269,18 @@ sealed class RabbitSubscription : JobSubscription
 
         // The connection's end is no loss of a consumer: it has a log line of its own. The linked token learns of it a moment after the channels do.
         bool Over() => life.IsCancellationRequested || incarnation.Dead.IsCancellationRequested;
+    }
+
+    /// <summary>Closes a consumer that was cancelled; not before what it was given meanwhile has come to its end.</summary>
+    async Task RetireAsync(Consumer consumer)
+    {
+        do
+        {
+            await Task.WhenAny(consumer.Lost, Task.Delay(aMoment, Time)).ConfigureAwait(false);
+        }
+        while (!consumer.IsGone && consumer.Unsettled > 0);
+        Remove(consumer);
+        await consumer.DisposeAsync().ConfigureAwait(false);
     }
 
     public override async Task StopAsync(CancellationToken cancellationToken)

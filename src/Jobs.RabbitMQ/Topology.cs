@@ -4,7 +4,7 @@ using RabbitMQ.Client.Exceptions;
 namespace Jobs.RabbitMQ;
 
 /// <summary>Declares what a queue needs, once per connection.</summary>
-sealed class Topology(BrokerNames names, DeclareMode mode)
+sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
 {
     /// <summary>
     /// How long a queue that was deleted stays away before it is declared again. Sooner, RabbitMQ 3.10 may tell its consumers nothing and give its messages to some that do not hear of
@@ -15,6 +15,7 @@ sealed class Topology(BrokerNames names, DeclareMode mode)
     readonly Lock gate = new();
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
+    readonly Dictionary<string, long> gone = []; // since when
     bool delays;
 
     public BrokerNames Names => names;
@@ -40,12 +41,28 @@ sealed class Topology(BrokerNames names, DeclareMode mode)
         }
     }
 
-    public void Forget(string queue)
+    /// <summary>Somebody deleted it.</summary>
+    public void Gone(string queue)
     {
         lock (gate)
         {
             queues.Remove(queue);
             destinations.Remove(queue);
+            gone.TryAdd(queue, time.GetTimestamp());
+        }
+    }
+
+    /// <summary>Whether it was deleted less than <see cref="RedeclarePause"/> ago.</summary>
+    public bool IsAway(string queue)
+    {
+        lock (gate)
+        {
+            if (gone.TryGetValue(queue, out var since) && time.GetElapsedTime(since) >= RedeclarePause)
+            {
+                gone.Remove(queue);
+            }
+
+            return gone.ContainsKey(queue);
         }
     }
 

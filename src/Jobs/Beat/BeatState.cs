@@ -19,9 +19,15 @@ sealed class BeatState
         {
             foreach (var (name, mark) in record.Slots ?? [])
             {
-                if (!slots.TryGetValue(name, out var known) || mark.Slot > known.Slot || (mark.Slot == known.Slot && string.CompareOrdinal(mark.Timing, known.Timing) > 0))
+                Advance(name, mark);
+            }
+
+            foreach (var (name, edit) in record.Set ?? [])
+            {
+                if (edit.Value is null)
                 {
-                    slots[name] = mark;
+                    // What is set again owes nothing of the time between, though no beat was there to see it. One tick more, or a slot of that instant would go before it.
+                    Advance(name, new(EditClock.Time(edit.Version + 1), ""));
                 }
             }
 
@@ -30,6 +36,14 @@ sealed class BeatState
         }
 
         return changed;
+
+        void Advance(string name, SlotMark mark)
+        {
+            if (!slots.TryGetValue(name, out var known) || mark.Slot > known.Slot || (mark.Slot == known.Slot && string.CompareOrdinal(mark.Timing, known.Timing) > 0))
+            {
+                slots[name] = mark;
+            }
+        }
 
         void Take<T>(Dictionary<string, Edit<T>>? edits, Dictionary<string, Edit<T>> known)
         {

@@ -37,7 +37,7 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         var taken = DateTimeOffset.UtcNow;
         await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } slots && slots.Max > taken, soon, "slots to go on");
 
-        AssertWithoutGap(Slots("tick"));
+        await WithoutGapAsync("tick");
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         var taken = DateTimeOffset.UtcNow;
         await Eventually.BecomesAsync(() => Slots("tick").Max > taken + second, soon, "slots to go on");
 
-        AssertWithoutGap(Slots("tick"));
+        await WithoutGapAsync("tick");
         Assert.All(ran, slot => Assert.Equal(1, slot.Value));
         Assert.Equal(0, bench.Logged(LeadsNoMore));
     }
@@ -76,21 +76,23 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
 
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
         await Eventually.BecomesAsync(() => Slots("live").Max > paused + 2 * second, soon, "it to fire under the next beat");
-        AssertWithoutGap(Slots("live"));
+        await WithoutGapAsync("live");
         Assert.True(Slots("tick").Count == 0 || Slots("tick").Max <= paused, "the pause survives");
 
         await schedules.RemoveAsync("live", TestContext.Current.CancellationToken);
         await schedules.RemoveAsync("tick", TestContext.Current.CancellationToken);
         var removed = DateTimeOffset.UtcNow;
-        await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } ticks && ticks.Max > removed + 2 * second, soon, "the schedule of code to fire again");
-        Assert.True(Slots("live").Max <= removed + second, "what was removed fires no more");
+        await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } ticks && ticks.Max > removed, soon, "the schedule of code to fire again");
+        var read = DateTimeOffset.UtcNow; // by the leader, and the removal before it
+        await Eventually.BecomesAsync(() => Slots("tick").Max > read + 2 * second, soon, "it to go on");
+        Assert.True(Slots("live").Max <= read, "what was removed fires no more");
     }
 
     [Fact]
     public async Task A_journal_that_was_deleted_is_made_again_and_the_beat_that_led_goes_on()
     {
         await bench.StartedAsync(Worker());
-        await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
+        await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString(), o => o.WatchdogInterval = 5 * second)); // 3.10 may tell its consumer nothing
         await Eventually.BecomesAsync(() => Slots("tick").Count >= 1, soon, "it to fire");
 
         (await brokers.Broker.Management.DeleteAsync($"api/queues/%2F/{bench.Prefix}.journal.beat", TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
@@ -98,11 +100,12 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         var again = DateTimeOffset.UtcNow;
         await Eventually.BecomesAsync(() => Slots("tick").Max > again, soon, "slots to go on");
 
-        AssertWithoutGap(Slots("tick"));
+        await WithoutGapAsync("tick");
     }
 
-    IHost Beat(string uri) => bench.Host(
+    IHost Beat(string uri, Action<RabbitMqOptions>? rabbit = null) => bench.Host(
         uri,
+        rabbit,
         more: add => add.Schedule("tick", second, ProbeTask.Job() with { Queue = bench.Queue }, MisfirePolicy.All).AddBeat());
 
     IHost Worker() => bench.Host(task: new ProbeTask((context, _) =>
@@ -116,9 +119,7 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         .Where(parts => parts[0] == schedule)
         .Select(parts => DateTimeOffset.ParseExact(parts[1], "yyyyMMdd'T'HHmmss'Z'", null, System.Globalization.DateTimeStyles.AssumeUniversal))];
 
-    static void AssertWithoutGap(SortedSet<DateTimeOffset> slots)
-    {
-        Assert.NotEmpty(slots);
-        Assert.Equal((slots.Max - slots.Min).TotalSeconds + 1, slots.Count);
-    }
+    // Slots that are late together run side by side: one may end before the one before it.
+    Task WithoutGapAsync(string schedule) => Eventually.BecomesAsync(
+        () => Slots(schedule) is { Count: > 0 } slots && (slots.Max - slots.Min).TotalSeconds + 1 == slots.Count, soon, "no slot to be missing");
 }

@@ -83,7 +83,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
     public async Task A_deleted_queue_is_one_lost_and_one_regained_consumer()
     {
         var task = new ProbeTask();
-        var host = await bench.StartedAsync(bench.Host(task: task));
+        var host = await bench.StartedAsync(bench.Host(rabbit: o => o.WatchdogInterval = TimeSpan.FromSeconds(5), task: task));
         await using (var channel = await bench.ChannelAsync())
         {
             await channel.QueueDeleteAsync(bench.Queue, cancellationToken: TestContext.Current.CancellationToken);
@@ -118,7 +118,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
         var host = await bench.StartedAsync(bench.Host(task: new ProbeTask()));
         await using (var channel = await bench.ChannelAsync())
         {
-            // Together, faster than the worker's back-off of a tenth of a second on average: of another kind, it is not the queue that the worker knows.
+            // In the second for which the worker leaves it away: of another kind, it is not the queue that the worker knows.
             await channel.QueueDeleteAsync(bench.Queue, cancellationToken: TestContext.Current.CancellationToken);
             await channel.QueueDeclareAsync(bench.Queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
         }

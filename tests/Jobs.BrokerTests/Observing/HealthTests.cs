@@ -77,9 +77,9 @@ public sealed class HealthTests(BrokerFixture brokers) : IAsyncDisposable
     {
         var proxy = bench.Proxy();
         var host = bench.Host(proxy);
-        Options(host).SlowConfirm = TimeSpan.FromSeconds(1);
         await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
         await SaysAsync(host, "ready", HealthStatus.Healthy, "");
+        Options(host).SlowConfirm = TimeSpan.FromSeconds(1);
 
         proxy.StallServerToClient();
         var call = Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);

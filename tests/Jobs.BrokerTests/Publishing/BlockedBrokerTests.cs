@@ -48,8 +48,10 @@ public sealed class BlockedBrokerTests(BrokerFixture brokers) : IAsyncDisposable
     [Fact]
     public async Task At_the_deadline_a_job_that_was_never_written_is_not_enqueued()
     {
-        var dispatcher = Bench.Jobs(bench.Host(jobs: o => o.EnqueueTimeout = TimeSpan.FromSeconds(2)));
+        var host = bench.Host();
+        var dispatcher = Bench.Jobs(host);
         await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "before" }, TestContext.Current.CancellationToken);
+        Bench.LimitEnqueue(host, seconds: 2);
         JobPublishException written, unwritten;
         await AlarmAsync();
         try
@@ -66,6 +68,7 @@ public sealed class BlockedBrokerTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal((true, true), (written.MaybeEnqueued, written.IsTransient));
         Assert.Equal((false, true), (unwritten.MaybeEnqueued, unwritten.IsTransient));
         Assert.Contains("blocks publishing", unwritten.Message, StringComparison.Ordinal);
+        Bench.LimitEnqueue(host, seconds: 30);
         await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "after" }, TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
         Assert.Equal(["after", "before", "written"], (await bench.DrainIdsAsync(bench.Queue)).Keys.Order(StringComparer.Ordinal));
     }

@@ -95,19 +95,6 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal("lost", Assert.Single(await bench.DrainIdsAsync(bench.DeadQueue)).Key);
     }
 
-    // §4: 266 ms the first time, 25 ms when it is there.
-    [Fact]
-    public async Task What_is_declared_already_costs_a_new_connection_little()
-    {
-        await Bench.Jobs(bench.Host()).EnqueueAsync(ProbeTask.Job() with { Delay = TimeSpan.FromHours(1) }, TestContext.Current.CancellationToken);
-        var second = Bench.Jobs(bench.Host());
-        await second.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
-        var watch = Stopwatch.StartNew();
-        await second.EnqueueAsync(ProbeTask.Job() with { Delay = TimeSpan.FromHours(1) }, TestContext.Current.CancellationToken);
-        TestContext.Current.SendDiagnosticMessage("the levels declared again in {0}", watch.Elapsed);
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"it took {watch.Elapsed}"); // a shared and busy machine
-    }
-
     [Fact]
     public async Task A_failed_job_comes_back_through_the_levels_and_its_attempts_are_counted()
     {

@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 
 namespace Jobs.BrokerTests.Rabbit;
@@ -110,6 +111,9 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     /// <summary>What the health check with this tag says.</summary>
     public static async Task<HealthReportEntry> HealthAsync(IHost host, string tag) => Assert.Single(
         (await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(check => check.Tags.Contains(tag), Cancellation)).Entries).Value;
+
+    /// <summary>From now on, for what is enqueued through this host; the first enqueue of a host, which connects and declares, has the default.</summary>
+    public static void LimitEnqueue(IHost host, int seconds) => host.Services.GetRequiredService<IOptions<JobsOptions>>().Value.EnqueueTimeout = TimeSpan.FromSeconds(seconds);
 
     /// <summary>How many lines of that event were logged, with that text in them.</summary>
     public int Logged(int id, string text = "") => Lines.Count(l => l.Id == id && l.Text.Contains(text, StringComparison.Ordinal));

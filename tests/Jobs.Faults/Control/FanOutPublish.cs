@@ -22,11 +22,7 @@ static class FanOutPublish
         await PlainClient.DeclareAsync(site.Nodes[0], JobQueue, "quorum");
         var dying = await LeaderAsync(site, JobQueue);
         var other = site.Nodes.First(node => node != dying);
-        do
-        {
-            await PlainClient.DeclareAsync(other, Journal, "quorum");
-        }
-        while (await LeaderAsync(site, Journal) == dying);
+        await Eventually.BecomesAsync(JournalIsLedByAnotherAsync, TimeSpan.FromSeconds(60), "the journal to be led by another node");
 
         using var records = new RecordFile(folder.NewFile("control") + ".bin");
         var beat = await PlainClient.ConnectAsync(other.DirectUri);
@@ -54,6 +50,12 @@ static class FanOutPublish
         await PlainClient.ConsumeAsync(other, JobQueue, records);
         await PlainClient.DeleteAsync(other, JobQueue);
         await PlainClient.DeleteAsync(other, Journal);
+
+        async Task<bool> JournalIsLedByAnotherAsync()
+        {
+            await PlainClient.DeclareAsync(other, Journal, "quorum");
+            return await LeaderAsync(site, Journal) != dying;
+        }
 
         async Task FireAsync(int number)
         {

@@ -19,7 +19,7 @@ sealed class WatchedLoss(Fault loss, LoadInFlight? load) : Fault
     public const ushort Producer = 1000;
 
     const int Burst = 2_000;
-    static readonly TimeSpan back = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan back = TimeSpan.FromSeconds(90);
 
     public override string Name => loss.Name;
 

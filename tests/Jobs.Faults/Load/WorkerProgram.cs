@@ -16,8 +16,8 @@ static class WorkerProgram
     public const int Concurrency = 32;
     public const int Prefetch = 64;
 
-    // A third of the default: what only the watchdog can notice is to be over before the next fault.
-    static readonly TimeSpan watchdogInterval = TimeSpan.FromSeconds(10);
+    // A sixth of the default: what only the watchdog can notice is to be over before the next fault.
+    static readonly TimeSpan watchdogInterval = TimeSpan.FromSeconds(5);
 
     public static async Task RunAsync(string uri, string name)
     {

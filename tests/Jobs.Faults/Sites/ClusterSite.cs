@@ -148,14 +148,12 @@ abstract class ClusterSite : Site
             var ill = await Management!.IllQueuesAsync();
             if (ill is { Count: 0 })
                 return;
-            if (watch.Elapsed > Patience && ill is not null && !replaced)
+            if (watch.Elapsed > Patience && ill is [{ HasLeader: true } one] && !replaced)
             {
+                say($"{one} for {Patience.TotalSeconds} s though all nodes run: removed as member, and added again");
+                await ReplaceMembersAsync(one);
                 replaced = true;
-                foreach (var queue in ill.Where(queue => queue.HasLeader))
-                {
-                    say($"{queue} for {Patience.TotalSeconds} s though all nodes run: removed as member, and added again");
-                    await ReplaceMembersAsync(queue);
-                }
+                continue;
             }
 
             if (watch.Elapsed > StepTimeout)

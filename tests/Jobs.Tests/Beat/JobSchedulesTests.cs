@@ -107,6 +107,25 @@ public sealed class JobSchedulesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_schedule_that_was_removed_and_set_again_while_no_beat_ran_owes_nothing_of_the_time_between()
+    {
+        Task SetAsync() => schedules.SetAsync("live", 10 * second, new Job("a"), misfire: MisfirePolicy.All, cancellationToken: Cancellation);
+        await beat.AfterAsync(SetAsync, loops: 2);
+        await beat.JumpAsync(10 * second, 2);
+        await beat.StopAsync();
+
+        await schedules.RemoveAsync("live", Cancellation);
+        clock.Advance(20 * second);
+        await SetAsync();
+        clock.Advance(10 * second);
+        await using var next = RunningBeat.StandBy(clock, transport);
+        await next.UntilAsync(() => clock.Sleeping == 1, "the next beat to sleep");
+
+        Assert.Equal(["live@20260301T120010Z"], beat.Fired);
+        Assert.Equal(["live@20260301T120040Z"], next.Fired);
+    }
+
+    [Fact]
     public async Task A_record_that_cannot_be_read_is_kept_for_a_version_that_can()
     {
         await using var journal = transport.OpenJournal("beat");

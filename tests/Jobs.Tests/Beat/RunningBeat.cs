@@ -124,6 +124,7 @@ sealed class SleepCountingClock(DateTimeOffset start) : FakeTimeProvider(start)
 {
     readonly Lock gate = new();
     readonly HashSet<Timer> timers = [];
+    TimeSpan adjusted;
     int created;
 
     public int Sleeping
@@ -133,7 +134,7 @@ sealed class SleepCountingClock(DateTimeOffset start) : FakeTimeProvider(start)
             var now = GetUtcNow();
             lock (gate)
             {
-                return timers.Count(timer => timer.Due > now);
+                return timers.Count(timer => timer.Due > now - adjusted);
             }
         }
     }
@@ -141,9 +142,20 @@ sealed class SleepCountingClock(DateTimeOffset start) : FakeTimeProvider(start)
     /// <summary>How many sleeps have begun.</summary>
     public int Created => Volatile.Read(ref created);
 
+    /// <summary>As when somebody sets the clock: timers do not notice.</summary>
+    public new void AdjustTime(DateTimeOffset value)
+    {
+        lock (gate)
+        {
+            adjusted += value - GetUtcNow();
+        }
+
+        base.AdjustTime(value);
+    }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new Timer(this, base.CreateTimer(callback, state, dueTime, period), GetUtcNow() + dueTime);
+        var timer = new Timer(this, base.CreateTimer(callback, state, dueTime, period), GetUtcNow() - adjusted + dueTime);
         lock (gate)
         {
             timers.Add(timer);

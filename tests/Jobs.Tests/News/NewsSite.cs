@@ -64,9 +64,9 @@ sealed class NewsSite : IAsyncDisposable
                     return last;
                 }
             }
-            catch (HttpRequestException e)
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !Stop.IsCancellationRequested)
             {
-                last = e.Message; // it has not started to listen yet
+                last = e.Message; // it does not listen yet, or is slow
             }
         }
 
