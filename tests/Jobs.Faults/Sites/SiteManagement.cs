@@ -115,10 +115,10 @@ sealed class SiteManagement : IDisposable
         try
         {
             var answer = await AskAsync(node => node.GetAsync($"api/queues/{vhost}?disable_stats=true&enable_queue_totals=true"));
-            return answer.EnumerateArray()
+            var left = string.Join(", ", answer.EnumerateArray()
                 .Where(queue => queues.Contains(queue.GetProperty("name").GetString()!) && queue.TryGetProperty("messages", out var messages) && messages.GetInt64() > 0)
-                .Select(queue => $"{queue.GetProperty("messages").GetInt64()} messages in {queue.GetProperty("name").GetString()}, which clients cannot see")
-                .FirstOrDefault();
+                .Select(queue => $"{queue.GetProperty("messages").GetInt64()} messages in {queue.GetProperty("name").GetString()}"));
+            return left.Length == 0 ? null : $"{left}, which clients cannot see";
         }
         catch (InvalidOperationException)
         {
