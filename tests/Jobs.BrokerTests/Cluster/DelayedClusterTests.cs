@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
@@ -44,5 +45,33 @@ public sealed class DelayedClusterTests
         await bench.HoldsAsync(bench.Queue, 0);
         Assert.Equal(Count + 1, task.Runs.Count);
         Assert.All(task.Runs, run => Assert.Equal(1, run.Value));
+    }
+
+    /// <summary>What the operations guide says about a delay level that holds what it should have passed on; with few jobs under way it does not get going by itself.</summary>
+    [Fact]
+    public async Task A_delay_level_that_passes_nothing_on_is_set_going_by_maintenance_of_the_node_that_leads_it()
+    {
+        await using var cluster = await LocalCluster.StartAsync();
+        await using var bench = new Bench(new ClusterNode(cluster, 0));
+        var level = $"{bench.Prefix}.delay.00";
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host($"amqp://guest:guest@{string.Join(',', cluster.AmqpUris.Select(uri => $"{uri.Host}:{uri.Port}"))}/", task: task));
+        await EnqueueAsync("first");
+        await Eventually.BecomesAsync(() => task.Runs.Count == 1, Soon, "the first job to run");
+
+        var name = (await QueueAsync($"api/queues/%2F/{level}?columns=leader")).GetProperty("leader").GetString();
+        var leader = cluster.Nodes.Single(node => node.Name == name);
+        await DeadLetterWorker.MisleadAsync(erlang => leader.ControlAsync("eval", erlang), level);
+        await EnqueueAsync("1", "2", "3");
+        await DeadLetterWorker.HoldsAsync(QueueAsync, $"api/queues/%2F/{level}", 3);
+
+        await leader.RunAsync("rabbitmq-upgrade", "drain");
+        await leader.RunAsync("rabbitmq-upgrade", "revive");
+        await Eventually.BecomesAsync(() => task.Runs.Count == 4, Soon, "all delayed jobs to run");
+
+        Task<JsonElement> QueueAsync(string path) => cluster.ManagementAsync(0, path);
+
+        Task EnqueueAsync(params string[] ids) => Bench.Jobs(host).EnqueueManyAsync(
+            ids.Select(id => ProbeTask.Job() with { Id = id, Delay = TimeSpan.FromSeconds(1) }), TestContext.Current.CancellationToken);
     }
 }

@@ -102,6 +102,30 @@ public sealed class ComposeClusterTests(ComposeCluster cluster) : IClassFixture<
         })));
     }
 
+    /// <summary>As <c>DelayedClusterTests</c> has it for RabbitMQ 3.10, with what the guide tells an operator to type.</summary>
+    [Fact]
+    public async Task A_delay_level_that_passes_nothing_on_is_set_going_by_maintenance_of_the_node_that_leads_it()
+    {
+        const string Queue = "held", Level = "jobs.delay.00";
+        var task = new ProbeTask();
+        using var host = await StartedAsync(task, [Queue]);
+        await EnqueueAsync(1);
+        await Eventually.BecomesAsync(() => task.Total == 1, patience, "the first job to run");
+
+        var leader = (await cluster.QueuesAsync()).Single(queue => queue.Name == Level).Leader;
+        await DeadLetterWorker.MisleadAsync(erlang => cluster.ExecuteAsync(leader, "rabbitmqctl", "eval", erlang), Level);
+        await EnqueueAsync(3);
+        await DeadLetterWorker.HoldsAsync(cluster.ManagementAsync, $"api/queues/jobs/{Level}", 3);
+
+        await cluster.ExecuteAsync(leader, "rabbitmq-upgrade", "drain");
+        await cluster.ExecuteAsync(leader, "rabbitmq-upgrade", "revive");
+        await Eventually.BecomesAsync(() => task.Total >= 4, patience, "all delayed jobs to run");
+        await host.StopAsync(Cancellation);
+
+        Task EnqueueAsync(int count) => Dispatcher(host).EnqueueManyAsync(
+            Enumerable.Range(0, count).Select(_ => ProbeTask.Job() with { Queue = Queue, Delay = TimeSpan.FromSeconds(1) }), Cancellation);
+    }
+
     /// <summary>An application with the defaults of Jobs; without a task it only enqueues.</summary>
     async Task<IHost> StartedAsync(ProbeTask? task = null, string[]? queues = null)
     {

@@ -76,6 +76,25 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
+    // The operations guide's setting: quorum queues send again only with more than 32 unconfirmed, and by default a level never has so many under way.
+    [Fact]
+    public async Task What_a_delay_level_sent_into_the_void_goes_out_again_when_more_than_32_jobs_are_due()
+    {
+        await brokers.Broker.ControlAsync("eval", "application:set_env(rabbit, dead_letter_worker_consumer_prefetch, 256).");
+        var transport = Bench.Transport(bench.Host());
+        await DelayAsync("first");
+        await bench.HoldsAsync(bench.Queue, 1);
+        await DeadLetterWorker.MisleadAsync(erlang => brokers.Broker.ControlAsync("eval", erlang), $"{bench.Prefix}.delay.00");
+
+        string[] ids = [.. Enumerable.Range(0, 40).Select(i => $"{i}")];
+        await Task.WhenAll(ids.Select(DelayAsync));
+
+        await bench.HoldsAsync(bench.Queue, 41, seconds: 40); // the broker looks every ten seconds
+        Assert.Equal([.. ids, "first"], (await bench.DrainIdsAsync(bench.Queue)).Keys.ToHashSet());
+
+        Task DelayAsync(string id) => transport.PublishAsync(bench.Queue, Bench.Message(id), TimeSpan.FromSeconds(1), Soon, TestContext.Current.CancellationToken).AsTask();
+    }
+
     /// <summary>At-least-once dead-lettering keeps what has no route in the last level, and in front of everybody else. (NServiceBus.RabbitMQ #1407)</summary>
     [Fact]
     public async Task A_destination_that_was_deleted_sends_its_jobs_to_the_dead_letters_and_holds_up_nobody()
