@@ -63,7 +63,7 @@ static class FaultRun
 
         var faults = FaultCatalog.Choose(FaultCatalog.Create(load, line.Quick), line.Faults);
         summary.Impossible = [.. faults.Where(fault => !fault.CanBeDoneTo(site)).Select(fault => fault.Name)];
-        var context = new FaultContext(site, workers, LoadQueues.Safe, new Random(line.Seed), folder.Say) { VictimQueue = LoadQueues.Victim };
+        var context = new FaultContext(site, workers, LoadQueues.Safe, new Random(line.Seed), folder.Say) { VictimQueue = LoadQueues.Victim, ByHand = summary.SayByHand };
         var schedule = new Schedule([.. faults.Where(fault => fault.CanBeDoneTo(site))], context, load, line.Quick ? (5, 8) : (5, 20));
         summary.Load = load;
         summary.Faults = schedule.Inflicted;
@@ -77,7 +77,7 @@ static class FaultRun
         summary.End = Stopwatch.GetTimestamp();
         await load.StopAsync();
         folder.Say($"all calls have ended; {load.Hung.Count} hang");
-        summary.Left = await Drain.EmptyAsync(site, load.Progress, TimeSpan.FromMinutes(6));
+        summary.Left = await Drain.EmptyAsync(site, load.Progress, TimeSpan.FromMinutes(6), summary.SayByHand);
         folder.Say(summary.Left ?? "all queues are empty, as every node says");
 
         // What a worker had in its hands and forgot would go back to its queue now.

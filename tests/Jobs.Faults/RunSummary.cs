@@ -7,6 +7,8 @@ namespace Jobs.Faults;
 /// <summary>What a run has come to, and whether that is good enough.</summary>
 sealed class RunSummary(CommandLine line, RunFolder folder)
 {
+    readonly List<string> byHand = [];
+
     public CommandLine Line => line;
 
     public RunFolder Folder => folder;
@@ -26,6 +28,9 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
 
     public string? Broken { get; set; }
 
+    /// <summary>What an operator would have had to do to get the site well again.</summary>
+    public IReadOnlyList<string> ByHand => byHand;
+
     /// <summary>What could not be drained.</summary>
     public string? Left { get; set; }
 
@@ -44,6 +49,12 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
 
     /// <summary>Letters that no rule of Jobs explains: those that were handed out too often are, and nothing else of this load.</summary>
     public IEnumerable<Letter> Unexplained => Letters.Where(letter => !letter.Reason.StartsWith("It was delivered ", StringComparison.Ordinal));
+
+    public void SayByHand(string what)
+    {
+        byHand.Add(what);
+        folder.Say($"by hand: {what}");
+    }
 
     /// <summary>Reads the logs, prints and records the result.</summary>
     public bool Conclude(TimeSpan length)

@@ -66,7 +66,7 @@ static class Controls
         await workers.KillAsync(0);
         await workers.HealAsync();
         using var refreshing = new Timer(_ => progress.Refresh(), null, TimeSpan.Zero, TimeSpan.FromMilliseconds(200));
-        await Drain.EmptyAsync(site, progress, TimeSpan.FromMinutes(1));
+        await Drain.EmptyAsync(site, progress, TimeSpan.FromMinutes(1), Console.WriteLine);
         await refreshing.DisposeAsync();
 
         // Not at once: more than one generation of jobs, so that some are in the middle.

@@ -32,6 +32,9 @@ sealed record FaultContext(Site Site, WorkerFleet Workers, IReadOnlyList<string>
 {
     /// <summary>The queue whose jobs may be lost, for <c>queue-purge</c> and <c>queue-delete</c>; none of <see cref="Queues"/>. Null: these two do nothing.</summary>
     public string? VictimQueue { get; init; }
+
+    /// <summary>Is told of what an operator would have had to do by hand to get the site well.</summary>
+    public Action<string> ByHand { get; init; } = Say;
 }
 
 enum FaultKind

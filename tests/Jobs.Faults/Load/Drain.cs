@@ -16,13 +16,28 @@ static class Drain
     // Longer than the longest delay of the load and the longest job, so that quiet means that nothing is to come.
     static readonly TimeSpan quiet = TimeSpan.FromSeconds(7);
 
+    // Several times what the broker needs to send again what was lost between two queues.
+    static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
+
     /// <summary>Returns when every node says that every queue is empty and the workers have been quiet; or, after the limit, what is left.</summary>
-    public static async Task<string?> EmptyAsync(Site site, Progress progress, TimeSpan limit)
+    /// <param name="byHand">Is told when a delay level kept what it should have passed on, and what was done about it.</param>
+    public static async Task<string?> EmptyAsync(Site site, Progress progress, TimeSpan limit, Action<string> byHand)
     {
         var begun = Stopwatch.GetTimestamp();
+        long? heldSince = null;
         while (true)
         {
-            var left = await LeftAsync(site, LoadQueues.ToDrain) ?? await HiddenAsync(site);
+            var ready = await LeftAsync(site, LoadQueues.ToDrain);
+            var held = ready is null && site.Management is { } management ? await management.HeldAsync([.. LoadQueues.ToDrain]) : [];
+            var left = ready ?? (held.Count == 0 ? null : $"{string.Join(", ", held)}, which clients cannot see");
+            HeldQueue[] levels = [.. held.Where(queue => LoadQueues.IsDelayLevel(queue.Name))];
+            heldSince = levels.Length == 0 ? null : heldSince ?? Stopwatch.GetTimestamp();
+            if (heldSince is { } since && Stopwatch.GetElapsedTime(since) > patience)
+            {
+                await site.MoveLeadersAsync(levels, byHand);
+                heldSince = null;
+            }
+
             var idle = Stopwatch.GetElapsedTime(progress.LastActivity);
             if (left is null && idle > quiet)
             {
@@ -37,8 +52,6 @@ static class Drain
             await Task.Delay(TimeSpan.FromSeconds(1));
         }
     }
-
-    static Task<string?> HiddenAsync(Site site) => site.Management?.LeftAsync([.. LoadQueues.ToDrain]) ?? Task.FromResult<string?>(null);
 
     /// <summary>What is ready in these queues as each node sees them, or <see langword="null"/> when nothing is.</summary>
     public static async Task<string?> LeftAsync(Site site, IReadOnlyList<string> queues)

@@ -16,6 +16,8 @@ static class LoadQueues
 
     public const int DelayLevels = 28;
 
+    const string delayLevel = "jobs.delay.";
+
     /// <summary>Those that lose nothing.</summary>
     public static readonly IReadOnlyList<string> Safe = [Quick, Slow];
 
@@ -25,10 +27,12 @@ static class LoadQueues
     /// <summary>Everything that has to be empty in the end, in the order in which jobs move: what was counted empty cannot be filled from what comes after it.</summary>
     public static readonly IReadOnlyList<string> ToDrain =
     [
-        .. Enumerable.Range(0, DelayLevels).Reverse().Select(level => $"jobs.delay.{level:00}"),
+        .. Enumerable.Range(0, DelayLevels).Reverse().Select(level => $"{delayLevel}{level:00}"),
         .. All.Select(queue => $"jobs.quarantine.{queue}"),
         .. All,
     ];
+
+    public static bool IsDelayLevel(string queue) => queue.StartsWith(delayLevel, StringComparison.Ordinal);
 
     /// <summary>The last one is "none of them".</summary>
     public static int IndexOf(string? queue) => All.TakeWhile(name => name != queue).Count();

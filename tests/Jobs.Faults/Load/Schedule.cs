@@ -78,7 +78,7 @@ sealed class Schedule(IReadOnlyList<Fault> faults, FaultContext context, LoadInF
     {
         try
         {
-            await context.Site.HealAsync(context.Say).WaitAsync(healLimit);
+            await context.Site.HealAsync(context.ByHand).WaitAsync(healLimit);
             await context.Workers.HealAsync();
         }
         catch (Exception e)

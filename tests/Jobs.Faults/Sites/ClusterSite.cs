@@ -63,6 +63,18 @@ abstract class ClusterSite : Site
         }
     }
 
+    /// <summary>What the operations guide says about a delay level that holds what it should have passed on: the node that leads it goes into maintenance and comes back.</summary>
+    public sealed override async Task MoveLeadersAsync(IReadOnlyList<HeldQueue> queues, Action<string> say)
+    {
+        var leaders = await Task.WhenAll(queues.Select(queue => Management!.LeaderOfAsync(queue.Name)));
+        foreach (var node in ClusterNodes.Where(node => leaders.Contains(node.Name)))
+        {
+            say($"{string.Join(", ", queues.Where((_, index) => leaders[index] == node.Name))} stayed there: {node}, which leads that, was drained and revived");
+            await node.DrainAsync();
+            await node.ReviveAsync();
+        }
+    }
+
     static async Task StartForSureAsync(ClusterNode node)
     {
         try
@@ -72,14 +84,9 @@ abstract class ClusterSite : Site
         catch (InvalidOperationException)
         {
             // A start that found the cluster broken can wait for it for ever. The others have started meanwhile: once more.
-            await RestartAsync(node);
+            await node.KillAsync();
+            await node.StartAsync();
         }
-    }
-
-    static async Task RestartAsync(ClusterNode node)
-    {
-        await node.KillAsync();
-        await node.StartAsync();
     }
 
     async Task SeeEachOtherAsync()
@@ -94,7 +101,10 @@ abstract class ClusterSite : Site
 
             // Never all at once: one must keep the state of the cluster that the others take over.
             foreach (var node in strangers.Take(2))
-                await RestartAsync(node);
+            {
+                await node.KillAsync();
+                await StartForSureAsync(node);
+            }
         }
     }
 

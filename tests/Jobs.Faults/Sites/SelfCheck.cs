@@ -50,6 +50,19 @@ static class SelfCheck
             }
         }
 
+        if (names.Count == 0 && site is { OwnsNodes: true, Management: { } management })
+        {
+            try
+            {
+                await CheckLeadersMoveAsync(site, management);
+            }
+            catch (Exception exception)
+            {
+                failures++;
+                Say($"FAILED move of a leader: {exception}");
+            }
+        }
+
         Say($"{failures} failures");
         return failures == 0 ? 0 : 1;
 
@@ -68,6 +81,15 @@ static class SelfCheck
             await Jobs.Brokers.Eventually.BecomesAsync(() => clients.Confirmed > before, TimeSpan.FromSeconds(30), "a publish after healing to be confirmed");
             Say(string.Create(CultureInfo.InvariantCulture,
                 $"OK {fault.Name}: mended {mended.TotalSeconds:F1} s, healed {healed.TotalSeconds:F1} s, next confirm {time.Elapsed.TotalSeconds:F1} s; {during} confirmed meanwhile, {clients.Breaks} breaks"));
+        }
+
+        async Task CheckLeadersMoveAsync(Site site, SiteManagement management)
+        {
+            var before = await management.LeaderOfAsync(Queue);
+            await site.MoveLeadersAsync([new(Queue, 0)], Say);
+            await Jobs.Brokers.Eventually.BecomesAsync(
+                async () => await management.LeaderOfAsync(Queue) is { } after && after != before, TimeSpan.FromSeconds(30), $"{Queue} to have another leader than {before}");
+            Say("OK move of a leader");
         }
 
         // Alone on the site nothing may be in the way of a fault.

@@ -107,22 +107,22 @@ sealed class SiteManagement : IDisposable
     }
 
     /// <summary>
-    /// What is left in these queues, in words; null when nothing is, or nobody answers. Counts also what is dead-lettered and not confirmed by its target, which clients cannot see: a delay level whose leader died may hold it
-    /// for minutes.
+    /// Those of these queues that are not empty; none when nobody answers. Counts also what is dead-lettered and not confirmed by its target, which clients cannot see: a delay level whose leader died may hold it
+    /// for a while.
     /// </summary>
-    public async Task<string?> LeftAsync(IReadOnlyCollection<string> queues)
+    public async Task<IReadOnlyList<HeldQueue>> HeldAsync(IReadOnlyCollection<string> queues)
     {
         try
         {
             var answer = await AskAsync(node => node.GetAsync($"api/queues/{vhost}?disable_stats=true&enable_queue_totals=true"));
-            var left = string.Join(", ", answer.EnumerateArray()
-                .Where(queue => queues.Contains(queue.GetProperty("name").GetString()!) && queue.TryGetProperty("messages", out var messages) && messages.GetInt64() > 0)
-                .Select(queue => $"{queue.GetProperty("messages").GetInt64()} messages in {queue.GetProperty("name").GetString()}"));
-            return left.Length == 0 ? null : $"{left}, which clients cannot see";
+            return [.. answer.EnumerateArray()
+                .Where(queue => queues.Contains(queue.GetProperty("name").GetString()!))
+                .Select(queue => new HeldQueue(queue.GetProperty("name").GetString()!, queue.TryGetProperty("messages", out var messages) ? messages.GetInt64() : 0))
+                .Where(queue => queue.Messages > 0)];
         }
         catch (InvalidOperationException)
         {
-            return null;
+            return [];
         }
     }
 
@@ -164,6 +164,13 @@ sealed class SiteManagement : IDisposable
 /// <param name="Name">As the broker names it, with both addresses.</param>
 /// <param name="Node">The node it is at.</param>
 sealed record ClientConnection(string Name, string Node);
+
+/// <param name="Name">Of the queue.</param>
+/// <param name="Messages">All that it has, be they ready, delivered or on their way to another queue.</param>
+sealed record HeldQueue(string Name, long Messages)
+{
+    public override string ToString() => $"{Messages} messages in {Name}";
+}
 
 /// <param name="Name">Of the queue.</param>
 /// <param name="Vhost">Where it is.</param>
