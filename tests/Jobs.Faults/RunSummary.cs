@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Jobs.Faults.Check;
 using Jobs.Faults.Load;
 using Jobs.Faults.Logs;
@@ -7,7 +8,8 @@ namespace Jobs.Faults;
 /// <summary>What a run has come to, and whether that is good enough.</summary>
 sealed class RunSummary(CommandLine line, RunFolder folder)
 {
-    readonly List<string> byHand = [];
+    // Healing that was given up may still say something while the report is written.
+    readonly ConcurrentQueue<string> byHand = [];
 
     public CommandLine Line => line;
 
@@ -29,7 +31,7 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
     public string? Broken { get; set; }
 
     /// <summary>What an operator would have had to do to get the site well again.</summary>
-    public IReadOnlyList<string> ByHand => byHand;
+    public IReadOnlyCollection<string> ByHand => byHand;
 
     /// <summary>What could not be drained.</summary>
     public string? Left { get; set; }
@@ -52,7 +54,7 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
 
     public void SayByHand(string what)
     {
-        byHand.Add(what);
+        byHand.Enqueue(what);
         folder.Say($"by hand: {what}");
     }
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
@@ -59,17 +58,15 @@ public sealed class DelayedClusterTests
         await EnqueueAsync("first");
         await Eventually.BecomesAsync(() => task.Runs.Count == 1, Soon, "the first job to run");
 
-        var name = (await QueueAsync($"api/queues/%2F/{level}?columns=leader")).GetProperty("leader").GetString();
+        var name = (await cluster.ManagementAsync(0, $"api/queues/%2F/{level}?columns=leader")).GetProperty("leader").GetString();
         var leader = cluster.Nodes.Single(node => node.Name == name);
         await DeadLetterWorker.MisleadAsync(erlang => leader.ControlAsync("eval", erlang), level);
         await EnqueueAsync("1", "2", "3");
-        await DeadLetterWorker.HoldsAsync(QueueAsync, $"api/queues/%2F/{level}", 3);
+        await DeadLetterWorker.KeepsAsync(erlang => leader.ControlAsync("eval", erlang), level, 3);
 
         await leader.RunAsync("rabbitmq-upgrade", "drain");
         await leader.RunAsync("rabbitmq-upgrade", "revive");
         await Eventually.BecomesAsync(() => task.Runs.Count == 4, Soon, "all delayed jobs to run");
-
-        Task<JsonElement> QueueAsync(string path) => cluster.ManagementAsync(0, path);
 
         Task EnqueueAsync(params string[] ids) => Bench.Jobs(host).EnqueueManyAsync(
             ids.Select(id => ProbeTask.Job() with { Id = id, Delay = TimeSpan.FromSeconds(1) }), TestContext.Current.CancellationToken);

@@ -110,16 +110,16 @@ public sealed class ComposeClusterTests(ComposeCluster cluster) : IClassFixture<
         var task = new ProbeTask();
         using var host = await StartedAsync(task, [Queue]);
         await EnqueueAsync(1);
-        await Eventually.BecomesAsync(() => task.Total == 1, patience, "the first job to run");
+        await Eventually.BecomesAsync(() => task.Runs.Count == 1, patience, "the first job to run");
 
         var leader = (await cluster.QueuesAsync()).Single(queue => queue.Name == Level).Leader;
         await DeadLetterWorker.MisleadAsync(erlang => cluster.ExecuteAsync(leader, "rabbitmqctl", "eval", erlang), Level);
         await EnqueueAsync(3);
-        await DeadLetterWorker.HoldsAsync(cluster.ManagementAsync, $"api/queues/jobs/{Level}", 3);
+        await DeadLetterWorker.KeepsAsync(erlang => cluster.ExecuteAsync(leader, "rabbitmqctl", "eval", erlang), Level, 3);
 
         await cluster.ExecuteAsync(leader, "rabbitmq-upgrade", "drain");
         await cluster.ExecuteAsync(leader, "rabbitmq-upgrade", "revive");
-        await Eventually.BecomesAsync(() => task.Total >= 4, patience, "all delayed jobs to run");
+        await Eventually.BecomesAsync(() => task.Runs.Count == 4, patience, "all delayed jobs to run");
         await host.StopAsync(Cancellation);
 
         Task EnqueueAsync(int count) => Dispatcher(host).EnqueueManyAsync(

@@ -6,13 +6,13 @@ namespace Jobs.Faults.Check;
 /// <param name="DelayLevels">Queues that the broker moves delayed jobs through.</param>
 sealed record DuplicateBound(int Consumers, int Prefetch, int DelayLevels)
 {
-    /// <summary>The broker's own: how many messages a dead-lettering queue has in flight, which it sends again when its leader changes.</summary>
-    const int DeadLetterWindow = 32;
+    /// <summary>How many messages a dead-lettering queue has under way, which it sends again when its leader changes: what the nodes of the suite are set to.</summary>
+    const int DeadLetterWindow = 256;
 
     public const string Definition =
         "unacknowledged + unconfirmed. Unacknowledged: every consumer that was started anew in the time of the fault (log lines 440 and 446) stands for one that was lost with at most its prefetch, " +
         "one more for its quarantine; at least all consumers once, because a queue may take back what a node in doubt has in hand without a word to its consumer. Unconfirmed: what the log lines 422 count. " +
-        "Plus 32 for each delay queue in use, which the broker moves at least once.";
+        "Plus 256 for each delay queue in use, which the broker moves at least once.";
 
     public long Of(FaultEffect effect) => Math.Max(effect.Resubscribed, Consumers) * (Prefetch + 1) + effect.Republished + DelayLevels * DeadLetterWindow;
 }

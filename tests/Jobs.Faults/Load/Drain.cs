@@ -20,25 +20,23 @@ static class Drain
     static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
 
     /// <summary>Returns when every node says that every queue is empty and the workers have been quiet; or, after the limit, what is left.</summary>
-    /// <param name="byHand">Is told when a delay level kept what it should have passed on, and what was done about it.</param>
+    /// <param name="byHand">Is told when delay levels kept what they should have passed on, and nothing else was left: they are set going once, as an operator would.</param>
     public static async Task<string?> EmptyAsync(Site site, Progress progress, TimeSpan limit, Action<string> byHand)
     {
         var begun = Stopwatch.GetTimestamp();
-        long? heldSince = null;
+        long? heldSince = null, moved = null;
         while (true)
         {
-            var ready = await LeftAsync(site, LoadQueues.ToDrain);
-            var held = ready is null && site.Management is { } management ? await management.HeldAsync([.. LoadQueues.ToDrain]) : [];
-            var left = ready ?? (held.Count == 0 ? null : $"{string.Join(", ", held)}, which clients cannot see");
-            HeldQueue[] levels = [.. held.Where(queue => LoadQueues.IsDelayLevel(queue.Name))];
-            heldSince = levels.Length == 0 ? null : heldSince ?? Stopwatch.GetTimestamp();
-            if (heldSince is { } since && Stopwatch.GetElapsedTime(since) > patience)
+            var (left, held) = await WhatIsLeftAsync(site);
+            heldSince = held is [] ? null : heldSince ?? Stopwatch.GetTimestamp();
+            if (heldSince is { } since && Stopwatch.GetElapsedTime(since) > patience && moved is null)
             {
-                await site.MoveLeadersAsync(levels, byHand);
-                heldSince = null;
+                await site.MoveLeadersAsync(held, byHand);
+                moved = Stopwatch.GetTimestamp();
             }
 
-            var idle = Stopwatch.GetElapsedTime(progress.LastActivity);
+            // A leader that is new says nothing of its queue for some seconds.
+            var idle = Stopwatch.GetElapsedTime(Math.Max(progress.LastActivity, moved ?? 0));
             if (left is null && idle > quiet)
             {
                 return null;
@@ -51,6 +49,23 @@ static class Drain
 
             await Task.Delay(TimeSpan.FromSeconds(1));
         }
+    }
+
+    /// <returns>In words, and the delay levels of which that is all there is.</returns>
+    static async Task<(string? Left, IReadOnlyList<HeldQueue> Levels)> WhatIsLeftAsync(Site site)
+    {
+        var ready = await LeftAsync(site, LoadQueues.ToDrain);
+        if (ready is not null || site.Management is not { } management)
+        {
+            return (ready, []);
+        }
+
+        return await management.HeldAsync([.. LoadQueues.ToDrain]) switch
+        {
+            null => ("something, perhaps: no node answers at its management API", []),
+            [] => (null, []),
+            var held => ($"{string.Join(", ", held)}, which clients cannot see", held.All(queue => LoadQueues.IsDelayLevel(queue.Name)) ? held : []),
+        };
     }
 
     /// <summary>What is ready in these queues as each node sees them, or <see langword="null"/> when nothing is.</summary>

@@ -50,8 +50,8 @@ abstract class ClusterSite : Site
             }
 
             await StartLoadBalancerAsync();
-            await Task.WhenAll(ClusterNodes.Select(StartForSureAsync));
-            await SeeEachOtherAsync();
+            await Task.WhenAll(ClusterNodes.Select(node => StartForSureAsync(node, say)));
+            await SeeEachOtherAsync(say);
             await EndMaintenanceAndAlarmsAsync();
             await AllQueuesAreWellAsync(say);
             await Eventually.BecomesAsync(() => Haproxy.AllServersAreUpAsync(BalancerStatus), StepTimeout, "the load balancer to take all nodes");
@@ -69,13 +69,21 @@ abstract class ClusterSite : Site
         var leaders = await Task.WhenAll(queues.Select(queue => Management!.LeaderOfAsync(queue.Name)));
         foreach (var node in ClusterNodes.Where(node => leaders.Contains(node.Name)))
         {
-            say($"{string.Join(", ", queues.Where((_, index) => leaders[index] == node.Name))} stayed there: {node}, which leads that, was drained and revived");
-            await node.DrainAsync();
-            await node.ReviveAsync();
+            var held = string.Join(", ", queues.Where((_, index) => leaders[index] == node.Name));
+            try
+            {
+                await node.DrainAsync();
+                await node.ReviveAsync();
+                say($"{held} stayed there: {node}, which led that, was drained and revived");
+            }
+            catch (InvalidOperationException exception)
+            {
+                say($"{held} stayed there, and {node}, which leads that, could not be drained and revived: {exception.Message.Split('\n')[0]}");
+            }
         }
     }
 
-    static async Task StartForSureAsync(ClusterNode node)
+    static async Task StartForSureAsync(ClusterNode node, Action<string> say)
     {
         try
         {
@@ -84,12 +92,13 @@ abstract class ClusterSite : Site
         catch (InvalidOperationException)
         {
             // A start that found the cluster broken can wait for it for ever. The others have started meanwhile: once more.
+            say($"{node} did not start by itself: killed and started again");
             await node.KillAsync();
             await node.StartAsync();
         }
     }
 
-    async Task SeeEachOtherAsync()
+    async Task SeeEachOtherAsync(Action<string> say)
     {
         for (var restarts = 0; ; restarts++)
         {
@@ -102,8 +111,9 @@ abstract class ClusterSite : Site
             // Never all at once: one must keep the state of the cluster that the others take over.
             foreach (var node in strangers.Take(2))
             {
+                say($"{node} did not find the others in {Patience.TotalSeconds} s: killed and started again");
                 await node.KillAsync();
-                await StartForSureAsync(node);
+                await StartForSureAsync(node, say);
             }
         }
     }

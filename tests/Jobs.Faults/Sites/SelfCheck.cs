@@ -85,7 +85,7 @@ static class SelfCheck
 
         async Task CheckLeadersMoveAsync(Site site, SiteManagement management)
         {
-            var before = await management.LeaderOfAsync(Queue);
+            var before = await management.LeaderOfAsync(Queue) ?? throw new InvalidOperationException($"{Queue} has no leader.");
             await site.MoveLeadersAsync([new(Queue, 0)], Say);
             await Jobs.Brokers.Eventually.BecomesAsync(
                 async () => await management.LeaderOfAsync(Queue) is { } after && after != before, TimeSpan.FromSeconds(30), $"{Queue} to have another leader than {before}");

@@ -53,7 +53,7 @@ abstract class Site : IAsyncDisposable
     /// <exception cref="TimeoutException">It did not come to that in a few minutes; the message says what is missing.</exception>
     public abstract Task HealAsync(Action<string> say);
 
-    /// <summary>Gives these queues other leaders; nothing happens where the nodes are not ours.</summary>
+    /// <summary>Gives these queues other leaders, or says why not; nothing happens where the nodes are not ours.</summary>
     /// <param name="say">Is told of what an operator would have had to do by hand.</param>
     public virtual Task MoveLeadersAsync(IReadOnlyList<HeldQueue> queues, Action<string> say) => Task.CompletedTask;
 

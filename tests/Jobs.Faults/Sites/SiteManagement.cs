@@ -107,10 +107,10 @@ sealed class SiteManagement : IDisposable
     }
 
     /// <summary>
-    /// Those of these queues that are not empty; none when nobody answers. Counts also what is dead-lettered and not confirmed by its target, which clients cannot see: a delay level whose leader died may hold it
+    /// Those of these queues that are not empty; null when nobody answers. Counts also what is dead-lettered and not confirmed by its target, which clients cannot see: a delay level whose leader died may hold it
     /// for a while.
     /// </summary>
-    public async Task<IReadOnlyList<HeldQueue>> HeldAsync(IReadOnlyCollection<string> queues)
+    public async Task<IReadOnlyList<HeldQueue>?> HeldAsync(IReadOnlyCollection<string> queues)
     {
         try
         {
@@ -122,7 +122,7 @@ sealed class SiteManagement : IDisposable
         }
         catch (InvalidOperationException)
         {
-            return [];
+            return null;
         }
     }
 
