@@ -98,9 +98,27 @@ sealed class DockerNode : ClusterNode
         }
     }
 
-    protected override Task FreezeAsync() => DockerCli.RunAsync("pause", Container);
+    // Docker's freezer over cgroup v1 gives up when the container starts processes meanwhile (runc #2791).
+    protected override Task FreezeAsync() => Eventually.BecomesAsync(IsFrozenAsync, TimeSpan.FromSeconds(30), $"container {Container} to pause");
 
-    protected override Task ThawAsync() => DockerCli.RunAsync("unpause", Container);
+    protected override async Task ThawAsync()
+    {
+        if (await DockerCli.RunAsync("inspect", "--format", "{{.State.Paused}}", Container) == "true")
+            await DockerCli.RunAsync("unpause", Container);
+    }
+
+    async Task<bool> IsFrozenAsync()
+    {
+        try
+        {
+            await DockerCli.RunAsync("pause", Container);
+            return true;
+        }
+        catch (InvalidOperationException exception) when (exception.Message.Contains("unable to freeze", StringComparison.Ordinal))
+        {
+            return false;
+        }
+    }
 
     static string HostOf(int number) => string.Create(CultureInfo.InvariantCulture, $"rmq{number}");
 }
