@@ -100,42 +100,32 @@ abstract class ClusterSite : Site
 
     async Task SeeEachOtherAsync(Action<string> say)
     {
-        for (var restarts = 0; ; restarts++)
+        for (var restarts = 0; await StrangerAsync() is { } node; restarts++)
         {
-            var strangers = await StrangersAsync();
-            if (strangers.Count == 0)
-                return;
             if (restarts == 3)
-                throw new TimeoutException($"Three restarts did not bring {string.Join(", ", strangers)} back into the cluster.");
-
-            // Never all at once: one must keep the state of the cluster that the others take over.
-            foreach (var node in strangers.Take(2))
-            {
-                say($"{node} did not find the others in {Patience.TotalSeconds} s: killed and started again");
-                await node.KillAsync();
-                await StartForSureAsync(node, say);
-            }
+                throw new TimeoutException($"Three restarts did not bring {node} back into the cluster.");
+            say($"{node} did not find the others in {Patience.TotalSeconds} s: killed and started again");
+            await node.KillAsync();
+            await StartForSureAsync(node, say);
         }
     }
 
-    /// <summary>Nodes that do not belong to the cluster, after some patience; empty as soon as all do.</summary>
-    async Task<IReadOnlyList<ClusterNode>> StrangersAsync()
+    /// <summary>The node that belongs to the cluster least of all, after some patience; null as soon as all belong to it.</summary>
+    async Task<ClusterNode?> StrangerAsync()
     {
         var watch = Stopwatch.StartNew();
         while (true)
         {
             var views = await Task.WhenAll(Enumerable.Range(0, ClusterNodes.Count).Select(Management!.ViewOfAsync));
             if (views.All(view => view is { Partitioned.Count: 0 } && view.Running.Count == ClusterNodes.Count))
-                return [];
+                return null;
             if (watch.Elapsed > Patience)
             {
-                // Whom fewest see has to go first; on a tie the order of the nodes decides, and the first one stays.
-                return [.. ClusterNodes
+                // Whom fewest see has to go; on a tie the order of the nodes decides: one must keep the state of the cluster that the others take over.
+                return ClusterNodes
                     .Select((node, index) => (node, index, Score: Score(node, views[index], views)))
-                    .Where(entry => entry.Score < 2 * ClusterNodes.Count)
                     .OrderBy(entry => entry.Score).ThenByDescending(entry => entry.index)
-                    .Take(ClusterNodes.Count - 1)
-                    .Select(entry => entry.node)];
+                    .First().node;
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(500));
