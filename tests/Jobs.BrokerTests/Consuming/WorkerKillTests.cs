@@ -24,28 +24,30 @@ public sealed class WorkerKillTests(BrokerFixture brokers) : IAsyncDisposable
         var ended = new HashSet<string>();
         var kills = 0;
 
-        // Each process is killed when the poison runs in it; until then, once the poison is set apart, others run and end.
-        while (await bench.CountAsync(bench.DeadQueue) < 1)
+        // Each process is killed when the poison runs in it; until then, and once the poison is set apart, others run and end. A process that dies between the confirm of
+        // the copy that sets it apart and the ack of the original leaves two of them, which are counted and dead-lettered one by one.
+        for (var poisoned = true; poisoned;)
         {
-            Assert.True(kills < 3 * MaxDeliveries, $"{kills} processes were killed and the poison is not dead");
+            Assert.True(kills < 3 * MaxDeliveries, $"{kills} processes were killed and the poison is not dead, or still has a copy");
             await using var worker = WorkerProcess.Start(bench, concurrency: 1, prefetch: 200, MaxDeliveries);
             await Eventually.BecomesAsync(
-                async () => worker.Begun.Contains("poison") || await bench.CountAsync(bench.DeadQueue) >= 1, Soon, "the poison to run or to be dead");
+                async () => worker.Begun.Contains("poison") || (ended.Union(worker.Ended).Intersect(ids).Count() == Innocents && await bench.CountAsync(bench.DeadQueue) >= 1),
+                Soon,
+                "the poison to run, or to be dead and every innocent to have run to its end");
             if (kills == 0)
             {
                 await bench.HoldsAsync(bench.Queue, Innocents + 1 - 200);
             }
 
             Assert.Equal(KilledBySigkill, await worker.KillAsync());
-            kills++;
             ended.UnionWith(worker.Ended);
+            poisoned = worker.Begun.Contains("poison");
+            kills += poisoned ? 1 : 0;
         }
 
-        await using var last = WorkerProcess.Start(bench, concurrency: 1, prefetch: 200, MaxDeliveries);
-        await Eventually.BecomesAsync(() => ended.Union(last.Ended).Intersect(ids).Count() == Innocents, Soon, "every innocent to have run to its end");
         var letters = await bench.DrainAsync(bench.DeadQueue);
         Assert.Equal(["poison"], letters.Select(letter => letter.BasicProperties.CorrelationId).Distinct());
         Assert.Contains("MaxDeliveries", Bench.Header(letters[0], "x-jobs-dead-reason"), StringComparison.Ordinal);
-        Assert.InRange(kills, MaxDeliveries, MaxDeliveries + 3);
+        Assert.InRange(kills, MaxDeliveries, (MaxDeliveries + 3) * letters.Count);
     }
 }
