@@ -34,9 +34,8 @@ public sealed class LocalNode : IAsyncDisposable
             {settings}
 
             """);
-        // In the only file that RabbitMQ 3.10 reads them from: failure detection of quorum queues in 1 s instead of 5 s; and, as in docker-compose.yml, what makes delay
-        // levels send again what was lost on its way.
-        File.WriteAllText(Path.Combine(folder, "advanced.config"), "[{aten, [{poll_interval, 1000}]}, {rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}, {dead_letter_worker_consumer_prefetch, 256}]}].");
+        // In the only file that RabbitMQ 3.10 reads them from: failure detection of quorum queues in 1 s instead of 5 s; and dead-lettering.
+        File.WriteAllText(Path.Combine(folder, "advanced.config"), $"[{{aten, [{{poll_interval, 1000}}]}}, {{rabbit, [{DeadLettering.Settings}]}}].");
         environment = new Dictionary<string, string>(home.Environment)
         {
             ["RABBITMQ_NODENAME"] = Name,

@@ -81,7 +81,7 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
     public async Task What_a_delay_level_sent_into_the_void_goes_out_again_when_more_than_32_jobs_are_due()
     {
         Assert.SkipWhen(Version.Parse(brokers.Broker.Version) >= new Version(4, 2), "These servers tell the level of every leader instead (server #14589).");
-        await EvaluateAsync("[application:set_env(rabbit, Key, Value) || {Key, Value} <- [{dead_letter_worker_publisher_confirm_timeout, 10000}, {dead_letter_worker_consumer_prefetch, 256}]].");
+        await EvaluateAsync($"[application:set_env(rabbit, Key, Value) || {{Key, Value}} <- [{DeadLettering.Settings}]].");
         var transport = Bench.Transport(bench.Host());
         await DelayAsync("first");
         await bench.HoldsAsync(bench.Queue, 1);

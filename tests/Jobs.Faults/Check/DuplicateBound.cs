@@ -1,3 +1,5 @@
+using Jobs.Brokers;
+
 namespace Jobs.Faults.Check;
 
 /// <summary>How many jobs may run twice because of one fault: what was unacknowledged, and what was unconfirmed, at that time.</summary>
@@ -6,13 +8,10 @@ namespace Jobs.Faults.Check;
 /// <param name="DelayLevels">Queues that the broker moves delayed jobs through.</param>
 sealed record DuplicateBound(int Consumers, int Prefetch, int DelayLevels)
 {
-    /// <summary>How many messages a dead-lettering queue has under way, which it sends again when its leader changes: what the nodes of the suite are set to.</summary>
-    const int DeadLetterWindow = 256;
-
-    public const string Definition =
+    public static readonly string Definition =
         "unacknowledged + unconfirmed. Unacknowledged: every consumer that was started anew in the time of the fault (log lines 440 and 446) stands for one that was lost with at most its prefetch, " +
         "one more for its quarantine; at least all consumers once, because a queue may take back what a node in doubt has in hand without a word to its consumer. Unconfirmed: what the log lines 422 count. " +
-        "Plus 256 for each delay queue in use, which the broker moves at least once.";
+        $"Plus {DeadLettering.Prefetch} for each delay queue in use, which the broker moves at least once.";
 
-    public long Of(FaultEffect effect) => Math.Max(effect.Resubscribed, Consumers) * (Prefetch + 1) + effect.Republished + DelayLevels * DeadLetterWindow;
+    public long Of(FaultEffect effect) => Math.Max(effect.Resubscribed, Consumers) * (Prefetch + 1) + effect.Republished + DelayLevels * DeadLettering.Prefetch;
 }

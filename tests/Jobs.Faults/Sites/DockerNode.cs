@@ -65,8 +65,7 @@ sealed class DockerNode : ClusterNode
             vm_memory_high_watermark.absolute = {MemoryLimit}
 
             """);
-        // As in docker-compose.yml: what makes delay levels send again what was lost on its way.
-        await DockerCli.WriteAsync(Container, "/etc/rabbitmq/advanced.config", "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}, {dead_letter_worker_consumer_prefetch, 256}]}].");
+        await DockerCli.WriteAsync(Container, "/etc/rabbitmq/advanced.config", $"[{{rabbit, [{DeadLettering.Settings}]}}].");
     }
 
     public override Task<bool> IsRunningAsync() => DockerCli.IsRunningAsync(Container);
