@@ -147,7 +147,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             {
                 Log.CameBack(logger, message.CorrelationId, queue, "ended");
                 Track(deliveryTag, delivery);
-                return delivery.AckAsync().AsTask();
+                return delivery.SettleAsync([]).AsTask();
             }
         }
 
@@ -263,12 +263,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         var quarantine = subscription.Names.Quarantine(queue);
         try
         {
-            var copy = delivery.Message.Copy();
+            var copy = delivery.Message.Copy(Random.Shared.Next());
             copy.Headers[WireHeaders.Deliveries] = suspectAfter; // not its count: beside a poison that kills faster than this move, an innocent's grows too
-            await subscription.PublishAsync(quarantine, copy, TimeSpan.Zero).ConfigureAwait(false);
+            await delivery.SettleAsync([new(quarantine, copy)]).ConfigureAwait(false);
             subscription.Telemetry.Quarantined(queue);
             Log.Quarantined(logger, delivery.Identity.Id, queue, count, quarantine);
-            await delivery.AckAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -26,6 +26,9 @@ static partial class Log
     [LoggerMessage(423, LogLevel.Warning, "Queue {Queue} is gone; it is declared again and the job sent again")]
     public static partial void QueueGone(ILogger logger, string queue);
 
+    [LoggerMessage(424, LogLevel.Warning, "Nobody takes the result of job {JobId} at {Queue}: {Reason}. It is dropped, and the job counts as done; further ones to this queue are counted without a line")]
+    public static partial void ReplyDropped(ILogger logger, string? jobId, string queue, string reason);
+
     [LoggerMessage(440, LogLevel.Information, "Consuming from {Queue} with prefetch {Prefetch}")]
     public static partial void Consuming(ILogger logger, string queue, int prefetch);
 

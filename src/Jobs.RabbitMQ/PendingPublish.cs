@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using Jobs.Transport;
 using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
@@ -13,6 +14,12 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
     public string Queue { get; private set; } = "";
 
     public JobMessage Message { get; private set; } = null!;
+
+    /// <summary>Nobody may be there to take it: see <see cref="OutgoingKind.Reply"/>.</summary>
+    public bool IsReply { get; private set; }
+
+    /// <summary>Of a reply: how long it still waits for its confirm. The time counts only while the connection is up and the broker does not block.</summary>
+    public TimeSpan Patience { get; set; }
 
     /// <summary>Whole seconds that the delay levels keep it; 0 for not at all.</summary>
     public int DelaySeconds { get; private set; }
@@ -42,9 +49,9 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
 
     public ValueTask Task => new(this, completion.Version);
 
-    public void Begin(string queue, JobMessage message, int delaySeconds, long deadline)
+    public void Begin(Outgoing outgoing, int delaySeconds, long deadline, TimeSpan patience)
     {
-        (Queue, Message, DelaySeconds, Deadline) = (queue, message, delaySeconds, deadline);
+        (Queue, Message, IsReply, DelaySeconds, Deadline, Patience) = (outgoing.Queue, outgoing.Message, outgoing.Kind == OutgoingKind.Reply, delaySeconds, deadline, patience);
         (MaybeSent, Done, Returned, Redeclared, reusable) = (false, false, null, false, false);
     }
 
@@ -53,6 +60,13 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
     {
         Done = true;
         reusable = true;
+        completion.SetResult(true);
+    }
+
+    /// <summary>A reply that nobody takes: for its caller that is as good as a confirm. Somebody may still refer to it, so it is not used again.</summary>
+    public void Drop()
+    {
+        Done = true;
         completion.SetResult(true);
     }
 

@@ -1,4 +1,4 @@
-using Jobs.Wire;
+using Jobs.Transport;
 
 namespace Jobs.RabbitMQ;
 
@@ -7,6 +7,9 @@ namespace Jobs.RabbitMQ;
 sealed class PublishLine(TimeProvider time)
 {
     static readonly TimeSpan aside = TimeSpan.FromMilliseconds(250);
+
+    // A queue whose leader died has another one within seconds; a caller that waits for its result longer than this has given up, or asks again.
+    static readonly TimeSpan replyPatience = TimeSpan.FromSeconds(10);
 
     readonly LinkedList<PendingPublish> waiting = new();
     readonly List<PendingPublish> nacked = [];
@@ -43,7 +46,7 @@ sealed class PublishLine(TimeProvider time)
     }
 
     /// <returns><see langword="null"/> once it is closed: nobody would write it, nor tell its caller at its deadline.</returns>
-    public PendingPublish? Add(string queue, JobMessage message, int delaySeconds, TimeSpan timeout)
+    public PendingPublish? Add(Outgoing outgoing, int delaySeconds, TimeSpan timeout)
     {
         lock (Gate)
         {
@@ -54,10 +57,10 @@ sealed class PublishLine(TimeProvider time)
 
             var publish = spare.TryPop(out var used) ? used : new(this);
             publish.Begin(
-                queue,
-                message,
+                outgoing,
                 delaySeconds,
-                timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency));
+                timeout == Timeout.InfiniteTimeSpan || outgoing.Kind == OutgoingKind.Reply ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency),
+                replyPatience);
             waiting.AddLast(publish);
             Wake();
             return publish;

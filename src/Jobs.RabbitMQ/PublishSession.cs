@@ -7,10 +7,8 @@ using RabbitMQ.Client.Exceptions;
 namespace Jobs.RabbitMQ;
 
 /// <summary>Publishing on one connection, from its channel to its end. The window is its own: a late confirm of an old connection can settle nothing of a new one.</summary>
-sealed class PublishSession
+sealed partial class PublishSession
 {
-    static readonly TimeSpan aMoment = TimeSpan.FromSeconds(2);
-
     readonly Incarnation incarnation;
     readonly PublishLine line;
     readonly Topology topology;
@@ -18,6 +16,7 @@ sealed class PublishSession
     readonly TimeProvider time;
     readonly ILogger logger;
     readonly Telemetry telemetry;
+    readonly DroppedReplies replies;
     readonly PublishWindow window;
     readonly List<PendingPublish> confirmed = [];
     IChannel channel = null!;
@@ -30,9 +29,9 @@ sealed class PublishSession
     string? stuckQueue;
     bool over;
 
-    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry)
+    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry, DroppedReplies replies)
     {
-        (this.incarnation, this.line, this.topology, this.options, this.time, this.logger, this.telemetry) = (incarnation, line, topology, options, time, logger, telemetry);
+        (this.incarnation, this.line, this.topology, this.options, this.time, this.logger, this.telemetry, this.replies) = (incarnation, line, topology, options, time, logger, telemetry, replies);
         window = new(options.PublishWindow);
     }
 
@@ -41,9 +40,9 @@ sealed class PublishSession
 
     public int Unconfirmed => window.Count;
 
-    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry, CancellationToken life)
+    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry, DroppedReplies replies, CancellationToken life)
     {
-        var session = new PublishSession(incarnation, line, topology, options, time, logger, telemetry);
+        var session = new PublishSession(incarnation, line, topology, options, time, logger, telemetry, replies);
         incarnation.Connection.ConnectionBlockedAsync += (_, e) => session.SetBlocked(e.Reason);
         incarnation.Connection.ConnectionUnblockedAsync += (_, _) => session.SetBlocked(null);
 
@@ -73,7 +72,7 @@ sealed class PublishSession
                 {
                     await line.WokenAsync(life).ConfigureAwait(false);
                 }
-                else if (!topology.Knows(next.Queue, next.DelaySeconds > 0))
+                else if (!next.IsReply && !topology.Knows(next.Queue, next.DelaySeconds > 0))
                 {
                     await DeclareAsync(next.Queue, next.DelaySeconds > 0, life).ConfigureAwait(false);
                 }
@@ -98,50 +97,6 @@ sealed class PublishSession
     public TimeSpan BlockedFor(long now) => Blocked is null ? TimeSpan.Zero : time.GetElapsedTime(blockedSince, now);
 
     public TimeSpan OldestUnconfirmed(long now) => window.InOrder().FirstOrDefault() is { } oldest ? time.GetElapsedTime(oldest.SentAt, now) : TimeSpan.Zero;
-
-    /// <summary>Under the line's gate: who has waited too long, and whether the window is stuck.</summary>
-    public void Sweep(long now, Func<PendingPublish, Exception> overdue)
-    {
-        foreach (var publish in window.InOrder().Where(p => !p.Done && p.Deadline <= now))
-        {
-            publish.Fail(overdue(publish));
-        }
-
-        // A sweep that comes late – this process was stopped, or starved – knows nothing: confirms may lie in the socket.
-        var late = time.GetElapsedTime(swept, now) > aMoment;
-        swept = now;
-        if (late)
-        {
-            unblocked = now;
-        }
-        else if (!over && Blocked is null && Stuck(now) is { } reason)
-        {
-            incarnation.Abandon(reason);
-        }
-    }
-
-    /// <summary>
-    /// Some publishes are never confirmed nor refused: those that were on their way when their queue was deleted (3.10), those of a queue whose leader died before this channel first
-    /// used it (the broker waits for it a minute), those to a peer that is silent. They would fill the window for all other queues. On another connection they go again, with the same ids.
-    /// </summary>
-    string? Stuck(long now)
-    {
-        if (window.InOrder().FirstOrDefault() is not { } oldest)
-        {
-            return null;
-        }
-
-        // Since it is the oldest, not since it was sent: behind a slow broker's long window a publish waits long, and nothing is wrong.
-        var since = Math.Max(Math.Max(oldest.SentAt, oldestSince), unblocked);
-        var waited = time.GetElapsedTime(since, now);
-        var silence = time.GetElapsedTime(Math.Max(since, lastAnswer), now);
-        var reason = waited > options.ConfirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {options.ConfirmTimeout}"
-            : silence > options.ConfirmTimeout / 2 ? $"nothing was confirmed for {options.ConfirmTimeout / 2}"
-            : !HasRoom && oldest.Done && waited > aMoment ? $"the oldest of a full window, to {oldest.Queue}, was not confirmed in time"
-            : null;
-        stuckQueue = reason is null ? null : oldest.Queue;
-        return reason;
-    }
 
     bool HasRoom => window.HasRoom(line.Suspects > 0 ? 1 : options.PublishWindow);
 
@@ -257,6 +212,10 @@ sealed class PublishSession
         {
             publish.Confirm();
         }
+        else if (publish.IsReply)
+        {
+            replies.Drop(publish, $"the broker returned it ({publish.Returned})");
+        }
         else if (publish.Redeclared || options.Declare != DeclareMode.Declare)
         {
             publish.Fail(PublishErrors.Unroutable(publish, Route(publish).Exchange));
@@ -359,7 +318,15 @@ sealed class PublishSession
                 && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
             if (overPublish && alone && unknown is [var guilty])
             {
-                guilty.Fail(PublishErrors.RefusedByBroker(guilty, reason!));
+                if (guilty.IsReply)
+                {
+                    replies.Drop(guilty, $"the broker refused it ({reason!.ReplyCode} {reason.ReplyText})");
+                }
+                else
+                {
+                    guilty.Fail(PublishErrors.RefusedByBroker(guilty, reason!));
+                }
+
                 unknown.Clear();
             }
 

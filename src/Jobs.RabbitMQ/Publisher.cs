@@ -1,6 +1,5 @@
 using Jobs.Diagnostics;
 using Jobs.Transport;
-using Jobs.Wire;
 using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
@@ -22,6 +21,7 @@ sealed class Publisher : IAsyncDisposable
     readonly ILogger logger;
     readonly Telemetry telemetry;
     readonly PublishLine line;
+    readonly DroppedReplies replies;
     readonly BrokerConnection connection;
     readonly ITimer sweeper;
     PublishSession? session;
@@ -32,6 +32,7 @@ sealed class Publisher : IAsyncDisposable
     {
         (this.options, this.topology, this.time, this.logger, this.telemetry) = (options, topology, time, logger, telemetry);
         line = new(time);
+        replies = new(logger, telemetry);
         connection = new("publish", options, address, time, logger, telemetry, SessionAsync, Refused);
         using (ExecutionContext.SuppressFlow()) // it outlives the enqueue that this may run in
         {
@@ -41,16 +42,16 @@ sealed class Publisher : IAsyncDisposable
         connection.Start();
     }
 
-    public ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken)
+    public ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (Refusal is { } refusal)
         {
-            throw PublishErrors.NotEnqueued(message.CorrelationId ?? "", refusal);
+            throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", refusal);
         }
 
-        var publish = line.Add(queue, message, delay > TimeSpan.Zero ? BrokerNames.DelaySeconds(delay) : 0, timeout)
-            ?? throw PublishErrors.NotEnqueued(message.CorrelationId ?? "", Disposed()); // since the look above
+        var publish = line.Add(outgoing, outgoing.Delay > TimeSpan.Zero ? BrokerNames.DelaySeconds(outgoing.Delay) : 0, timeout)
+            ?? throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", Disposed()); // since the look above
         var task = publish.Task;
         if (cancellationToken.CanBeCanceled)
         {
@@ -99,7 +100,7 @@ sealed class Publisher : IAsyncDisposable
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-        var opened = await PublishSession.OpenAsync(incarnation, line, topology, options, time, logger, telemetry, life.Token).ConfigureAwait(false);
+        var opened = await PublishSession.OpenAsync(incarnation, line, topology, options, time, logger, telemetry, replies, life.Token).ConfigureAwait(false);
         topology.Forget();
         lock (line.Gate)
         {

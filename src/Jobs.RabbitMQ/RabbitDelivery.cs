@@ -38,9 +38,8 @@ sealed class RabbitDelivery : Delivery
     /// <summary>It was given back, and must run again.</summary>
     public bool IsReleased { get; private set; }
 
-    /// <summary>Called once, before it is handed to a slot.</summary>
     /// <returns><see langword="false"/> when its channel has been lost meanwhile.</returns>
-    public bool TryStart()
+    public override bool TryStart()
     {
         lock (gate)
         {
@@ -50,7 +49,7 @@ sealed class RabbitDelivery : Delivery
             }
 
             IsReleased = true;
-            BeginSettle();
+            TryVoid();
             return false;
         }
     }
@@ -72,32 +71,27 @@ sealed class RabbitDelivery : Delivery
         }
     }
 
-    public override ValueTask<bool> AckNowAsync()
-    {
-        lock (gate)
-        {
-            if (!BeginSettle())
-            {
-                return ValueTask.FromResult(false);
-            }
+    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) => subscription.PublishAsync(outgoing);
 
-            IsAcked = true;
-            return consumer.AnswerAsync(tag, ack: true);
-        }
-    }
-
-    protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) => subscription.PublishAsync(queue, copy, delay);
-
-    protected override ValueTask AckCoreAsync()
+    protected override ValueTask LeaveAsync()
     {
         lock (gate)
         {
             (IsAcked, IsComplete) = (true, true);
-            message = null; // it may be remembered for a while; its body need not be
+            message = null; // the delivery may be remembered for a while; its body need not be
             consumer.Complete(tag);
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    protected override ValueTask<bool> LeaveEarlyCoreAsync()
+    {
+        lock (gate)
+        {
+            IsAcked = true;
+            return consumer.AnswerAsync(tag, ack: true);
+        }
     }
 
     protected override async ValueTask ReleaseCoreAsync()

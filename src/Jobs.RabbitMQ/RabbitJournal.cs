@@ -37,9 +37,7 @@ sealed class RabbitJournal : JobJournal
 
     public ValueTask AppendAsync(ReadOnlyMemory<byte> record, Dictionary<string, object?> headers, TimeSpan timeout, CancellationToken cancellationToken) =>
         transport.PublishAsync(
-            queue,
-            new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() },
-            TimeSpan.Zero,
+            new Outgoing(queue, new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() }),
             timeout,
             cancellationToken);
 

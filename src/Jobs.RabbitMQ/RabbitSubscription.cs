@@ -107,8 +107,9 @@ sealed class RabbitSubscription : JobSubscription
         // Stopped: it stays unacked, and goes back once, when the channel closes. Given back now, it would come to this consumer again at once.
     }
 
-    public ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay) =>
-        transport.PublishAsync(queue, message, delay, transport.SettleTimeout, CancellationToken.None);
+    /// <summary>Writes what comes of a delivery, pipelined.</summary>
+    public ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing) =>
+        transport.PublishAsync(outgoing, transport.SettleTimeout, CancellationToken.None);
 
     /// <summary>A channel is lost: the broker will deliver these again, perhaps to us.</summary>
     public void Remember(IEnumerable<RabbitDelivery> deliveries)

@@ -81,7 +81,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         activity?.SetTag(Names.Tag.BodySize, message.Body.Length);
         try
         {
-            await transport.PublishAsync(queue, message, eta is { } due && due > now ? due - now : TimeSpan.Zero, options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
+            await transport.PublishAsync(new Outgoing(queue, message, eta is { } due && due > now ? due - now : TimeSpan.Zero), options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -35,6 +35,17 @@ public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IRea
     public override bool IsTransient => Failures.Values.All(f => f is JobsException { IsTransient: true });
 }
 
+/// <summary>Something that a job left behind – its retry copy, its dead letter – was not written, so the job has not left its queue.</summary>
+public sealed class SettlementException(IReadOnlyDictionary<int, Exception> failures)
+    : JobsException($"{failures.Count} of what a job left behind was not written; the first: {failures.First().Value.Message}", failures.First().Value)
+{
+    /// <summary>What went wrong, by position in what was to be written; all else is durable.</summary>
+    public IReadOnlyDictionary<int, Exception> Failures { get; } = failures;
+
+    /// <summary>Whether a failure may heal; when not, each is a refusal for good.</summary>
+    public override bool IsTransient => Failures.Values.Any(f => f is not JobPublishException { IsTransient: false });
+}
+
 /// <summary>The transport could not be set up: wrong password, unknown virtual host, a queue that exists with other arguments.</summary>
 public sealed class JobTransportException(string message, bool isTransient = false, Exception? inner = null) : JobsException(message, inner)
 {

@@ -68,13 +68,13 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override IEnumerable<string> Problems() => inner.Problems();
 
     /// <inheritdoc/>
-    public override async ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken)
+    public override async ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        Throw(FaultStep.Publish, queue, message);
+        Throw(FaultStep.Publish, outgoing.Queue, outgoing.Message);
         var number = Interlocked.Increment(ref publishes); // taken before: the job may run, and publish, before this call returns
-        await inner.PublishAsync(queue, message, delay, timeout, cancellationToken);
-        Published.Enqueue(new(number, queue, message, delay, timeout));
-        Throw(FaultStep.Published, queue, message);
+        await inner.PublishAsync(outgoing, timeout, cancellationToken);
+        Published.Enqueue(new(number, outgoing.Queue, outgoing.Message, outgoing.Delay, timeout));
+        Throw(FaultStep.Published, outgoing.Queue, outgoing.Message);
     }
 
     /// <inheritdoc/>
@@ -131,25 +131,25 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
 
         public override int DeliveryCount => inner.DeliveryCount;
 
-        public override async ValueTask<bool> AckNowAsync()
-        {
-            var acked = false;
-            if (BeginSettle())
-            {
-                await SettleAsync(FaultStep.Ack, async () => acked = await inner.AckNowAsync());
-            }
+        public override bool IsQuarantined => inner.IsQuarantined;
 
-            return acked;
+        public override bool TryStart() => inner.TryStart();
+
+        protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) =>
+            transport.PublishAsync(outgoing, Timeout.InfiniteTimeSpan, CancellationToken.None);
+
+        protected override ValueTask LeaveAsync() => PassAsync(FaultStep.Ack, () => inner.SettleAsync([]));
+
+        protected override async ValueTask<bool> LeaveEarlyCoreAsync()
+        {
+            var left = false;
+            await PassAsync(FaultStep.Ack, async () => left = await inner.LeaveEarlyAsync());
+            return left;
         }
 
-        protected override ValueTask PublishAsync(string queue, JobMessage copy, TimeSpan delay) =>
-            transport.PublishAsync(queue, copy, delay, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        protected override ValueTask ReleaseCoreAsync() => PassAsync(FaultStep.Release, inner.ReleaseAsync);
 
-        protected override ValueTask AckCoreAsync() => SettleAsync(FaultStep.Ack, inner.AckAsync);
-
-        protected override ValueTask ReleaseCoreAsync() => SettleAsync(FaultStep.Release, inner.ReleaseAsync);
-
-        async ValueTask SettleAsync(FaultStep verb, Func<ValueTask> settle)
+        async ValueTask PassAsync(FaultStep verb, Func<ValueTask> settle)
         {
             transport.Throw(verb, Queue, message);
             await settle();

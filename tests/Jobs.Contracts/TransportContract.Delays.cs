@@ -46,9 +46,9 @@ public abstract partial class TransportContract
         await PublishAsync(queue, TestMessage.Of(id: "r", body: "[[1],{},{}]"));
         var subscription = await SubscribeAsync(queue);
         var first = await NextAsync(subscription);
-        var next = first.Message.Copy();
+        var next = first.Message.Copy(stamp: 7);
         next.Headers[WireHeaders.Retries] = 1;
-        await first.RetryAsync(next, delayed ? harness.ShortDelay : TimeSpan.Zero);
+        await first.SettleAsync([new(queue, next, delayed ? harness.ShortDelay : TimeSpan.Zero)]);
         Assert.True(first.IsSettled);
         if (delayed)
         {
@@ -60,7 +60,7 @@ public abstract partial class TransportContract
         Assert.Equal("[[1],{},{}]", Encoding.UTF8.GetString(second.Message.Body.Span));
         Assert.Equal(1, second.Message.Headers[WireHeaders.Retries]);
         Assert.Equal(0, second.DeliveryCount);
-        await second.AckAsync();
+        await second.SettleAsync([]);
         await subscription.DisposeAsync();
         await AssertEmptyAsync(queue);
     }
@@ -78,7 +78,7 @@ public abstract partial class TransportContract
         await PublishAsync(queue, sent);
         var subscription = await SubscribeAsync(queue);
         var first = await NextAsync(subscription);
-        await first.RetryAsync(first.Message.Copy(), TimeSpan.Zero);
+        await first.SettleAsync([new(queue, first.Message.Copy(stamp: 7))]);
 
         var second = await NextAsync(subscription);
 
@@ -102,7 +102,7 @@ public abstract partial class TransportContract
         {
             var delivery = await NextAsync(subscription);
             order.Add(delivery.Message.CorrelationId);
-            await delivery.AckAsync();
+            await delivery.SettleAsync([]);
         }
 
         Assert.Equal(

@@ -31,7 +31,7 @@ public abstract partial class TransportContract
                 Assert.False(next.IsCompleted, "More than the prefetch was handed out.");
             }
 
-            await inHand.Dequeue().AckAsync();
+            await inHand.Dequeue().SettleAsync([]);
             inHand.Enqueue(await next);
         }
     }
@@ -52,7 +52,7 @@ public abstract partial class TransportContract
             var delivery = await NextAsync(subscription);
             Assert.Equal(delivery.Message.CorrelationId, delivery.Queue);
             Assert.True(seen.Add(delivery.Queue));
-            await delivery.AckAsync();
+            await delivery.SettleAsync([]);
         }
     }
 
@@ -91,11 +91,11 @@ public abstract partial class TransportContract
         {
             var delivery = await NextAsync(other);
             seen.Add(delivery.Message.CorrelationId);
-            await delivery.AckAsync();
+            await delivery.SettleAsync([]);
         }
 
         Assert.Equal(["1", "2", "3", "4"], seen.Order());
-        await inHand.AckAsync();
+        await inHand.SettleAsync([]);
         await stopping.DisposeAsync();
         await other.DisposeAsync();
         await AssertEmptyAsync(queue);
@@ -139,7 +139,7 @@ public abstract partial class TransportContract
         await harness.CrashAsync(first);
 
         await AssertBothComeBackAsync(queue);
-        await inHand.AckAsync(); // too late, and harmless
+        await inHand.SettleAsync([]); // too late, and harmless
     }
 
     [Fact]
@@ -156,7 +156,7 @@ public abstract partial class TransportContract
         {
             var delivery = await NextAsync(subscription);
             seen.Add(delivery.Message.CorrelationId!);
-            await delivery.AckAsync();
+            await delivery.SettleAsync([]);
         }
 
         Assert.Equal(ids, seen.Order(StringComparer.Ordinal));
@@ -172,7 +172,7 @@ public abstract partial class TransportContract
         Assert.All(deliveries, d => Assert.True(d.DeliveryCount >= 1, "The count did not rise."));
         foreach (var delivery in deliveries)
         {
-            await delivery.AckAsync();
+            await delivery.SettleAsync([]);
         }
     }
 }

@@ -43,7 +43,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         Assert.Equal(body, delivery.Message.Body.ToArray());
         Assert.Equal(queue, delivery.Queue);
         Assert.Equal(0, delivery.DeliveryCount);
-        await delivery.AckAsync();
+        await delivery.SettleAsync([]);
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
 
         Assert.Equal(expected, Ours(delivery.Message));
         Assert.Equal(sent with { Headers = [], Body = default }, delivery.Message with { Headers = sent.Headers, Body = default }, SameProperties);
-        await delivery.AckAsync();
+        await delivery.SettleAsync([]);
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         Assert.Null(delivery.Message.Priority);
         Assert.Null(delivery.Message.ReplyTo);
         Assert.Equal(0, delivery.Message.Timestamp);
-        await delivery.AckAsync();
+        await delivery.SettleAsync([]);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         var queue = harness.NewQueue();
         await PublishAsync(queue, TestMessage.Of());
         var subscription = await SubscribeAsync(queue);
-        await (await NextAsync(subscription)).AckAsync();
+        await (await NextAsync(subscription)).SettleAsync([]);
         await subscription.DisposeAsync();
 
         Assert.Equal(0, await CountAsync(queue));
@@ -102,8 +102,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         await PublishAsync(queue, TestMessage.Of());
         var subscription = await SubscribeAsync(queue);
         var delivery = await NextAsync(subscription);
-        await delivery.AckNowAsync();
-        Assert.True(delivery.IsSettled);
+        Assert.True(await delivery.LeaveEarlyAsync());
         await harness.CrashAsync(subscription);
 
         await AssertEmptyAsync(queue);
@@ -136,15 +135,15 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         Assert.False(first.IsSettled);
         await first.ReleaseAsync();
         Assert.True(first.IsSettled);
-        await first.AckAsync();
-        await first.AckNowAsync();
+        await first.SettleAsync([]);
+        await first.LeaveEarlyAsync();
         await first.ReleaseAsync();
 
         var second = await NextAsync(subscription);
         Assert.Equal("a", second.Message.CorrelationId); // the ack after the release did nothing
-        await second.AckAsync();
+        await second.SettleAsync([]);
         await second.ReleaseAsync();
-        await second.AckAsync();
+        await second.SettleAsync([]);
         await subscription.DisposeAsync();
 
         await AssertEmptyAsync(queue); // nor did the releases after the ack
@@ -159,10 +158,13 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         await PublishAsync(queue, sent);
         var subscription = await SubscribeAsync(queue);
         var at = new DateTimeOffset(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
-        await (await NextAsync(subscription)).DeadLetterAsync(dead, new() { Reason = "It is broken.", At = at, Attempts = 4, Exception = new InvalidOperationException("no") });
+        var delivery = await NextAsync(subscription);
+        var written = new DeadLetter { Reason = "It is broken.", At = at, Queue = queue, Attempts = 4 }.Of(new InvalidOperationException("no"));
+        await delivery.SettleAsync([new(dead, written.Write(delivery.Message, stamp: 7))]);
 
         var letter = (await NextAsync(await SubscribeAsync(dead))).Message;
 
+        Assert.Equal(written with { Stack = null }, DeadLetter.Read(letter)! with { Stack = null });
         Assert.Equal("It is broken.", letter.Text(WireHeaders.DeadReason));
         Assert.Equal(queue, letter.Text(WireHeaders.DeadQueue));
         Assert.Equal("2030-01-02T03:04:05.000000+00:00", letter.Text(WireHeaders.DeadAt));
@@ -196,7 +198,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
-            Transport.PublishAsync(harness.NewQueue(), TestMessage.Of(), TimeSpan.Zero, Wait.Deadline, cancelled.Token).AsTask());
+            Transport.PublishAsync(new Outgoing(harness.NewQueue(), TestMessage.Of()), Wait.Deadline, cancelled.Token).AsTask());
     }
 
     static (string, object?)[] ManyHeaders() =>
@@ -208,14 +210,14 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
 
     /// <summary>The headers that the sender wrote.</summary>
     // Without the mark by which a transport tells one publish from another.
-    static string[] Ours(JobMessage message) => [.. message.Copy().Lines().Where(l => !l.StartsWith(WireHeaders.Copy, StringComparison.Ordinal))];
+    static string[] Ours(JobMessage message) => [.. message.Copy(stamp: 7).Lines().Where(l => !l.StartsWith(WireHeaders.Copy, StringComparison.Ordinal))];
 
     static bool SameProperties(JobMessage a, JobMessage b) =>
         (a.ContentType, a.ContentEncoding, a.CorrelationId, a.ReplyTo, a.Priority, a.Timestamp)
         == (b.ContentType, b.ContentEncoding, b.CorrelationId, b.ReplyTo, b.Priority, b.Timestamp);
 
     ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay = default) =>
-        Transport.PublishAsync(queue, message, delay, Wait.Deadline, TestContext.Current.CancellationToken);
+        Transport.PublishAsync(new Outgoing(queue, message, delay), Wait.Deadline, TestContext.Current.CancellationToken);
 
     Task<JobSubscription> SubscribeAsync(string queue) => SubscribeAsync([queue], prefetch: 10);
 
@@ -238,6 +240,6 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         await PublishAsync(queue, end);
         var delivery = await NextAsync(await SubscribeAsync(queue));
         Assert.Equal(end.CorrelationId, delivery.Message.CorrelationId);
-        await delivery.AckAsync();
+        await delivery.SettleAsync([]);
     }
 }

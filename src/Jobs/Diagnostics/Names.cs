@@ -42,6 +42,7 @@ static class Names
         public const string Confirm = "jobs.confirm.duration";
         public const string Blocked = "jobs.publish.blocked";
         public const string Pending = "jobs.publish.pending";
+        public const string RepliesDropped = "jobs.replies.dropped";
         public const string Quarantined = "jobs.quarantined";
         public const string ConnectionUp = "jobs.connection.up";
         public const string Reconnects = "jobs.connection.reconnects";

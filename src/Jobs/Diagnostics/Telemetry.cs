@@ -31,6 +31,7 @@ sealed class Telemetry : IDisposable
     readonly Counter<long> settlementFailures;
     readonly Histogram<double> beatLag;
     readonly Histogram<double> confirm;
+    readonly Counter<long> repliesDropped;
     readonly Counter<long> quarantined;
     readonly Counter<long> reconnects;
     readonly Counter<long> consumersLost;
@@ -54,6 +55,7 @@ sealed class Telemetry : IDisposable
         settlementFailures = meter.CreateCounter<long>(Names.Metric.SettlementFailures, Names.Unit.Jobs, "Jobs that could not be settled, and will run again.");
         beatLag = meter.CreateHistogram(Names.Metric.BeatLag, Names.Unit.Seconds, "From the time of a slot to the moment its job was enqueued.", advice: slow);
         confirm = meter.CreateHistogram(Names.Metric.Confirm, Names.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast);
+        repliesDropped = meter.CreateCounter<long>(Names.Metric.RepliesDropped, Names.Unit.Messages, "Results that nobody took, and that were dropped.");
         quarantined = meter.CreateCounter<long>(Names.Metric.Quarantined, Names.Unit.Jobs, "Jobs that were moved to quarantine.");
         reconnects = meter.CreateCounter<long>(Names.Metric.Reconnects, Names.Unit.Connections, "Connections to the broker that were lost and work again.");
         consumersLost = meter.CreateCounter<long>(Names.Metric.ConsumersLost, Names.Unit.Consumers, "Consumers that were lost while their connection lived.");
@@ -156,6 +158,14 @@ sealed class Telemetry : IDisposable
         if (confirm.Enabled)
         {
             confirm.Record(latency.TotalSeconds, new TagList { { Names.Tag.System, system }, { Names.Tag.Queue, queue } });
+        }
+    }
+
+    public void ReplyDropped(string queue)
+    {
+        if (repliesDropped.Enabled)
+        {
+            repliesDropped.Add(1, new TagList { { Names.Tag.Queue, queue } });
         }
     }
 

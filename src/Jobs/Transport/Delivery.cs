@@ -3,120 +3,157 @@ using Jobs.Wire;
 
 namespace Jobs.Transport;
 
-/// <summary>One message in this worker's hands. It carries its own settle verbs; it is settled at most once, on the channel it came by.</summary>
+/// <summary>One message in this worker's hands. The message is settled at most once, on the channel it came by.</summary>
 /// <remarks>
-/// <see cref="RetryAsync"/> and <see cref="DeadLetterAsync"/> write the next home, then leave the old one: the copy is published and durable before the ack.
-/// A crash in between leaves a second copy with the same id, never none.
+/// A delivery is open, then settling, then settled.
+/// 1. <see cref="SettleAsync"/> writes the next homes: the results, the retry copy or the dead letter. They are durable when the write returns.
+/// 2. Only then does the message leave its old queue. A crash in between leaves a second copy with the same id, never none.
+/// 3. A write that fails makes the delivery open again, so that <see cref="ReleaseAsync"/> can give the message back.
 /// </remarks>
 [Experimental("JOBS0001")]
 public abstract class Delivery
 {
-    int settled;
+    const int Open = 0;
+    const int Settling = 1;
+    const int Settled = 2;
 
-    /// <summary>The queue that it came from.</summary>
+    int state;
+    bool hasLeft;
+
+    /// <summary>The queue that the message came from.</summary>
     public abstract string Queue { get; }
 
     /// <summary>The message, not yet interpreted.</summary>
     public abstract JobMessage Message { get; }
 
-    /// <summary>How often it was handed out before without coming to an end.</summary>
+    /// <summary>How often the message was handed out before without coming to an end. Returns that were asked for count too.</summary>
     public abstract int DeliveryCount { get; }
 
-    /// <summary>Whether a settlement has been given.</summary>
-    public bool IsSettled => Volatile.Read(ref settled) != 0;
+    /// <summary>
+    /// The message was set aside because it may kill its workers, and is handed out alone: only then does <see cref="DeliveryCount"/> say how many workers it has killed.
+    /// Defaults to <see langword="false"/>.
+    /// </summary>
+    public virtual bool IsQuarantined => false;
 
-    /// <summary>It is done, or has its next home: the queue forgets it.</summary>
-    public ValueTask AckAsync() => BeginSettle() ? AckCoreAsync() : ValueTask.CompletedTask;
+    /// <summary>Whether the delivery has been settled or released.</summary>
+    public bool IsSettled => Volatile.Read(ref state) == Settled;
 
-    /// <summary>Acks before the run, for tasks that are acknowledged early: without waiting for other acks to go with it.</summary>
-    /// <returns>Whether the ack left; if not, the message comes again, and must not be run now.</returns>
-    public virtual async ValueTask<bool> AckNowAsync()
+    /// <summary>Writes everything that comes of the message, then removes the message from its queue. No-op when the delivery is settled, or is being settled.</summary>
+    /// <param name="outgoing">What to write first; empty to write nothing.</param>
+    /// <exception cref="SettlementException">Something was not written. The delivery is open: settle it with something else, or release it.</exception>
+    public ValueTask SettleAsync(IReadOnlyList<Outgoing> outgoing)
     {
-        await AckAsync().ConfigureAwait(false);
+        if (!TryBegin())
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        return outgoing.Count == 0 ? LeaveOnceAsync() : WriteAndLeaveAsync();
+
+        async ValueTask WriteAndLeaveAsync()
+        {
+            IReadOnlyDictionary<int, Exception> failures;
+            try
+            {
+                failures = await WriteAsync(outgoing).ConfigureAwait(false);
+            }
+            catch
+            {
+                Volatile.Write(ref state, Open);
+                throw;
+            }
+
+            if (failures.Count > 0)
+            {
+                Volatile.Write(ref state, Open);
+                throw new SettlementException(failures);
+            }
+
+            // Checkpoint: a crash here leaves the message and what was written for it.
+            await LeaveOnceAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Removes the message from its queue before the run, for tasks that are acknowledged early. The removal does not wait for others to go with it. The delivery stays open:
+    /// <see cref="SettleAsync"/> then only writes.
+    /// </summary>
+    /// <returns>Whether the message has left; if not, it comes again, and must not be run now.</returns>
+    public async ValueTask<bool> LeaveEarlyAsync()
+    {
+        if (!TryBegin())
+        {
+            return false;
+        }
+
+        var left = false;
+        try
+        {
+            left = hasLeft = await LeaveEarlyCoreAsync().ConfigureAwait(false);
+        }
+        catch
+        {
+            Volatile.Write(ref state, Open);
+            throw;
+        }
+
+        Volatile.Write(ref state, left ? Open : Settled);
+        return left;
+    }
+
+    /// <summary>The message was not run, or not to its end: gives it back to its queue. No-op when the delivery is settled, is being settled, or has left early.</summary>
+    public ValueTask ReleaseAsync()
+    {
+        if (!TryBegin())
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        Volatile.Write(ref state, Settled);
+        return hasLeft ? ValueTask.CompletedTask : ReleaseCoreAsync();
+    }
+
+    /// <summary>Asked when a slot is free for the message. Defaults to <see langword="true"/>.</summary>
+    /// <returns><see langword="false"/> when the transport has lost the message meanwhile and hands it out again: it must not be run now.</returns>
+    public virtual bool TryStart() => true;
+
+    /// <summary>Writes all of it durably.</summary>
+    /// <returns>What was not written, by position; empty when all of it was.</returns>
+    protected abstract ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing);
+
+    /// <summary>Removes the message from its queue; called at most once.</summary>
+    protected abstract ValueTask LeaveAsync();
+
+    /// <summary>Removes the message from its queue before its run; called at most once. Defaults to <see cref="LeaveAsync"/>.</summary>
+    /// <returns>Whether the removal was written.</returns>
+    protected virtual async ValueTask<bool> LeaveEarlyCoreAsync()
+    {
+        await LeaveAsync().ConfigureAwait(false);
         return true;
     }
 
-    /// <summary>Publishes <paramref name="next"/> to the same queue, then acks this one.</summary>
-    public async ValueTask RetryAsync(JobMessage next, TimeSpan delay)
-    {
-        await PublishAsync(Queue, next, delay).ConfigureAwait(false);
-        // Checkpoint: a crash here runs the same attempt again, and the copy as well.
-        await AckAsync().ConfigureAwait(false);
-    }
-
-    /// <summary>Publishes a copy with the reason to the dead-letter queue, then acks this one.</summary>
-    public async ValueTask DeadLetterAsync(string deadLetterQueue, DeadLetter letter)
-    {
-        try
-        {
-            await PublishAsync(deadLetterQueue, letter.Copy(Message, Queue), TimeSpan.Zero).ConfigureAwait(false);
-        }
-        catch (JobPublishException e) when (!e.IsTransient)
-        {
-            // The job's own headers may nearly fill a frame, so that they fit no more together with the exception and its stack. Given back, it would run, fail
-            // and come to this again for ever; so once more with the least that says why. Whatever else the broker refuses it for, it refuses this for, too.
-            await PublishAsync(deadLetterQueue, letter.Brief().Copy(Message, Queue), TimeSpan.Zero).ConfigureAwait(false);
-        }
-
-        // Checkpoint: a crash here leaves two dead letters of one job.
-        await AckAsync().ConfigureAwait(false);
-    }
-
-    /// <summary>Not run, or not to its end: gives it back to the queue. No-op once it is settled.</summary>
-    public ValueTask ReleaseAsync() => BeginSettle() ? ReleaseCoreAsync() : ValueTask.CompletedTask;
-
-    /// <summary>Publishes a copy durably.</summary>
-    protected abstract ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay);
-
-    /// <summary>Removes it from its queue; called at most once.</summary>
-    protected abstract ValueTask AckCoreAsync();
-
-    /// <summary>Returns it to its queue; called at most once.</summary>
+    /// <summary>Returns the message to its queue; called at most once.</summary>
     protected abstract ValueTask ReleaseCoreAsync();
 
-    /// <summary>True for the first settlement only.</summary>
-    protected bool BeginSettle() => Interlocked.Exchange(ref settled, 1) == 0;
-}
-
-/// <summary>Why a job is dead.</summary>
-public sealed record DeadLetter
-{
-    // A header frame must fit the connection's frame size together with the user's own headers.
-    const int MaxReason = 1_000;
-    const int MaxStack = 4_000;
-    const int MaxBriefReason = 200;
-
-    /// <summary>What happened, in a sentence.</summary>
-    public required string Reason { get; init; }
-
-    /// <summary>When.</summary>
-    public required DateTimeOffset At { get; init; }
-
-    /// <summary>How often the task was run.</summary>
-    public int Attempts { get; init; }
-
-    /// <summary>What the task threw.</summary>
-    public Exception? Exception { get; init; }
-
-    /// <summary>The message with these facts in its headers; all else as it came, so that it can be requeued.</summary>
-    internal JobMessage Copy(JobMessage message, string queue)
+    /// <summary>The transport has lost the message: nothing can be settled any more.</summary>
+    /// <returns>Whether the delivery was open.</returns>
+    protected bool TryVoid()
     {
-        var copy = message.Copy();
-        copy.Headers[WireHeaders.DeadReason] = Cut(Reason, MaxReason);
-        copy.Headers[WireHeaders.DeadQueue] = queue;
-        copy.Headers[WireHeaders.DeadAt] = WireTime.Format(At);
-        copy.Headers[WireHeaders.DeadAttempts] = Attempts;
-        if (Exception is not null)
+        if (!TryBegin())
         {
-            copy.Headers[WireHeaders.DeadException] = Cut($"{Exception.GetType().FullName}: {Exception.Message}", MaxReason);
-            copy.Headers[WireHeaders.DeadStack] = Cut(Exception.ToString(), MaxStack);
+            return false;
         }
 
-        return copy;
+        Volatile.Write(ref state, Settled);
+        return true;
     }
 
-    /// <summary>The same with a short reason, and without the exception.</summary>
-    internal DeadLetter Brief() => this with { Reason = Cut(Reason, MaxBriefReason), Exception = null };
+    ValueTask LeaveOnceAsync()
+    {
+        // Before the call: what fails to leave must not be settled a second time. The broker hands it out again.
+        Volatile.Write(ref state, Settled);
+        return hasLeft ? ValueTask.CompletedTask : LeaveAsync();
+    }
 
-    static string Cut(string text, int max) => text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");
+    bool TryBegin() => Interlocked.CompareExchange(ref state, Settling, Open) == Open;
 }

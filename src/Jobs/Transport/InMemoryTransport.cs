@@ -14,17 +14,22 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
     public override string MessagingSystem => "in_memory";
 
-    public override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken)
+    public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var target = Queue(queue);
-        if (delay <= TimeSpan.Zero)
+        if (outgoing.Kind == OutgoingKind.Reply && !queues.ContainsKey(outgoing.Queue))
         {
-            target.Add(new(message, 0));
+            return ValueTask.CompletedTask; // nobody waits for it
+        }
+
+        var target = Queue(outgoing.Queue);
+        if (outgoing.Delay <= TimeSpan.Zero)
+        {
+            target.Add(new(outgoing.Message, 0));
         }
         else
         {
-            Postpone(target, message, delay);
+            Postpone(target, outgoing.Message, outgoing.Delay);
         }
 
         return ValueTask.CompletedTask;
@@ -247,10 +252,10 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
             public override int DeliveryCount => entry.Deliveries;
 
-            protected override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay) =>
-                subscription.transport.PublishAsync(queue, message, delay, Timeout.InfiniteTimeSpan, CancellationToken.None);
+            protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) =>
+                subscription.transport.PublishAsync(outgoing, Timeout.InfiniteTimeSpan, CancellationToken.None);
 
-            protected override ValueTask AckCoreAsync()
+            protected override ValueTask LeaveAsync()
             {
                 Forget();
                 subscription.Fill();

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Jobs.Wire;
 
 namespace Jobs.Transport;
 
@@ -17,14 +16,51 @@ public abstract class JobTransport : IAsyncDisposable
     /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
     public virtual IEnumerable<string> Problems() => [];
 
-    /// <summary>Puts a message into a queue; it is durable there when this returns.</summary>
-    /// <param name="queue">The queue; it is declared when it is not known yet.</param>
-    /// <param name="message">The message; its headers belong to the transport from here on.</param>
-    /// <param name="delay">How long the transport keeps it back; zero for not at all.</param>
+    /// <summary>Puts a message into its queue; the message is durable there when this returns.</summary>
+    /// <param name="outgoing">The message, its queue and its delay. A queue that is not known yet is declared, but for a reply.</param>
     /// <param name="timeout">After this the call fails, and says whether the message may have arrived. <see cref="Timeout.InfiniteTimeSpan"/> for never.</param>
     /// <param name="cancellationToken">Gives the call up; the message may have arrived.</param>
-    /// <exception cref="JobPublishException">It is not, or may not be, in the queue.</exception>
-    public abstract ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken);
+    /// <exception cref="JobPublishException">The message is not, or may not be, in the queue.</exception>
+    public abstract ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken);
+
+    /// <summary>Puts many messages into their queues, and returns when the fate of each is known. One that fails does not keep the others back.</summary>
+    /// <inheritdoc cref="PublishAsync(Outgoing, TimeSpan, CancellationToken)" path="/param"/>
+    /// <returns>What went wrong, by position; empty when all are durable.</returns>
+    public virtual async ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var publishes = new ValueTask[outgoing.Count];
+        for (var i = 0; i < publishes.Length; i++)
+        {
+            publishes[i] = StartAsync(outgoing[i]); // all are on their way before the first is awaited
+        }
+
+        Dictionary<int, Exception>? failures = null;
+        for (var i = 0; i < publishes.Length; i++)
+        {
+            try
+            {
+                await publishes[i].ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                (failures ??= [])[i] = e;
+            }
+        }
+
+        return failures ?? (IReadOnlyDictionary<int, Exception>)System.Collections.Immutable.ImmutableDictionary<int, Exception>.Empty;
+
+        ValueTask StartAsync(Outgoing one)
+        {
+            try
+            {
+                return PublishAsync(one, timeout, cancellationToken);
+            }
+            catch (Exception e)
+            {
+                return ValueTask.FromException(e);
+            }
+        }
+    }
 
     /// <summary>Starts taking messages from queues, which are declared when they are not known yet.</summary>
     /// <exception cref="JobTransportException">The transport refuses for good, for example because of a wrong password. One that is away is waited for in the background.</exception>

@@ -1,5 +1,3 @@
-using Jobs.Wire;
-
 namespace Jobs.Transport;
 
 /// <summary>Stands where no transport was chosen, so that the start-up check can say so together with everything else.</summary>
@@ -11,7 +9,7 @@ sealed class MissingTransport : JobTransport
 
     public override IEnumerable<string> Problems() => [Remedy];
 
-    public override ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay, TimeSpan timeout, CancellationToken cancellationToken) =>
+    public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) =>
         throw new InvalidOperationException(Remedy);
 
     public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>

@@ -86,9 +86,9 @@ sealed class JobEnvelope
     }
 
     /// <summary>The message again, for its next attempt.</summary>
-    public JobMessage Retry(DateTimeOffset eta)
+    public JobMessage Retry(DateTimeOffset eta, int stamp)
     {
-        var copy = Message.Copy();
+        var copy = Message.Copy(stamp);
         copy.Headers[WireHeaders.Retries] = Retries + 1;
         copy.Headers[WireHeaders.Eta] = WireTime.Format(eta);
         return copy;

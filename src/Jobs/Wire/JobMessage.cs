@@ -30,8 +30,9 @@ public sealed record JobMessage
     /// <summary>When it was published, in seconds since 1970; 0 when the sender did not say.</summary>
     public long Timestamp { get; init; }
 
-    /// <summary>A copy to publish again: its own header dictionary, without what the broker added and without the deliveries of this attempt.</summary>
-    internal JobMessage Copy()
+    /// <summary>A copy to publish again: its own headers, without what the broker added and without the deliveries of this attempt.</summary>
+    /// <param name="stamp">Tells the copy from every other copy of the same job; random.</param>
+    internal JobMessage Copy(int stamp)
     {
         var headers = new Dictionary<string, object?>(Headers.Count + 6);
         foreach (var (name, value) in Headers)
@@ -42,7 +43,7 @@ public sealed record JobMessage
             }
         }
 
-        headers[WireHeaders.Copy] = Random.Shared.Next();
+        headers[WireHeaders.Copy] = stamp;
         return this with { Headers = headers };
     }
 }

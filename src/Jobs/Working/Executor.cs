@@ -66,7 +66,7 @@ sealed class Executor(
         {
             if (early > heldHere)
             {
-                return new Outcome.Retry(delivery.Message.Copy(), early < JobDispatcher.MaxDelay ? early : JobDispatcher.MaxDelay);
+                return new Outcome.Retry(delivery.Message.Copy(Random.Shared.Next()), early < JobDispatcher.MaxDelay ? early : JobDispatcher.MaxDelay);
             }
 
             await Task.Delay(early, time, CancellationToken.None).ConfigureAwait(false);
@@ -77,7 +77,7 @@ sealed class Executor(
             return Outcome.Interrupted.Instance;
         }
 
-        if (task.AckEarly && !await delivery.AckNowAsync().ConfigureAwait(false))
+        if (task.AckEarly && !await delivery.LeaveEarlyAsync().ConfigureAwait(false))
         {
             return Outcome.Interrupted.Instance;
         }
@@ -144,20 +144,15 @@ sealed class Executor(
         delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > JobDispatcher.MaxDelay ? JobDispatcher.MaxDelay : delay;
         Log.Retrying(logger, envelope.Task, envelope.Id, envelope.Retries + 1, maxRetries, delay, e);
         telemetry.Retried(task.Name, delivery.Queue, Telemetry.ErrorType(e));
-        return new Outcome.Retry(envelope.Retry(time.GetUtcNow() + delay), delay);
+        return new Outcome.Retry(envelope.Retry(time.GetUtcNow() + delay, Random.Shared.Next()), delay);
     }
 
     Outcome Dead(Delivery delivery, JobEnvelope? envelope, TaskDefinition? task, string reason, Exception? e, string error)
     {
         telemetry.Died(task?.Name ?? Names.UnknownTask, delivery.Queue, error);
         Log.Dead(logger, envelope?.Task ?? "?", envelope?.Id ?? delivery.Message.CorrelationId ?? "?", delivery.Queue, reason, e);
-        return new Outcome.Dead(new()
-        {
-            Reason = reason,
-            At = time.GetUtcNow(),
-            Attempts = envelope is null ? 0 : envelope.Retries + 1,
-            Exception = e,
-        });
+        var letter = new DeadLetter { Reason = reason, At = time.GetUtcNow(), Queue = delivery.Queue, Attempts = envelope is null ? 0 : envelope.Retries + 1 };
+        return new Outcome.Dead(letter.Of(e));
     }
 
     // The job has run; what its scope throws while it is torn down must not run it again.

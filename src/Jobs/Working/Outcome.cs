@@ -1,4 +1,3 @@
-using Jobs.Transport;
 using Jobs.Wire;
 
 namespace Jobs.Working;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
+using Jobs.Transport;
 
 namespace Jobs.BrokerTests.Consuming;
 
@@ -72,7 +73,7 @@ public sealed class ConsumerTimeoutTests(BrokerFixture brokers) : IAsyncDisposab
             // As Celery does it: the job goes to the queue at once, and says when.
             var celerys = Bench.Message("celerys", """[["celerys"],{},{}]""");
             celerys.Headers["eta"] = DateTimeOffset.UtcNow.AddSeconds(7).ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'", System.Globalization.CultureInfo.InvariantCulture);
-            await Bench.Transport(host).PublishAsync(bench.Queue, celerys, TimeSpan.Zero, TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            await Bench.Transport(host).PublishAsync(new Outgoing(bench.Queue, celerys), TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
 
             await Eventually.BecomesAsync(() => task.Total == 2, TimeSpan.FromSeconds(30), "both jobs to run");
             Assert.Equal(["celerys", "ours"], task.Arguments.Select(a => a.Text).Order());

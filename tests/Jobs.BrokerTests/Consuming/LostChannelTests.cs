@@ -59,7 +59,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         proxy.ResetAll();
         await Eventually.BecomesAsync(() => proxy.OpenConnections == 0, Soon, "the connection to be gone");
         await bench.HoldsAsync(bench.Queue, 1); // given back by the broker
-        await delivery.AckAsync(); // too late: its tag is void, and must not reach another channel (406)
+        await delivery.SettleAsync([]); // too late: its tag is void, and must not reach another channel (406)
         proxy.AcceptNew();
 
         await bench.HoldsAsync(bench.Queue, 0);
@@ -85,7 +85,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
 
         var again = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
         Assert.Equal("one", again.Message.CorrelationId);
-        await again.AckAsync();
+        await again.SettleAsync([]);
     }
 
     // §3: what was prefetched and has not begun when the connection ends goes to another worker; to run it here too would double it for nothing.
@@ -144,7 +144,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
                 }
 
                 done.AddOrUpdate(id, 1, (_, n) => n + 1);
-                await delivery.AckAsync();
+                await delivery.SettleAsync([]);
                 if (done.Count == Count)
                 {
                     all.TrySetResult();
@@ -229,7 +229,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
 
         Assert.Equal("odd", delivery.Message.CorrelationId);
-        await delivery.AckAsync();
+        await delivery.SettleAsync([]);
     }
 
     async Task DeleteQueueAsync()

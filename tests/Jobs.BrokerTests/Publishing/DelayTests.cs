@@ -24,14 +24,14 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
         var host = bench.Host();
         var subscription = await bench.SubscribeAsync(host);
         var transport = Bench.Transport(host);
-        await transport.PublishAsync(bench.Queue, Bench.Message("warm"), TimeSpan.FromSeconds(1), Soon, TestContext.Current.CancellationToken);
-        await (await NextAsync(subscription)).AckAsync();
+        await transport.PublishAsync(new Outgoing(bench.Queue, Bench.Message("warm"), TimeSpan.FromSeconds(1)), Soon, TestContext.Current.CancellationToken);
+        await (await NextAsync(subscription)).SettleAsync([]);
 
         var clock = Stopwatch.StartNew();
         int[] delays = [7, 3, 2, 1]; // the longest first: it must not hold up the others
         foreach (var seconds in delays)
         {
-            await transport.PublishAsync(bench.Queue, Bench.Message($"{seconds}"), TimeSpan.FromSeconds(seconds), Soon, TestContext.Current.CancellationToken);
+            await transport.PublishAsync(new Outgoing(bench.Queue, Bench.Message($"{seconds}"), TimeSpan.FromSeconds(seconds)), Soon, TestContext.Current.CancellationToken);
         }
 
         var published = clock.Elapsed;
@@ -40,7 +40,7 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
             var delivery = await NextAsync(subscription);
             Assert.Equal($"{seconds}", delivery.Message.CorrelationId);
             Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(seconds), published + TimeSpan.FromSeconds(seconds + 1));
-            await delivery.AckAsync();
+            await delivery.SettleAsync([]);
         }
     }
 
@@ -55,7 +55,7 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
         {
             foreach (var queue in queues)
             {
-                await transport.PublishAsync(queue, Bench.Message(queue), TimeSpan.FromSeconds(1), Soon, TestContext.Current.CancellationToken);
+                await transport.PublishAsync(new Outgoing(queue, Bench.Message(queue), TimeSpan.FromSeconds(1)), Soon, TestContext.Current.CancellationToken);
             }
 
             foreach (var queue in queues)
@@ -97,7 +97,7 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
 
         Task<string> EvaluateAsync(string erlang) => brokers.Broker.ControlAsync("eval", erlang);
 
-        Task DelayAsync(string id) => transport.PublishAsync(bench.Queue, Bench.Message(id), TimeSpan.FromSeconds(1), Soon, TestContext.Current.CancellationToken).AsTask();
+        Task DelayAsync(string id) => transport.PublishAsync(new Outgoing(bench.Queue, Bench.Message(id), TimeSpan.FromSeconds(1)), Soon, TestContext.Current.CancellationToken).AsTask();
     }
 
     /// <summary>At-least-once dead-lettering keeps what has no route in the last level, and in front of everybody else. (NServiceBus.RabbitMQ #1407)</summary>
@@ -107,8 +107,8 @@ public sealed class DelayTests(BrokerFixture brokers) : IAsyncDisposable
         var host = bench.Host();
         var transport = Bench.Transport(host);
         var doomed = $"{bench.Prefix}.doomed";
-        await transport.PublishAsync(doomed, Bench.Message("lost"), TimeSpan.FromSeconds(2), Soon, TestContext.Current.CancellationToken);
-        await transport.PublishAsync(bench.Queue, Bench.Message("kept"), TimeSpan.FromSeconds(3), Soon, TestContext.Current.CancellationToken);
+        await transport.PublishAsync(new Outgoing(doomed, Bench.Message("lost"), TimeSpan.FromSeconds(2)), Soon, TestContext.Current.CancellationToken);
+        await transport.PublishAsync(new Outgoing(bench.Queue, Bench.Message("kept"), TimeSpan.FromSeconds(3)), Soon, TestContext.Current.CancellationToken);
         await using (var channel = await bench.ChannelAsync())
         {
             await channel.QueueDeleteAsync(doomed, cancellationToken: TestContext.Current.CancellationToken);

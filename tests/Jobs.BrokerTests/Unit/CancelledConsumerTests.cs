@@ -39,17 +39,17 @@ public sealed class CancelledConsumerTests(BrokerFixture brokers) : IAsyncDispos
             deliveries.Add((await subscription.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!);
         }
 
-        await deliveries[0].AckAsync();
+        await deliveries[0].SettleAsync([]);
         await writing.Task.WaitAsync(Soon, Cancellation); // the socket is slow: the first ack stands there …
-        await deliveries[1].AckAsync(); // … and the second behind it
+        await deliveries[1].SettleAsync([]); // … and the second behind it
         await using (var channel = await bench.ChannelAsync())
         {
             await channel.QueueDeleteAsync(bench.Queue, cancellationToken: Cancellation);
         }
 
         Assert.Contains("cancelled", await consumer.Lost.WaitAsync(Soon, Cancellation), StringComparison.Ordinal);
-        await deliveries[2].AckAsync();
-        Assert.False(await deliveries[3].AckNowAsync());
+        await deliveries[2].SettleAsync([]);
+        Assert.False(await deliveries[3].LeaveEarlyAsync());
         await deliveries[4].ReleaseAsync();
         await consumer.DisposeAsync();
 

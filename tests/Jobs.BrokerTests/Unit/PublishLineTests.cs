@@ -1,5 +1,6 @@
 using Jobs.BrokerTests.Rabbit;
 using Jobs.RabbitMQ;
+using Jobs.Transport;
 
 namespace Jobs.BrokerTests.Unit;
 
@@ -11,10 +12,10 @@ public sealed class PublishLineTests
     public async Task Once_closed_it_fails_what_waits_and_takes_nothing_more()
     {
         var line = new PublishLine(TimeProvider.System);
-        var waiting = line.Add("work", Bench.Message("1"), 0, Timeout.InfiniteTimeSpan)!;
+        var waiting = line.Add(new Outgoing("work", Bench.Message("1")), 0, Timeout.InfiniteTimeSpan)!;
         line.Close(_ => new ObjectDisposedException("transport"));
 
         await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.Task.AsTask());
-        Assert.Null(line.Add("work", Bench.Message("2"), 0, Timeout.InfiniteTimeSpan));
+        Assert.Null(line.Add(new Outgoing("work", Bench.Message("2")), 0, Timeout.InfiniteTimeSpan));
     }
 }

@@ -12,7 +12,7 @@ public sealed class InMemoryTransportTests() : TransportContract(new InMemoryHar
     {
         var clock = new FakeTimeProvider();
         await using var transport = new InMemoryTransport(clock);
-        await transport.PublishAsync("q", TestMessage.Of(), TimeSpan.FromDays(400), Timeout.InfiniteTimeSpan, CancellationToken.None);
+        await transport.PublishAsync(new Outgoing("q", TestMessage.Of(), TimeSpan.FromDays(400)), Timeout.InfiniteTimeSpan, CancellationToken.None);
 
         for (var day = 0; day < 400; day++) // a timer armed in one jump of this clock counts from the jump's end
         {
@@ -29,7 +29,7 @@ public sealed class InMemoryTransportTests() : TransportContract(new InMemoryHar
         await using var transport = new InMemoryTransport(TimeProvider.System);
         foreach (var id in new[] { "1", "2", "3", "4" })
         {
-            await transport.PublishAsync("q", TestMessage.Of(id: id), TimeSpan.Zero, Timeout.InfiniteTimeSpan, CancellationToken.None);
+            await transport.PublishAsync(new Outgoing("q", TestMessage.Of(id: id)), Timeout.InfiniteTimeSpan, CancellationToken.None);
         }
 
         var first = await transport.SubscribeAsync(new() { Queues = ["q"], Prefetch = 3 }, CancellationToken.None);

@@ -40,7 +40,7 @@ public sealed class CaptureTests
     {
         foreach (var (_, message) in Captures.Read(version, asBytes))
         {
-            var copy = message.Copy();
+            var copy = message.Copy(stamp: 7);
             Assert.NotSame(message.Headers, copy.Headers);
             Assert.Equal(message.Lines(), copy.Lines());
             Assert.Equal(message with { Headers = copy.Headers }, copy);
@@ -51,10 +51,10 @@ public sealed class CaptureTests
     public void Copies_of_one_message_can_be_told_apart()
     {
         var (_, message) = Captures.Read("celery-5.6")[0];
-        var copies = Enumerable.Range(0, 5).Select(_ => message.Copy()).ToArray();
+        var copies = Enumerable.Range(0, 5).Select(i => message.Copy(stamp: i)).ToArray();
         Assert.True(copies.Select(c => c.Headers[WireHeaders.Copy]).Distinct().Count() > 1);
         Assert.All(copies, c => Assert.IsType<int>(c.Headers[WireHeaders.Copy])); // other integers corrupt the table when Python reads it
-        Assert.Single(copies[0].Copy().Headers, h => h.Key == WireHeaders.Copy);
+        Assert.Single(copies[0].Copy(stamp: 7).Headers, h => h.Key == WireHeaders.Copy);
     }
 
     [Theory]
@@ -64,14 +64,14 @@ public sealed class CaptureTests
         foreach (var (_, message) in Captures.Read(version, asBytes))
         {
             var before = message.Lines();
-            var retry = JobEnvelope.Read(message).Retry(new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero));
+            var retry = JobEnvelope.Read(message).Retry(new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero), stamp: 7);
 
             Assert.Equal(1, retry.Headers[WireHeaders.Retries]);
             Assert.Equal("2030-01-02T03:04:05.000000+00:00", retry.Headers[WireHeaders.Eta]);
             Assert.Equal(message.Lines(without: ["retries", "eta"]), retry.Lines(without: ["retries", "eta"]));
             Assert.Equal(message with { Headers = retry.Headers }, retry); // body and properties
             Assert.Equal(before, message.Lines()); // the original is untouched: it may be released instead
-            Assert.Equal(2, JobEnvelope.Read(retry).Retry(default).Headers[WireHeaders.Retries]);
+            Assert.Equal(2, JobEnvelope.Read(retry).Retry(default, stamp: 7).Headers[WireHeaders.Retries]);
         }
     }
 

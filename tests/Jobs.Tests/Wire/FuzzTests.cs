@@ -58,7 +58,7 @@ public sealed class FuzzTests
                 programs[program](ref reader);
                 reader.End();
                 invoked++;
-                envelope.Retry(DateTimeOffset.UnixEpoch);
+                envelope.Retry(DateTimeOffset.UnixEpoch, stamp: 7);
             }
             catch (JobFormatException e)
             {

@@ -30,7 +30,7 @@ sealed class MessageFuzzer(int seed)
 
     public JobMessage Next()
     {
-        var message = corpus[random.Next(corpus.Length)].Message.Copy();
+        var message = corpus[random.Next(corpus.Length)].Message.Copy(stamp: 7);
         for (var i = random.Next(3) + 1; i > 0; i--)
         {
             message = random.Next(10) switch

@@ -41,6 +41,25 @@ public sealed class CrashPointTests
         Assert.Equal(0, await host.CountAsync());
     }
 
+    /// <summary>Given back, the job would run, fail and be refused again, for ever.</summary>
+    [Fact]
+    public async Task A_retry_copy_that_is_refused_for_good_becomes_a_dead_letter()
+    {
+        var task = TestTask.Throwing("fail", () => new TimeoutException());
+        await using var host = await JobsHost.StartAsync(task);
+        var publishes = 0;
+        host.Transport.Fault = (step, queue, _) => step == FaultStep.Publish && queue == "jobs" && Interlocked.Increment(ref publishes) > 1
+            ? new JobPublishException("j", maybeEnqueued: false, isTransient: false, "It is too large.")
+            : null;
+        await host.EnqueueAsync("fail", "j");
+        var letter = await host.DeadLetterAsync();
+
+        Assert.Contains("too large", letter.Text(WireHeaders.DeadReason), StringComparison.Ordinal);
+        Assert.Equal("jobs", letter.Text(WireHeaders.DeadQueue));
+        await host.AckedAsync("j");
+        Assert.Equal(1, task.Runs);
+    }
+
     [Fact]
     public async Task A_retry_copy_that_arrived_unnoticed_leaves_two_of_one_id_and_never_none()
     {

@@ -80,7 +80,7 @@ sealed class JobsHost : IAsyncDisposable
     public Task<JobHandle> EnqueueAsync(string task, string? id = null) => EnqueueAsync(new Job(task) { Id = id });
 
     /// <summary>Puts a message into a queue as a foreign sender would.</summary>
-    public ValueTask SendAsync(JobMessage message, string queue = "jobs") => memory.PublishAsync(queue, message, TimeSpan.Zero, Timeout.InfiniteTimeSpan, CancellationToken.None);
+    public ValueTask SendAsync(JobMessage message, string queue = "jobs") => memory.PublishAsync(new Outgoing(queue, message), Timeout.InfiniteTimeSpan, CancellationToken.None);
 
     public Task<long> CountAsync(string queue = "jobs") => memory.CountAsync(queue, CancellationToken.None);
 

@@ -1,0 +1,94 @@
+namespace Jobs.Wire;
+
+/// <summary>Why a job is dead: written into the headers of its dead letter, and read from them.</summary>
+public sealed record DeadLetter
+{
+    // A header frame must fit the connection's frame size together with the user's own headers.
+    const int MaxReason = 1_000;
+    const int MaxStack = 4_000;
+    const int MaxBriefReason = 200;
+
+    /// <summary>What happened, in a sentence.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>When the job died.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>The queue that the job came from; <see langword="null"/> when the letter does not say.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>How often the task was run.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>Type and message of what the task threw; <see langword="null"/> when it threw nothing.</summary>
+    public string? Exception { get; init; }
+
+    /// <summary>What the task threw, with its stack; <see langword="null"/> when it threw nothing.</summary>
+    public string? Stack { get; init; }
+
+    /// <summary>A short reason and no exception: the least that says why.</summary>
+    internal bool IsBrief => Exception is null && Stack is null && Reason.Length <= MaxBriefReason + 1;
+
+    /// <summary>The letter of a job that ended with <paramref name="exception"/>.</summary>
+    internal DeadLetter Of(Exception? exception) => exception is null ? this : this with
+    {
+        Exception = $"{exception.GetType().FullName}: {exception.Message}",
+        Stack = exception.ToString(),
+    };
+
+    /// <summary>The same with a short reason, and without the exception.</summary>
+    internal DeadLetter Brief() => this with { Reason = Cut(Reason, MaxBriefReason), Exception = null, Stack = null };
+
+    /// <summary>A copy of the message with these facts in its headers; all else stays as it came, so that the job can be sent again.</summary>
+    internal JobMessage Write(JobMessage message, int stamp)
+    {
+        var copy = message.Copy(stamp);
+        copy.Headers[WireHeaders.DeadReason] = Cut(Reason, MaxReason);
+        copy.Headers[WireHeaders.DeadAt] = WireTime.Format(At);
+        copy.Headers[WireHeaders.DeadAttempts] = Attempts;
+        Set(WireHeaders.DeadQueue, Queue);
+        Set(WireHeaders.DeadException, Exception is null ? null : Cut(Exception, MaxReason));
+        Set(WireHeaders.DeadStack, Stack is null ? null : Cut(Stack, MaxStack));
+        return copy;
+
+        void Set(string header, string? value)
+        {
+            if (value is null)
+            {
+                copy.Headers.Remove(header); // a letter that was sent again and died again has those of its former death
+            }
+            else
+            {
+                copy.Headers[header] = value;
+            }
+        }
+    }
+
+    /// <summary>The facts in a message's headers, or <see langword="null"/> when it is no dead letter of Jobs.</summary>
+    internal static DeadLetter? Read(JobMessage message)
+    {
+        if (Text(WireHeaders.DeadReason) is not { } reason)
+        {
+            return null;
+        }
+
+        return new()
+        {
+            Reason = reason,
+            At = Text(WireHeaders.DeadAt) is { } at && WireTime.TryParse(at, out var time) ? time : default,
+            Queue = Text(WireHeaders.DeadQueue),
+            Attempts = message.Headers.GetValueOrDefault(WireHeaders.DeadAttempts) is int attempts ? attempts : 0,
+            Exception = Text(WireHeaders.DeadException),
+            Stack = Text(WireHeaders.DeadStack),
+        };
+
+        string? Text(string header) => message.Headers.GetValueOrDefault(header) switch
+        {
+            string text => text,
+            byte[] bytes => System.Text.Encoding.UTF8.GetString(bytes),
+            _ => null,
+        };
+    }
+
+    static string Cut(string text, int max) => text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");
+}
