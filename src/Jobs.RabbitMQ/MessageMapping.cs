@@ -15,11 +15,26 @@ static class MessageMapping
             ContentEncoding = message.ContentEncoding,
             CorrelationId = message.CorrelationId,
             DeliveryMode = DeliveryModes.Persistent,
-            Headers = message.Headers!,
+            Headers = message.Headers.Entries!,
         };
         if (message.ReplyTo is not null)
         {
             properties.ReplyTo = message.ReplyTo;
+        }
+
+        if (message.MessageId is not null)
+        {
+            properties.MessageId = message.MessageId;
+        }
+
+        if (message.AppId is not null)
+        {
+            properties.AppId = message.AppId;
+        }
+
+        if (message.Type is not null)
+        {
+            properties.Type = message.Type;
         }
 
         if (message.Priority is { } priority)
@@ -41,15 +56,18 @@ static class MessageMapping
     {
         Headers = properties.Headers switch
         {
-            null => [],
-            Dictionary<string, object?> own => own,
-            var other => new(other),
+            null => new(),
+            Dictionary<string, object?> own => JobHeaders.Received(own),
+            var other => JobHeaders.Received(new(other)),
         },
         Body = body.ToArray(),
         ContentType = properties.ContentType,
         ContentEncoding = properties.ContentEncoding,
         CorrelationId = properties.CorrelationId,
         ReplyTo = properties.ReplyTo,
+        MessageId = properties.MessageId,
+        AppId = properties.AppId,
+        Type = properties.Type,
         Priority = properties.IsPriorityPresent() ? properties.Priority : null,
         Timestamp = properties.IsTimestampPresent() ? properties.Timestamp.UnixTime : 0,
     };

@@ -33,9 +33,9 @@ sealed class RabbitJournal : JobJournal
     }
 
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>
-        AppendAsync(record, [], timeout, cancellationToken);
+        AppendAsync(record, new(), timeout, cancellationToken);
 
-    public ValueTask AppendAsync(ReadOnlyMemory<byte> record, Dictionary<string, object?> headers, TimeSpan timeout, CancellationToken cancellationToken) =>
+    public ValueTask AppendAsync(ReadOnlyMemory<byte> record, JobHeaders headers, TimeSpan timeout, CancellationToken cancellationToken) =>
         transport.PublishAsync(
             new Outgoing(queue, new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() }),
             timeout,

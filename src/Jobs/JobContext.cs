@@ -48,7 +48,7 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     public string? ParentId => envelope.ParentId;
 
     /// <summary>All headers that came with the job.</summary>
-    public IReadOnlyDictionary<string, object?> Headers => envelope.Message.Headers.AsReadOnly();
+    public IReadOnlyDictionary<string, object?> Headers => envelope.Message.Headers;
 
     /// <summary>Fires when the worker stops and its drain deadline has passed; stopping then costs no attempt.</summary>
     public CancellationToken CancellationToken { get; }

@@ -95,29 +95,16 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
     }
 
     // Only headers that are set: each one costs a dictionary entry, bytes on the wire and a parse at every hop.
-    static Dictionary<string, object?> Headers(Job job, string id, DateTimeOffset? eta, DateTimeOffset? expires)
+    static JobHeaders Headers(Job job, string id, DateTimeOffset? eta, DateTimeOffset? expires)
     {
-        var headers = new Dictionary<string, object?>(8)
-        {
-            [WireHeaders.Task] = job.Task,
-            [WireHeaders.Id] = id,
-        };
+        var headers = new JobHeaders { Task = job.Task, Id = id };
         if (JobContext.Current is { } parent)
         {
-            headers[WireHeaders.RootId] = parent.RootId;
-            headers[WireHeaders.ParentId] = parent.Id;
+            headers.RootId = parent.RootId;
+            headers.ParentId = parent.Id;
         }
 
-        if (eta is { } start)
-        {
-            headers[WireHeaders.Eta] = WireTime.Format(start);
-        }
-
-        if (expires is { } end)
-        {
-            headers[WireHeaders.Expires] = WireTime.Format(end);
-        }
-
+        (headers.Eta, headers.Expires) = (eta, expires);
         Traces.Inject(headers);
         foreach (var (name, value) in job.Headers ?? System.Collections.Immutable.ImmutableDictionary<string, object?>.Empty)
         {

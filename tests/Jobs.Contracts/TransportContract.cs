@@ -55,6 +55,9 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
             ContentType = "application/json",
             ContentEncoding = "utf-8",
             ReplyTo = "reply.queue",
+            MessageId = "message-7",
+            AppId = "django",
+            Type = "a kind",
             Priority = 4,
             Timestamp = 1_900_000_000,
         };
@@ -64,8 +67,25 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         var delivery = await NextAsync(await SubscribeAsync(queue));
 
         Assert.Equal(expected, Ours(delivery.Message));
-        Assert.Equal(sent with { Headers = [], Body = default }, delivery.Message with { Headers = sent.Headers, Body = default }, SameProperties);
+        Assert.Equal(sent with { Headers = sent.Headers, Body = default }, delivery.Message with { Headers = sent.Headers, Body = default }, SameProperties);
         await delivery.SettleAsync([]);
+    }
+
+    /// <summary>A value that the task of one transport reads as a string must not be bytes on another.</summary>
+    [Fact]
+    public async Task Text_in_headers_is_a_string_at_every_depth()
+    {
+        var queue = harness.NewQueue();
+        await PublishAsync(queue, TestMessage.Of(headers:
+            [("tenant", "ü"), ("headers", new Dictionary<string, object?> { ["tenant"] = "inner" }), ("list", new List<object?> { "a", new Dictionary<string, object?> { ["k"] = "v" } })]));
+
+        var headers = (await NextAsync(await SubscribeAsync(queue))).Message.Headers;
+
+        Assert.Equal("ü", Assert.IsType<string>(headers["tenant"]));
+        Assert.Equal("inner", Assert.IsType<string>(Assert.IsType<IDictionary<string, object?>>(headers["headers"], exactMatch: false)["tenant"]));
+        var list = Assert.IsType<IList<object?>>(headers["list"], exactMatch: false);
+        Assert.Equal("a", Assert.IsType<string>(list[0]));
+        Assert.Equal("v", Assert.IsType<string>(Assert.IsType<IDictionary<string, object?>>(list[1], exactMatch: false)["k"]));
     }
 
     [Fact]
@@ -78,6 +98,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
 
         Assert.Null(delivery.Message.Priority);
         Assert.Null(delivery.Message.ReplyTo);
+        Assert.Equal((null, null, null), (delivery.Message.MessageId, delivery.Message.AppId, delivery.Message.Type));
         Assert.Equal(0, delivery.Message.Timestamp);
         await delivery.SettleAsync([]);
     }
@@ -213,8 +234,8 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
     static string[] Ours(JobMessage message) => [.. message.Copy(stamp: 7).Lines().Where(l => !l.StartsWith(WireHeaders.Copy, StringComparison.Ordinal))];
 
     static bool SameProperties(JobMessage a, JobMessage b) =>
-        (a.ContentType, a.ContentEncoding, a.CorrelationId, a.ReplyTo, a.Priority, a.Timestamp)
-        == (b.ContentType, b.ContentEncoding, b.CorrelationId, b.ReplyTo, b.Priority, b.Timestamp);
+        (a.ContentType, a.ContentEncoding, a.CorrelationId, a.ReplyTo, a.MessageId, a.AppId, a.Type, a.Priority, a.Timestamp)
+        == (b.ContentType, b.ContentEncoding, b.CorrelationId, b.ReplyTo, b.MessageId, b.AppId, b.Type, b.Priority, b.Timestamp);
 
     ValueTask PublishAsync(string queue, JobMessage message, TimeSpan delay = default) =>
         Transport.PublishAsync(new Outgoing(queue, message, delay), Wait.Deadline, TestContext.Current.CancellationToken);

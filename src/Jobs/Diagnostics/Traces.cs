@@ -62,7 +62,7 @@ static class Traces
         activity?.SetStatus(ActivityStatusCode.Error, e.Message).SetTag(Names.Tag.Error, Telemetry.ErrorType(e));
 
     /// <summary>W3C trace context always travels: of the current activity, or of the job that is running when nobody listens here.</summary>
-    public static void Inject(Dictionary<string, object?> headers)
+    public static void Inject(JobHeaders headers)
     {
         var activity = Activity.Current;
         var (parent, state) = activity is { IdFormat: ActivityIdFormat.W3C }
@@ -73,11 +73,8 @@ static class Traces
             return;
         }
 
-        headers[WireHeaders.TraceParent] = parent;
-        if (!string.IsNullOrEmpty(state))
-        {
-            headers[WireHeaders.TraceState] = state;
-        }
+        headers.TraceParent = parent;
+        headers.TraceState = string.IsNullOrEmpty(state) ? null : state;
     }
 
     // With the start of the span, because samplers decide by them.

@@ -82,12 +82,7 @@ public sealed record DeadLetter
             Stack = Text(WireHeaders.DeadStack),
         };
 
-        string? Text(string header) => message.Headers.GetValueOrDefault(header) switch
-        {
-            string text => text,
-            byte[] bytes => System.Text.Encoding.UTF8.GetString(bytes),
-            _ => null,
-        };
+        string? Text(string header) => message.Headers.GetValueOrDefault(header) as string;
     }
 
     static string Cut(string text, int max) => text.Length <= max ? text : string.Concat(text.AsSpan(0, max), "…");

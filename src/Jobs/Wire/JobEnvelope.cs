@@ -1,13 +1,8 @@
-using System.Text;
-
 namespace Jobs.Wire;
 
 /// <summary>A message that has been read: what Jobs itself needs of it. Everything else stays in <see cref="Message"/> and survives a round trip.</summary>
 sealed class JobEnvelope
 {
-    // UTF-8 that is not valid must be an error, not U+FFFD: an id that changed on the way settles somebody else's job.
-    static readonly UTF8Encoding strictUtf8 = new(false, throwOnInvalidBytes: true);
-
     JobEnvelope(JobMessage message, JobBody body)
     {
         Message = message;
@@ -18,23 +13,23 @@ sealed class JobEnvelope
 
     public JobBody Body { get; }
 
-    public string Task { get; private set; } = "";
+    public string Task { get; private init; } = "";
 
-    public string Id { get; private set; } = "";
+    public string Id { get; private init; } = "";
 
-    public string? RootId { get; private set; }
+    public string? RootId { get; private init; }
 
-    public string? ParentId { get; private set; }
+    public string? ParentId { get; private init; }
 
-    public int Retries { get; private set; }
+    public int Retries { get; private init; }
 
-    public DateTimeOffset? Eta { get; private set; }
+    public DateTimeOffset? Eta { get; private init; }
 
-    public DateTimeOffset? Expires { get; private set; }
+    public DateTimeOffset? Expires { get; private init; }
 
-    public string? TraceParent { get; private set; }
+    public string? TraceParent { get; private init; }
 
-    public string? TraceState { get; private set; }
+    public string? TraceState { get; private init; }
 
     /// <exception cref="JobFormatException">It is not a job of Celery's message protocol 2. No other exception leaves this method, whatever the bytes.</exception>
     public static JobEnvelope Read(JobMessage message)
@@ -49,80 +44,43 @@ sealed class JobEnvelope
             throw new JobFormatException($"The content encoding is '{encoding}'; only utf-8 is read.");
         }
 
-        var envelope = new JobEnvelope(message, JobBody.Read(message.Body));
-        foreach (var (name, value) in message.Headers)
+        var headers = message.Headers;
+        var body = JobBody.Read(message.Body);
+        if (headers.Compression is { } compression)
         {
-            if (value is null)
-            {
-                continue;
-            }
-
-            switch (name)
-            {
-                case WireHeaders.Task: envelope.Task = Text(name, value); break;
-                case WireHeaders.Id: envelope.Id = Text(name, value); break;
-                case WireHeaders.RootId: envelope.RootId = Text(name, value); break;
-                case WireHeaders.ParentId: envelope.ParentId = Text(name, value); break;
-                case WireHeaders.Retries: envelope.Retries = Count(name, value); break;
-                case WireHeaders.Eta: envelope.Eta = Time(name, value); break;
-                case WireHeaders.Expires: envelope.Expires = Time(name, value); break;
-                case WireHeaders.TraceParent: envelope.TraceParent = Text(name, value); break;
-                case WireHeaders.TraceState: envelope.TraceState = Text(name, value); break;
-                case WireHeaders.Compression: throw new JobFormatException($"The body is compressed with '{Text(name, value)}', which is not read.");
-            }
+            throw new JobFormatException($"The body is compressed with '{compression}', which is not read.");
         }
 
-        if (envelope.Task.Length == 0)
+        if (headers.Task is not { Length: > 0 } task)
         {
             throw new JobFormatException("The message has no 'task' header: it is not of Celery's message protocol 2.");
         }
 
-        if (envelope.Id.Length == 0)
+        if (headers.Id is not { Length: > 0 } id)
         {
-            throw new JobFormatException($"The message for task '{envelope.Task}' has no 'id' header.");
+            throw new JobFormatException($"The message for task '{task}' has no 'id' header.");
         }
 
-        return envelope;
+        return new JobEnvelope(message, body)
+        {
+            Task = task,
+            Id = id,
+            RootId = headers.RootId,
+            ParentId = headers.ParentId,
+            Retries = headers.Retries,
+            Eta = headers.Eta,
+            Expires = headers.Expires,
+            TraceParent = headers.TraceParent,
+            TraceState = headers.TraceState,
+        };
     }
 
     /// <summary>The message again, for its next attempt.</summary>
     public JobMessage Retry(DateTimeOffset eta, int stamp)
     {
         var copy = Message.Copy(stamp);
-        copy.Headers[WireHeaders.Retries] = Retries + 1;
-        copy.Headers[WireHeaders.Eta] = WireTime.Format(eta);
+        copy.Headers.Retries = Retries + 1;
+        copy.Headers.Eta = eta;
         return copy;
     }
-
-    static string Text(string name, object value)
-    {
-        if (value is string text)
-        {
-            return text;
-        }
-
-        try
-        {
-            return value is byte[] bytes ? strictUtf8.GetString(bytes) : throw Wrong(name, value, "text");
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new JobFormatException($"The header '{name}' is not UTF-8.", e);
-        }
-    }
-
-    static int Count(string name, object value) => value switch
-    {
-        int i and >= 0 and < int.MaxValue => i, // the next one must be a count too
-        long l and >= 0 and < int.MaxValue => (int)l,
-        short s and >= 0 => s,
-        byte b => b,
-        _ => throw Wrong(name, value, "a count"),
-    };
-
-    static DateTimeOffset Time(string name, object value) =>
-        WireTime.TryParse(Text(name, value), out var time) ? time : throw Wrong(name, value, "an ISO-8601 time");
-
-    static JobFormatException Wrong(string name, object value, string expected) =>
-        new($"The header '{name}' is not {expected} but {(value is byte[] bytes ? $"'{Encoding.UTF8.GetString(bytes)}'" : $"'{value}' ({value.GetType().Name})")}.");
 }

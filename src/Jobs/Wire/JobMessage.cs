@@ -6,8 +6,8 @@ public sealed record JobMessage
     /// <summary>The only content type that is sent and read.</summary>
     public const string Json = "application/json";
 
-    /// <summary>The headers. Text is a <see cref="string"/>, or UTF-8 in a <see cref="byte"/> array when it came over AMQP.</summary>
-    public required Dictionary<string, object?> Headers { get; init; }
+    /// <summary>The headers.</summary>
+    public required JobHeaders Headers { get; init; }
 
     /// <summary>The JSON array <c>[args, kwargs, embed]</c>.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
@@ -20,6 +20,15 @@ public sealed record JobMessage
 
     /// <summary>The job's id again: what results and returns are recognised by.</summary>
     public string? CorrelationId { get; init; }
+
+    /// <summary>The sender's number of the message; Jobs sets none, and keeps another sender's.</summary>
+    public string? MessageId { get; init; }
+
+    /// <summary>The application that sent the message; Jobs sets none, and keeps another sender's.</summary>
+    public string? AppId { get; init; }
+
+    /// <summary>What kind of message it is; Jobs sets none, and keeps another sender's.</summary>
+    public string? Type { get; init; }
 
     /// <summary>The queue that the sender waits for the result on.</summary>
     public string? ReplyTo { get; init; }
@@ -34,7 +43,7 @@ public sealed record JobMessage
     /// <param name="stamp">Tells the copy from every other copy of the same job; random.</param>
     internal JobMessage Copy(int stamp)
     {
-        var headers = new Dictionary<string, object?>(Headers.Count + 6);
+        var headers = new JobHeaders(Headers.Count + 3); // retries, eta and the stamp
         foreach (var (name, value) in Headers)
         {
             if (!WireHeaders.IsBrokers(name) && name != WireHeaders.Deliveries)

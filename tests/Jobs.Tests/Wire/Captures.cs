@@ -17,7 +17,7 @@ static class Captures
         using var file = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder(), "Captures", $"{version}.json")));
         return [.. file.RootElement.EnumerateArray().Select(c => (c.GetProperty("name").GetString()!, new JobMessage
         {
-            Headers = (Dictionary<string, object?>)Value(c.GetProperty("headers"), asBytes)!,
+            Headers = JobHeaders.Received((Dictionary<string, object?>)Value(c.GetProperty("headers"), asBytes)!),
             Body = Encoding.UTF8.GetBytes(c.GetProperty("body").GetString()!),
             ContentType = c.GetProperty("contentType").GetString(),
             ContentEncoding = c.GetProperty("contentEncoding").GetString(),

@@ -1,0 +1,203 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+
+namespace Jobs.Wire;
+
+/// <summary>
+/// The headers of a message, the same on every transport: text is a <see cref="string"/>, also inside tables and lists. Those that Jobs knows have members; all others travel untouched.
+/// </summary>
+/// <remarks>Celery's own headers can hold a table called <c>headers</c> too: it is one of the others, and survives like them.</remarks>
+public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
+{
+    // Bytes that are not UTF-8 stay bytes: an id that changed on the way would settle somebody else's job.
+    static readonly UTF8Encoding strictUtf8 = new(false, throwOnInvalidBytes: true);
+
+    readonly Dictionary<string, object?> entries;
+
+    /// <summary>No headers yet.</summary>
+    /// <param name="capacity">How many there will be. Defaults to 4.</param>
+    public JobHeaders(int capacity = 4) => entries = new(capacity, StringComparer.Ordinal);
+
+    JobHeaders(Dictionary<string, object?> entries) => this.entries = entries;
+
+    /// <summary>The wire name of the task.</summary>
+    /// <exception cref="JobFormatException">It is not text; so with all members below.</exception>
+    public string? Task
+    {
+        get => Text(WireHeaders.Task);
+        set => Set(WireHeaders.Task, value);
+    }
+
+    /// <summary>The id of the job.</summary>
+    public string? Id
+    {
+        get => Text(WireHeaders.Id);
+        set => Set(WireHeaders.Id, value);
+    }
+
+    /// <summary>The id of the first job of this tree of jobs.</summary>
+    public string? RootId
+    {
+        get => Text(WireHeaders.RootId);
+        set => Set(WireHeaders.RootId, value);
+    }
+
+    /// <summary>The id of the job that enqueued this one.</summary>
+    public string? ParentId
+    {
+        get => Text(WireHeaders.ParentId);
+        set => Set(WireHeaders.ParentId, value);
+    }
+
+    /// <summary>How often the job has been run again; 0 when no header says so.</summary>
+    public int Retries
+    {
+        get => entries.GetValueOrDefault(WireHeaders.Retries) switch
+        {
+            null => 0,
+            int i and >= 0 and < int.MaxValue => i, // the next one must be a count too
+            long l and >= 0 and < int.MaxValue => (int)l,
+            short s and >= 0 => s,
+            byte b => b,
+            var value => throw Wrong(WireHeaders.Retries, value, "a count"),
+        };
+        set => entries[WireHeaders.Retries] = value;
+    }
+
+    /// <summary>When the job may start.</summary>
+    public DateTimeOffset? Eta
+    {
+        get => Time(WireHeaders.Eta);
+        set => Set(WireHeaders.Eta, value is { } time ? WireTime.Format(time) : null);
+    }
+
+    /// <summary>When the job is not wanted any more.</summary>
+    public DateTimeOffset? Expires
+    {
+        get => Time(WireHeaders.Expires);
+        set => Set(WireHeaders.Expires, value is { } time ? WireTime.Format(time) : null);
+    }
+
+    /// <summary>How the body is compressed; Jobs reads no compressed body.</summary>
+    public string? Compression => Text(WireHeaders.Compression);
+
+    /// <summary>The W3C trace that the job belongs to.</summary>
+    public string? TraceParent
+    {
+        get => Text(WireHeaders.TraceParent);
+        set => Set(WireHeaders.TraceParent, value);
+    }
+
+    /// <summary>What tracing systems add to <see cref="TraceParent"/>.</summary>
+    public string? TraceState
+    {
+        get => Text(WireHeaders.TraceState);
+        set => Set(WireHeaders.TraceState, value);
+    }
+
+    /// <inheritdoc/>
+    public int Count => entries.Count;
+
+    /// <inheritdoc/>
+    public IEnumerable<string> Keys => entries.Keys;
+
+    /// <inheritdoc/>
+    public IEnumerable<object?> Values => entries.Values;
+
+    /// <summary>Any header, as it travels.</summary>
+    public object? this[string name]
+    {
+        get => entries[name];
+        set => entries[name] = value;
+    }
+
+    /// <summary>What the client of a broker takes.</summary>
+    internal Dictionary<string, object?> Entries => entries;
+
+    /// <summary>Headers as they came over a wire that cannot tell text from bytes.</summary>
+    /// <param name="entries">As received; they belong to the headers from here on.</param>
+    internal static JobHeaders Received(Dictionary<string, object?> entries)
+    {
+        foreach (var name in entries.Keys)
+        {
+            ref var value = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrNullRef(entries, name);
+            value = Decoded(value);
+        }
+
+        return new(entries);
+    }
+
+    /// <summary>Takes a header away, if it is there.</summary>
+    public bool Remove(string name) => entries.Remove(name);
+
+    /// <inheritdoc/>
+    public bool ContainsKey(string key) => entries.ContainsKey(key);
+
+    /// <inheritdoc/>
+    public bool TryGetValue(string key, [MaybeNullWhen(false)] out object? value) => entries.TryGetValue(key, out value);
+
+    /// <summary>All of them, without an allocation.</summary>
+    public Dictionary<string, object?>.Enumerator GetEnumerator() => entries.GetEnumerator();
+
+    IEnumerator<KeyValuePair<string, object?>> IEnumerable<KeyValuePair<string, object?>>.GetEnumerator() => GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    static object? Decoded(object? value)
+    {
+        switch (value)
+        {
+            case byte[] bytes:
+                try
+                {
+                    return strictUtf8.GetString(bytes);
+                }
+                catch (DecoderFallbackException)
+                {
+                    return bytes;
+                }
+
+            case Dictionary<string, object?> table:
+                return Received(table).entries;
+            case List<object?> list:
+                for (var i = 0; i < list.Count; i++)
+                {
+                    list[i] = Decoded(list[i]);
+                }
+
+                return list;
+            default:
+                return value;
+        }
+    }
+
+    string? Text(string name) => entries.GetValueOrDefault(name) switch
+    {
+        null => null,
+        string text => text,
+        byte[] => throw new JobFormatException($"The header '{name}' is not UTF-8."),
+        var value => throw Wrong(name, value, "text"),
+    };
+
+    DateTimeOffset? Time(string name)
+    {
+        var text = Text(name);
+        return text is null ? null : WireTime.TryParse(text, out var time) ? time : throw Wrong(name, text, "an ISO-8601 time");
+    }
+
+    void Set(string name, string? value)
+    {
+        if (value is null)
+        {
+            entries.Remove(name);
+        }
+        else
+        {
+            entries[name] = value;
+        }
+    }
+
+    static JobFormatException Wrong(string name, object value, string expected) =>
+        new($"The header '{name}' is not {expected} but {(value is string text ? $"'{text}'" : $"'{value}' ({value.GetType().Name})")}.");
+}
