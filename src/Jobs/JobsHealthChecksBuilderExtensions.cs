@@ -1,5 +1,5 @@
 using Jobs;
-using Jobs.Diagnostics;
+using Jobs.Health;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 

@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
-namespace Jobs.Diagnostics;
+namespace Jobs.Health;
 
 /// <summary>Can this process do its work now? Every process publishes – a worker its retries and dead letters, a beat its slots –, a worker consumes too.</summary>
 sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck

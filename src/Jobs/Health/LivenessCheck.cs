@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
-namespace Jobs.Diagnostics;
+namespace Jobs.Health;
 
 /// <summary>Would a restart help? Unhealthy only then: a broker that is away, or a queue that it refuses or gives to others, is no reason to restart every worker there is.</summary>
 /// <remarks>A worker whose slots are all busy makes progress, however long its jobs run: <see cref="WorkerProgress.Taken"/> is looked at only while a slot is free.</remarks>

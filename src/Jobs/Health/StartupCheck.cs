@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
-namespace Jobs.Diagnostics;
+namespace Jobs.Health;
 
 /// <summary>Runs before worker and beat start, and stops the host with all problems at once.</summary>
 sealed class StartupCheck(IServiceProvider services) : IHostedService
