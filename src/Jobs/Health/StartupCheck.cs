@@ -7,11 +7,12 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Health;
 
-/// <summary>Runs before worker and beat start, and stops the host with all problems at once.</summary>
-sealed class StartupCheck(IServiceProvider services) : IHostedService
+/// <summary>Stops the host with all problems at once, before any of its services starts.</summary>
+/// <remarks>A host starts its services when all have been told that they are starting, in whatever order they are registered and also when they start concurrently.</remarks>
+sealed class StartupCheck(IServiceProvider services) : IHostedLifecycleService
 {
     /// <exception cref="OptionsValidationException">Something is wrong; the message lists all of it.</exception>
-    public Task StartAsync(CancellationToken cancellationToken)
+    public Task StartingAsync(CancellationToken cancellationToken)
     {
         var problems = new List<string>();
         problems.AddRange(services.GetRequiredService<IOptions<JobsOptions>>().Value.Problems());
@@ -35,5 +36,13 @@ sealed class StartupCheck(IServiceProvider services) : IHostedService
             : throw new OptionsValidationException(nameof(JobsOptions), typeof(JobsOptions), problems);
     }
 
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

@@ -35,6 +35,22 @@ public sealed class ContextTests
     }
 
     [Fact]
+    public async Task Services_asked_for_at_the_same_time_come_from_one_scope()
+    {
+        await using var root = new ServiceCollection().AddScoped<Scoped>().BuildServiceProvider();
+        using var scopes = new ScopesMadeTogether(root);
+        var context = new JobContext(JobEnvelope.Read(TestMessage.Of()), "jobs", scopes, CancellationToken.None);
+
+        var seen = await Task.WhenAll(
+            Task.Run(() => context.Services.GetRequiredService<Scoped>()),
+            Task.Run(() => context.Services.GetRequiredService<Scoped>())).Soon();
+        await context.DisposeScopeAsync();
+
+        Assert.Same(seen[0], seen[1]);
+        Assert.Equal(1, seen[0].Disposals);
+    }
+
+    [Fact]
     public async Task The_scope_of_a_failed_job_is_closed_too()
     {
         Scoped? scoped = null;
@@ -153,6 +169,20 @@ public sealed class ContextTests
             var message = host.Published(id)[0].Message;
             return (message.Text(WireHeaders.RootId), message.Text(WireHeaders.ParentId));
         }
+    }
+
+    /// <summary>Gives two callers a scope each, at the same moment.</summary>
+    sealed class ScopesMadeTogether(IServiceProvider root) : IServiceScopeFactory, IDisposable
+    {
+        readonly Barrier both = new(2);
+
+        public IServiceScope CreateScope()
+        {
+            both.SignalAndWait(TimeSpan.FromSeconds(1)); // only one comes where callers are let in one by one
+            return root.CreateScope();
+        }
+
+        public void Dispose() => both.Dispose();
     }
 
     sealed class Scoped : IAsyncDisposable
