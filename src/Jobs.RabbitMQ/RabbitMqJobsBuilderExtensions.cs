@@ -1,6 +1,6 @@
 using Jobs.RabbitMQ;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Jobs;
 
@@ -13,7 +13,7 @@ public static class RabbitMqJobsBuilderExtensions
     /// <param name="configure">Further options.</param>
     public static JobsBuilder UseRabbitMq(this JobsBuilder jobs, string? uri = null, Action<RabbitMqOptions>? configure = null)
     {
-        jobs.Services.AddOptions<RabbitMqOptions>().BindConfiguration("Jobs:RabbitMq");
+        jobs.Services.BindOnce<RabbitMqOptions>("Jobs:RabbitMq", (section, options) => section.Bind(options));
         jobs.Services.Configure<RabbitMqOptions>(options =>
         {
             options.Uri = uri ?? options.Uri;

@@ -5,6 +5,7 @@ using Jobs.Beat;
 using Jobs.Registry;
 using Jobs.Transport;
 using Jobs.Working;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -69,11 +70,7 @@ public sealed class JobsBuilder
     /// <summary>Runs jobs in this process.</summary>
     public JobsBuilder AddWorker(Action<WorkerOptions>? configure = null)
     {
-        if (!Has<WorkerService>())
-        {
-            Services.AddOptions<WorkerOptions>().BindConfiguration("Jobs:Worker");
-        }
-
+        Services.BindOnce<WorkerOptions>("Jobs:Worker", (section, options) => section.Bind(options));
         Services.Configure(configure ?? (_ => { }));
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
         Services.TryAddSingleton<Executor>();
@@ -86,11 +83,7 @@ public sealed class JobsBuilder
     /// <summary>Fires schedules in this process.</summary>
     public JobsBuilder AddBeat(Action<BeatOptions>? configure = null)
     {
-        if (!Has<BeatService>())
-        {
-            Services.AddOptions<BeatOptions>().BindConfiguration("Jobs:Beat");
-        }
-
+        Services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options));
         Services.Configure(configure ?? (_ => { }));
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BeatService>());
         return this;
@@ -120,7 +113,4 @@ public sealed class JobsBuilder
         Services.AddSingleton(new Schedule(name, SlotSource.Every(every), job, misfire));
         return this;
     }
-
-    // Bound again by a second call, configuration would overwrite what the first call's code set.
-    bool Has<TService>() => Services.Any(s => s.ImplementationType == typeof(TService));
 }

@@ -1,5 +1,6 @@
 using Jobs;
 using Jobs.Health;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -17,9 +18,9 @@ public static class JobsHealthChecksBuilderExtensions
     public static IHealthChecksBuilder AddJobs(this IHealthChecksBuilder builder, Action<JobsHealthOptions>? configure = null)
     {
         var services = builder.Services;
-        if (services.All(s => s.ServiceType != typeof(LivenessCheck))) // once: two checks of one name are an error, and configuration bound again would win over code
+        services.BindOnce<JobsHealthOptions>("Jobs:Health", (section, options) => section.Bind(options));
+        if (services.All(s => s.ServiceType != typeof(LivenessCheck))) // once: two checks of one name are an error
         {
-            services.AddOptions<JobsHealthOptions>().BindConfiguration("Jobs:Health");
             services.TryAddSingleton<LivenessCheck>(); // one instance, because it remembers since when nothing moves
             services.TryAddSingleton<ReadinessCheck>();
             builder.AddCheck<LivenessCheck>("jobs-liveness", tags: ["live"]);

@@ -4,6 +4,7 @@ using Jobs.Diagnostics;
 using Jobs.Health;
 using Jobs.Registry;
 using Jobs.Transport;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -16,11 +17,8 @@ public static class JobsServiceCollectionExtensions
     /// <summary>Adds the dispatcher, and what <paramref name="configure"/> asks for. Alone it makes a process that only enqueues.</summary>
     public static IServiceCollection AddJobs(this IServiceCollection services, Action<JobsBuilder> configure)
     {
-        if (services.All(s => s.ServiceType != typeof(IJobDispatcher))) // once, and first: what code sets in any later call wins
-        {
-            services.AddOptions<JobsOptions>().BindConfiguration("Jobs");
-        }
-
+        services.BindOnce<JobsOptions>("Jobs", (section, options) => section.Bind(options));
+        services.AddLogging();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(provider => new Telemetry(provider.GetService<IMeterFactory>()));
         services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
