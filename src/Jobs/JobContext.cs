@@ -12,7 +12,7 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
 
     readonly JobEnvelope envelope;
     readonly IServiceScopeFactory scopes;
-    AsyncServiceScope? scope;
+    IServiceScope? scope;
 
     internal JobContext(JobEnvelope envelope, string queue, IServiceScopeFactory scopes, CancellationToken cancellationToken)
     {
@@ -54,13 +54,13 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     public CancellationToken CancellationToken { get; }
 
     /// <summary>The services of this run: one scope per execution, made when first asked for.</summary>
-    public IServiceProvider Services => (scope ??= scopes.CreateAsyncScope()).ServiceProvider;
+    public IServiceProvider Services => (Volatile.Read(ref scope) ?? MakeScope()).ServiceProvider;
 
     internal string? TraceParent => envelope.TraceParent;
 
     internal string? TraceState => envelope.TraceState;
 
-    internal ValueTask DisposeScopeAsync() => scope?.DisposeAsync() ?? ValueTask.CompletedTask;
+    internal ValueTask DisposeScopeAsync() => scope is null ? ValueTask.CompletedTask : new AsyncServiceScope(scope).DisposeAsync();
 
     int IReadOnlyCollection<KeyValuePair<string, object?>>.Count => 4;
 
@@ -83,6 +83,19 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     }
 
     IEnumerator IEnumerable.GetEnumerator() => ((IEnumerable<KeyValuePair<string, object?>>)this).GetEnumerator();
+
+    // Calls that a task makes at the same time may all come here: the first scope counts, and nothing was taken from the others.
+    IServiceScope MakeScope()
+    {
+        var made = scopes.CreateScope();
+        if (Interlocked.CompareExchange(ref scope, made, null) is not { } first)
+        {
+            return made;
+        }
+
+        made.Dispose();
+        return first;
+    }
 
     /// <inheritdoc/>
     public override string ToString() => $"{Task} {Id} attempt {Attempt} from {Queue}";
