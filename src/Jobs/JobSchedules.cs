@@ -13,7 +13,7 @@ namespace Jobs;
 /// Every change has a version, made of the time: of two changes to one schedule the later wins, in whatever order they arrive; clocks of the processes that make changes should agree. A schedule that was set at run time goes before one of the
 /// same name from an attribute, from code or from configuration.
 /// </remarks>
-public sealed class JobSchedules : IAsyncDisposable
+public sealed class JobSchedules : IAsyncDisposable, IDisposable
 {
     readonly Lazy<JobJournal> journal;
     readonly TaskRegistry tasks;
@@ -78,6 +78,9 @@ public sealed class JobSchedules : IAsyncDisposable
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => journal.IsValueCreated ? journal.Value.DisposeAsync() : ValueTask.CompletedTask;
+
+    /// <inheritdoc cref="JobTransport.Dispose"/>
+    public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
 
     Task<long> SetAsync(string name, ScheduleText schedule, CancellationToken cancellationToken) =>
         WriteAsync(name, version => new() { Set = new() { [name] = new(version, schedule) } }, cancellationToken);

@@ -5,7 +5,7 @@ namespace Jobs.Transport;
 /// <summary>Where jobs wait. Implementations: in memory, RabbitMQ.</summary>
 /// <remarks>The contract is the suite in <c>tests/Jobs.Contracts</c>, which runs against every implementation.</remarks>
 [Experimental("JOBS0001")]
-public abstract class JobTransport : IAsyncDisposable
+public abstract class JobTransport : IAsyncDisposable, IDisposable
 {
     /// <summary>What this transport can do. What it cannot is tested too.</summary>
     public abstract TransportCapabilities Capabilities { get; }
@@ -78,8 +78,11 @@ public abstract class JobTransport : IAsyncDisposable
     /// </param>
     public virtual ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken) => new(TransportHealth.Healthy);
 
-    /// <inheritdoc/>
+    /// <summary>Ends it, and the subscriptions that nobody has ended.</summary>
     public abstract ValueTask DisposeAsync();
+
+    /// <summary>Disposes for a container that is disposed synchronously: waits at most 10 seconds; what is left then goes on in the background.</summary>
+    public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
 }
 
 /// <summary>What a transport can do.</summary>
