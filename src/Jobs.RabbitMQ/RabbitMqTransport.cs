@@ -75,6 +75,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         var started = new RabbitSubscription(subscription, options, BrokerAddress.Parse(options), new(names, options.Declare, time), this, time, logger, telemetry);
         lock (gate)
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             Observe();
             subscriptions.Add(started);
         }
@@ -177,6 +178,12 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         lock (gate)
         {
             disposed = true;
+        }
+
+        // Before the publisher: they still settle what they have, and that may publish.
+        foreach (var subscription in Subscriptions())
+        {
+            await subscription.DisposeAsync().ConfigureAwait(false);
         }
 
         if (publisher is not null)

@@ -9,6 +9,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
     readonly ConcurrentDictionary<ITimer, byte> delays = new();
     readonly ConcurrentDictionary<string, InMemoryJournal> journals = new();
+    readonly ConcurrentDictionary<InMemorySubscription, byte> subscriptions = new();
 
     public override TransportCapabilities Capabilities => TransportCapabilities.Priorities;
 
@@ -35,21 +36,28 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         return ValueTask.CompletedTask;
     }
 
-    public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
-        Task.FromResult<JobSubscription>(new InMemorySubscription(this, [.. options.Queues.Select(Queue)], options.Prefetch));
+    public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken)
+    {
+        var subscription = new InMemorySubscription(this, [.. options.Queues.Select(Queue)], options.Prefetch);
+        subscriptions[subscription] = 0;
+        return Task.FromResult<JobSubscription>(subscription);
+    }
 
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => Task.FromResult((long)Queue(queue).Count);
 
     public override JobJournal OpenJournal(string name) => journals.GetOrAdd(name, _ => new());
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
+        foreach (var subscription in subscriptions.Keys)
+        {
+            await subscription.DisposeAsync().ConfigureAwait(false);
+        }
+
         foreach (var timer in delays.Keys)
         {
             timer.Dispose();
         }
-
-        return ValueTask.CompletedTask;
     }
 
     InMemoryQueue Queue(string name) => queues.GetOrAdd(name, n => new(n));
@@ -229,6 +237,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
         public override async ValueTask DisposeAsync()
         {
+            transport.subscriptions.TryRemove(this, out _);
             await StopAsync(CancellationToken.None).ConfigureAwait(false);
             InMemoryDelivery[] left;
             lock (gate)

@@ -11,6 +11,7 @@ namespace Jobs.Working;
 /// <remarks>
 /// Stop: 1. take nothing more and give back what has not started; 2. let running jobs finish up to the drain deadline; 3. then fire their tokens
 /// and give them back too; 4. flush and close. Nothing is lost and no attempt is spent at any of these steps.
+/// When a service that starts later fails, the host is disposed without a stop: then there is no drain, because what jobs use is disposed too.
 /// </remarks>
 sealed class WorkerService(
     Worker worker,
@@ -20,7 +21,7 @@ sealed class WorkerService(
     IOptions<JobsOptions> jobsOptions,
     IOptions<WorkerOptions> workerOptions,
     TimeProvider time,
-    ILogger<WorkerService> logger) : IHostedService, IDisposable
+    ILogger<WorkerService> logger) : IHostedService, IAsyncDisposable, IDisposable
 {
     // What a job gets, after its token fired, to come to an end before its delivery is taken from it.
     static readonly TimeSpan afterInterrupt = TimeSpan.FromSeconds(3);
@@ -44,26 +45,46 @@ sealed class WorkerService(
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (subscription is null)
+        if (Interlocked.Exchange(ref subscription, null) is not { } open)
         {
-            return; // it never started
+            return; // it never started, or has stopped
         }
 
         progress.Stopping();
 
-        await subscription.StopAsync(CancellationToken.None).ConfigureAwait(false); // bounded by itself, and what follows must happen
+        await open.StopAsync(CancellationToken.None).ConfigureAwait(false); // bounded by itself, and what follows must happen
         if (!await EndsWithinAsync(options.DrainTimeout, cancellationToken).ConfigureAwait(false))
         {
             Log.DrainDeadline(logger, options.DrainTimeout);
-            await interrupt.CancelAsync().ConfigureAwait(false);
-            if (!await EndsWithinAsync(afterInterrupt, CancellationToken.None).ConfigureAwait(false))
-            {
-                Log.JobsIgnoredStop(logger); // closing the subscription gives them back
-            }
+            await InterruptAsync().ConfigureAwait(false);
         }
 
-        await subscription.DisposeAsync().ConfigureAwait(false);
+        await open.DisposeAsync().ConfigureAwait(false);
         Log.WorkerStopped(logger);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref subscription, null) is { } open)
+        {
+            progress.Stopping();
+            await open.StopAsync(CancellationToken.None).ConfigureAwait(false);
+            await InterruptAsync().ConfigureAwait(false);
+            await open.DisposeAsync().ConfigureAwait(false);
+        }
+
+        interrupt.Dispose();
+    }
+
+    public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
+
+    async Task InterruptAsync()
+    {
+        await interrupt.CancelAsync().ConfigureAwait(false);
+        if (!await EndsWithinAsync(afterInterrupt, CancellationToken.None).ConfigureAwait(false))
+        {
+            Log.JobsIgnoredStop(logger); // closing the subscription gives them back
+        }
     }
 
     async Task<bool> EndsWithinAsync(TimeSpan limit, CancellationToken cancellationToken)
@@ -78,6 +99,4 @@ sealed class WorkerService(
             return false;
         }
     }
-
-    public void Dispose() => interrupt.Dispose();
 }

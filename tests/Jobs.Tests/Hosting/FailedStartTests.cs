@@ -18,7 +18,7 @@ public sealed class FailedStartTests
         await FailAsync(transport, [TestTask.Returning("work")], () => Task.CompletedTask);
 
         Assert.Equal(1, transport.Stopped);
-        await memory.PublishAsync("jobs", TestMessage.Of(task: "work"), TimeSpan.Zero, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        await memory.PublishAsync(new Outgoing("jobs", TestMessage.Of(task: "work")), Timeout.InfiniteTimeSpan, CancellationToken.None);
         Assert.Equal(1, await memory.CountAsync("jobs", CancellationToken.None));
     }
 
@@ -32,7 +32,7 @@ public sealed class FailedStartTests
             started.SetResult();
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
         });
-        await memory.PublishAsync("jobs", TestMessage.Of(task: "long"), TimeSpan.Zero, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        await memory.PublishAsync(new Outgoing("jobs", TestMessage.Of(task: "long")), Timeout.InfiniteTimeSpan, CancellationToken.None);
         await FailAsync(memory, [task], () => started.Task.Soon());
 
         Assert.Equal((1, 1), (task.Runs, (int)await memory.CountAsync("jobs", CancellationToken.None)));
@@ -43,7 +43,7 @@ public sealed class FailedStartTests
     {
         var memory = new InMemoryTransport(TimeProvider.System);
         var subscription = await memory.SubscribeAsync(new() { Queues = ["q"], Prefetch = 1 }, CancellationToken.None);
-        await memory.PublishAsync("q", TestMessage.Of(), TimeSpan.Zero, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        await memory.PublishAsync(new Outgoing("q", TestMessage.Of()), Timeout.InfiniteTimeSpan, CancellationToken.None);
         Assert.Equal(0, await memory.CountAsync("q", CancellationToken.None));
 
         await memory.DisposeAsync();
