@@ -9,7 +9,6 @@ public sealed class ArchitectureTests
 {
     static readonly Regex declaration = new(@"^\s*((public|internal|protected|file|static|sealed|abstract|partial|readonly|ref)\s+)*(class|struct|record struct|record class|record|interface|enum)\s+(?<name>\w+)", RegexOptions.Compiled);
     static readonly Regex emptyName = new(@": \w*(Manager|Helper|Provider|Factory|Supervisor|Utils)$", RegexOptions.Compiled);
-    static readonly Regex usings = new(@"^using (static )?(?<name>Jobs\.[\w.]+)", RegexOptions.Compiled);
 
     [Fact]
     public void The_core_has_at_most_three_public_interfaces()
@@ -32,21 +31,6 @@ public sealed class ArchitectureTests
         Assert.DoesNotContain(
             Sources("src").SelectMany(s => s.Lines.Select(l => declaration.Match(l)).Where(m => m.Success).Select(m => $"{s.Path}: {m.Groups["name"].Value}")),
             type => emptyName.IsMatch(type));
-
-    /// <summary>Only the listed folders of the core may be used; the root namespace and the framework always.</summary>
-    [Theory]
-    [InlineData("Wire", "Jobs.Wire")]
-    [InlineData("Transport", "Jobs.Transport", "Jobs.Wire")]
-    [InlineData("Registry", "Jobs.Registry", "Jobs.Wire")]
-    [InlineData("Working", "Jobs.Working", "Jobs.Transport", "Jobs.Registry", "Jobs.Wire", "Jobs.Diagnostics")]
-    [InlineData("Beat", "Jobs.Beat", "Jobs.Transport", "Jobs.Registry", "Jobs.Wire", "Jobs.Diagnostics")]
-    public void Dependencies_point_one_way(string folder, params string[] allowed)
-    {
-        var sources = Sources(Path.Combine("src", "Jobs", folder)).ToArray();
-        Assert.NotEmpty(sources);
-        Assert.Empty(sources.SelectMany(s => s.Lines.Select(l => usings.Match(l)).Where(m => m.Success).Select(m => m.Groups["name"].Value)
-            .Where(name => !allowed.Contains(name)).Select(name => $"{s.Path} uses {name}")));
-    }
 
     [Fact]
     public void A_transport_project_knows_no_other_transport()
