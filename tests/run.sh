@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The one test command. Needs the .NET SDK; installs what else is missing, builds, runs every test, prints totals.
+# The one test command. Needs the .NET SDK; installs what else is missing, builds, runs every test, prints totals. What needs no broker runs
+# beside the broker tests, which mostly wait; its output comes when it ends.
 #
 #   tests/run.sh                                        everything, on the first broker there is
-#   tests/run.sh --filter FullyQualifiedName~Retry      arguments go to 'dotnet test'
+#   tests/run.sh --filter FullyQualifiedName~Retry      arguments go to 'dotnet test'; the packages are tested only without any
 #
 #   JOBS_TEST_BROKER=amqp://…               use this broker
 #   JOBS_TEST_BROKER_KIND=docker|processes  use only this kind
@@ -17,7 +18,12 @@ results=$(mktemp -d)
 mkdir "$results/tmp"
 export JOBS_TEST_RUN="${results##*.}-$$"
 compose_project="jobs-test-$(printf %s "$JOBS_TEST_RUN" | tr '[:upper:]' '[:lower:]')"
+child= beside=
+# end <process>: and wait until it has cleared up
+end() { if [ -n "$1" ]; then kill "$1" 2>/dev/null || true; wait "$1" 2>/dev/null || true; fi; }
 cleanup() {
+  end "$child"
+  end "$beside"
   # Only containers that bear the label of this run: what a test host that was killed could not remove itself.
   if command -v docker >/dev/null; then
     docker compose --project-name "$compose_project" down --volumes --timeout 0 >/dev/null 2>&1 || true
@@ -26,6 +32,8 @@ cleanup() {
   rm -rf "$results"
 }
 trap cleanup EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
@@ -84,6 +92,11 @@ if ! command -v haproxy >/dev/null && ! [ -x /usr/sbin/haproxy ]; then
   if can_install; then install_packages haproxy || true; fi
 fi
 
+# What tests/packages.sh links native programs with.
+if ! command -v clang >/dev/null || ! [ -e /usr/include/zlib.h ]; then
+  if can_install; then install_packages clang zlib1g-dev || true; fi
+fi
+
 kinds=()
 if [ -n "${JOBS_TEST_BROKER:-}" ]; then
   kinds=(uri)
@@ -128,18 +141,28 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-passed=0 failed=0 skipped=0 broken=0
-
 counter() { sed -n "s/.*<Counters [^>]*\b$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }
+
+# patiently <command…>: in the background, because bash looks at a signal only while it waits
+patiently() {
+  local status=0
+  # Nodes keep their data in TMPDIR; a test host that is killed cannot remove it.
+  TMPDIR="$results/tmp" timeout --kill-after=30 "${JOBS_TEST_TIMEOUT:-900}" "$@" </dev/null &
+  child=$!
+  wait "$child" || status=$?
+  child=
+  return "$status"
+}
+
+# count <name of the run> <passed> <failed> <skipped> <exit code>: runs may be processes of their own, so they write files
+count() { echo "${*:2}" >"$results/$1.count"; }
 
 # run_project <project file> <name of the run> <filter>
 run_project() {
-  local trx="$results/$2.trx" status=0 total good bad
+  local folder="$results/$2" trx="$results/$2/$2.trx" status=0 total good bad
   log "running $2"
-  # Nodes keep their data in TMPDIR; a test host that is killed cannot remove it.
-  TMPDIR="$results/tmp" timeout --kill-after=30 "${JOBS_TEST_TIMEOUT:-900}" \
-    dotnet test "$1" -c Release --no-build --nologo --results-directory "$results" --logger "trx;LogFileName=$2.trx" \
-    ${3:+--filter "$3"} ${rest[@]+"${rest[@]}"} </dev/null || status=$?
+  patiently dotnet test "$1" -c Release --no-build --nologo --results-directory "$folder" --logger "trx;LogFileName=$2.trx" \
+    ${3:+--filter "$3"} ${rest[@]+"${rest[@]}"} || status=$?
   total=0 good=0 bad=0
   if [ -f "$trx" ]; then
     total=$(counter "$trx" total) good=$(counter "$trx" passed)
@@ -152,30 +175,59 @@ run_project() {
     log "$2: ended with $status and no failed test; counted as one failure"
     bad=1 total=$((total + 1))
   fi
-  [ "$status" = 0 ] || broken=1
-  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + total - good - bad))
+  count "$2" "$good" "$bad" "$((total - good - bad))" "$status"
 }
 
-for project in tests/*Tests/*Tests.csproj; do
-  name=$(basename "$project" .csproj)
-  if [ "$name" != Jobs.BrokerTests ]; then
-    run_project "$project" "$name" "$filter"
-    continue
-  fi
-  first=1
-  for kind in "${kinds[@]}"; do
-    case $kind in
-      docker | processes) export JOBS_TEST_BROKER_KIND=$kind ;;
-      *) unset JOBS_TEST_BROKER_KIND ;;
-    esac
-    kind_filter="${filter:+($filter)}"
-    # Tests with a cluster of their own do not use the shared broker: once is enough.
-    if [ "$first" = 0 ]; then kind_filter="${kind_filter:+$kind_filter&}Needs!=cluster"; fi
-    # Those of docker-compose.yml run where Docker is what is tested on.
-    if [ "$kind" != docker ] || ! has_compose; then kind_filter="${kind_filter:+$kind_filter&}Needs!=docker"; fi
-    run_project "$project" "$name-$kind" "$kind_filter"
-    first=0
+run_packages() {
+  local status=0 good bad
+  log "running packages"
+  patiently tests/packages.sh >"$results/packages.log" 2>&1 || status=$?
+  cat "$results/packages.log"
+  read -r good bad < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, 0 skipped$/\1 \2/p' "$results/packages.log") || true
+  [ "$status" = 0 ] || [ "${bad:-0}" != 0 ] || bad=1 # it ended before it could count
+  count packages "${good:-0}" "${bad:-0}" 0 "$status"
+}
+
+run_without_broker() {
+  local project
+  for project in tests/*Tests/*Tests.csproj; do
+    case $project in */Jobs.BrokerTests.csproj) ;; *) run_project "$project" "$(basename "$project" .csproj)" "$filter" ;; esac
   done
+  if [ -z "$filter" ] && [ ${#rest[@]} = 0 ]; then run_packages; fi
+}
+
+{
+  trap 'exit 143' TERM
+  trap 'end "$child"; cat "$results/beside.log"' EXIT
+  run_without_broker >"$results/beside.log" 2>&1
+} &
+beside=$!
+
+first=1
+for kind in "${kinds[@]}"; do
+  case $kind in
+    docker | processes) export JOBS_TEST_BROKER_KIND=$kind ;;
+    *) unset JOBS_TEST_BROKER_KIND ;;
+  esac
+  kind_filter="${filter:+($filter)}"
+  # Tests with a cluster of their own do not use the shared broker: once is enough.
+  if [ "$first" = 0 ]; then kind_filter="${kind_filter:+$kind_filter&}Needs!=cluster"; fi
+  # Those of docker-compose.yml run where Docker is what is tested on.
+  if [ "$kind" != docker ] || ! has_compose; then kind_filter="${kind_filter:+$kind_filter&}Needs!=docker"; fi
+  run_project tests/Jobs.BrokerTests/Jobs.BrokerTests.csproj "Jobs.BrokerTests-$kind" "$kind_filter"
+  first=0
+done
+
+passed=0 failed=0 skipped=0 broken=0
+if ! wait "$beside"; then
+  log "what ran beside the broker tests broke off; counted as one failure"
+  failed=1 broken=1
+fi
+beside=
+for counts in "$results"/*.count; do
+  read -r good bad left ended <"$counts"
+  [ "$ended" = 0 ] || broken=1
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
 done
 
 status=0

@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# What a user gets: packs the projects, then builds, runs and publishes as AOT a project outside the repository that references the packages.
+# Prints a line per check; the last line is 'N passed, N failed, N skipped'. Needs the .NET SDK, a C compiler and zlib's headers.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+work=$(mktemp -d)
+# Nobody else has this version, so that no package of an earlier run is taken for it.
+version="0.1.0-test.$$.$RANDOM"
+cache=$(dotnet nuget locals global-packages --list | sed 's/^global-packages: //')
+cleanup() { rm -rf "$work" "${cache%/}/jobs/$version" "${cache%/}/jobs.rabbitmq/$version"; }
+trap cleanup EXIT
+trap 'exit 143' TERM
+
+passed=0 failed=0
+# check <what should be> <command…>: shows the command's output only when it fails
+check() {
+  if "${@:2}" >"$work/log" 2>&1; then
+    passed=$((passed + 1))
+    echo "packages: ok: $1"
+  else
+    failed=$((failed + 1))
+    echo "packages: FAILED: $1"
+    tail -40 "$work/log"
+  fi
+}
+
+package() { printf '%s' "${cache%/}/$1/$version/$2"; }
+
+pack() {
+  dotnet build src/Jobs.RabbitMQ -c Release --nologo -v quiet || return
+  for project in src/Jobs src/Jobs.RabbitMQ; do
+    dotnet pack "$project" -c Release --no-build --nologo -v quiet -p:Version="$version" -o "$work/feed" || return
+  done
+}
+
+exact_range() { grep -F "<dependency id=\"Jobs\" version=\"[$version]\"" "$(package jobs.rabbitmq jobs.rabbitmq.nuspec)"; }
+
+symbols() { [ -f "$work/feed/Jobs.$version.snupkg" ] && [ -f "$work/feed/Jobs.RabbitMQ.$version.snupkg" ]; }
+
+without_warnings() {
+  "$@" | tee "$work/output" || return
+  # Some of the linker's lines are no warnings of MSBuild and would pass.
+  ! grep -E 'warning' "$work/output"
+}
+
+says_what_it_should() {
+  local line
+  line=$(timeout 120 "$@") || return
+  [ "$line" = "shipped 2 x tea; ticked; 3 at once; from RabbitMQ: refused" ] || { echo "it says: $line"; return 1; }
+}
+
+# --- A project of its own, with the machine's package sources and one more -------------------------
+
+mkdir "$work/app"
+cat >"$work/app/nuget.config" <<END
+<configuration>
+  <packageSources>
+    <add key="packed" value="$work/feed" />
+  </packageSources>
+</configuration>
+END
+
+hosting=$(sed -n 's/.*"Microsoft.Extensions.Hosting" Version="\([^"]*\)".*/\1/p' src/Directory.Packages.props)
+cat >"$work/app/App.csproj" <<END
+<Project Sdk="Microsoft.NET.Sdk">
+  <PropertyGroup>
+    <OutputType>Exe</OutputType>
+    <TargetFramework>net10.0</TargetFramework>
+    <Nullable>enable</Nullable>
+    <ImplicitUsings>enable</ImplicitUsings>
+    <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+    <PublishAot>true</PublishAot>
+    <!-- One line for each place, not one for each assembly. -->
+    <TrimmerSingleWarn>false</TrimmerSingleWarn>
+    <NuGetAudit>false</NuGetAudit>
+  </PropertyGroup>
+  <ItemGroup>
+    <PackageReference Include="Jobs" Version="$version" />
+    <PackageReference Include="Jobs.RabbitMQ" Version="$version" />
+    <PackageReference Include="Microsoft.Extensions.Hosting" Version="$hosting" />
+  </ItemGroup>
+</Project>
+END
+
+cat >"$work/app/Program.cs" <<'END'
+using System.Text.Json.Serialization;
+using Jobs;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+var builder = Host.CreateApplicationBuilder(args);
+builder.Logging.SetMinimumLevel(LogLevel.Warning);
+builder.Configuration.AddInMemoryCollection([new("Jobs:Worker:Concurrency", "3")]);
+builder.Services.AddJobs(jobs => jobs.UseInMemory().UseJsonContext(OrderJson.Default).AddTasks<OrderTasks>().AddWorker().AddBeat());
+builder.Services.AddHealthChecks().AddJobs();
+using var host = builder.Build();
+await host.StartAsync();
+await host.Services.GetRequiredService<IJobDispatcher>().EnqueueAsync(OrderJobs.Ship(new Order("tea", 2)));
+var shipped = await OrderTasks.Shipped.Task.WaitAsync(TimeSpan.FromSeconds(60));
+await OrderTasks.Ticked.Task.WaitAsync(TimeSpan.FromSeconds(60));
+await host.StopAsync();
+
+// Nobody listens there: this takes the code of the other transport along, and shows that it gets as far as the network.
+var services = new ServiceCollection();
+services.AddJobs(jobs => jobs.UseRabbitMq("amqp://127.0.0.1:1").Configure(options => options.EnqueueTimeout = TimeSpan.FromSeconds(2)));
+await using var away = services.BuildServiceProvider();
+var answer = "enqueued";
+try
+{
+    await away.GetRequiredService<IJobDispatcher>().EnqueueAsync(new Job("any"));
+}
+catch (JobPublishException e) when (!e.MaybeEnqueued)
+{
+    answer = "refused";
+}
+
+Console.WriteLine($"{shipped}; ticked; {host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value.Concurrency} at once; from RabbitMQ: {answer}");
+
+public sealed record Order(string Article, int Count);
+
+[JsonSerializable(typeof(Order))]
+public sealed partial class OrderJson : JsonSerializerContext;
+
+public sealed class OrderTasks
+{
+    public static TaskCompletionSource<string> Shipped { get; } = new();
+
+    public static TaskCompletionSource Ticked { get; } = new();
+
+    [Task("order.ship")]
+    public void Ship(Order order) => Shipped.TrySetResult($"shipped {order.Count} x {order.Article}");
+
+    [Task("order.tick")]
+    [Cron("* * * * * *")]
+    public void Tick() => Ticked.TrySetResult();
+}
+END
+
+# --- The checks ------------------------------------------------------------------------------------
+
+check "Jobs and Jobs.RabbitMQ can be packed" pack
+check "both have symbols" symbols
+check "a project that references the packages builds without a warning" without_warnings dotnet build "$work/app" -c Release --nologo -o "$work/built"
+check "Jobs.RabbitMQ depends on exactly this version of Jobs" exact_range
+check "Jobs brings its generator" test -f "$(package jobs analyzers/dotnet/cs/Jobs.Generators.dll)"
+check "the project runs" says_what_it_should dotnet "$work/built/App.dll"
+check "it is published as AOT without a warning" without_warnings dotnet publish "$work/app" -c Release --nologo -p:IlcTreatWarningsAsErrors=true -o "$work/aot"
+check "the AOT program runs" says_what_it_should "$work/aot/App"
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
