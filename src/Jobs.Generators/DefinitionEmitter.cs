@@ -6,7 +6,7 @@ static class DefinitionEmitter
     public static void Emit(CodeWriter code, TaskModel task)
     {
         var parameters = task.WireParameters.ToArray();
-        var result = task.Result is null ? "" : $"<{task.Result}>";
+        var result = task.Result is null ? "" : $"<{task.Result.Spelled}>";
         var name = task.DefinitionType.Substring(task.DefinitionType.LastIndexOf('.') + 1);
         code.Open($"internal sealed class {name} : global::Jobs.Registry.TaskDefinition{result}");
         EmitInstance(code, task, name);
@@ -19,6 +19,12 @@ static class DefinitionEmitter
         EmitReads(code, parameters);
         EmitCall(code, task, result);
         code.Close();
+        if (task.Result is { } type)
+        {
+            code.Line();
+            EmitResult(code, type);
+        }
+
         if (parameters.Length > 0)
         {
             code.Line();
@@ -99,11 +105,20 @@ static class DefinitionEmitter
         }
     }
 
+    static void EmitResult(CodeWriter code, TypeModel type)
+    {
+        code.Open($"protected override void WriteResult(global::Jobs.Wire.ArgumentWriter writer, {type.Spelled} result)");
+
+        // Nobody checked the result: a null that its type does not allow travels too.
+        new ValueEmitter(code, ["writer", "result"]).Write(type with { IsNullable = type.IsNullable || type.IsReference }, "result");
+        code.Close();
+    }
+
     static void EmitArguments(CodeWriter code, ParameterModel[] parameters)
     {
         var list = string.Join(", ", parameters.Select(p => $"{p.Type!.Declared} {Local(p)}"));
         code.Open($"internal sealed class Arguments({list}) : global::Jobs.Wire.JobArguments");
-        code.Open("public override void WritePositional(global::System.Text.Json.Utf8JsonWriter writer, global::System.Text.Json.JsonSerializerOptions json)");
+        code.Open("public override void WritePositional(global::Jobs.Wire.ArgumentWriter writer)");
         var values = new ValueEmitter(code, parameters.Select(Local));
         foreach (var parameter in parameters)
         {
@@ -115,5 +130,5 @@ static class DefinitionEmitter
 
     /// <summary>The parameter's name, unless generated code uses that name itself.</summary>
     static string Local(ParameterModel parameter) =>
-        parameter.Name is "a" or "context" or "arguments" or "target" or "writer" or "json" ? parameter.Name + "Argument" : parameter.Identifier;
+        parameter.Name is "a" or "context" or "arguments" or "target" or "writer" ? parameter.Name + "Argument" : parameter.Identifier;
 }

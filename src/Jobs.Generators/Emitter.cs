@@ -79,7 +79,7 @@ static class Emitter
         }
 
         var parameters = task.WireParameters.ToArray();
-        var job = task.Result is null ? "global::Jobs.Job" : $"global::Jobs.Job<{task.Result}>";
+        var job = task.Result is null ? "global::Jobs.Job" : $"global::Jobs.Job<{task.Result.Spelled}>";
         var list = string.Join(", ", parameters.Select(p =>
             $"{(p.IsParams ? "params " : "")}{p.Type!.Declared} {p.Identifier}{(p.Default is null ? "" : $" = {p.Default}")}"));
         var arguments = parameters.Length == 0

@@ -15,7 +15,7 @@ sealed record TaskModel(
     bool IsStatic,
     ReturnKind Returns,
     bool MayReturnNoTask,
-    string? Result,
+    TypeModel? Result,
     EquatableArray<ParameterModel> Parameters,
     string Name,
     EquatableArray<string> Settings,

@@ -44,7 +44,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             method.IsStatic,
             kind,
             kind is (ReturnKind.Task or ReturnKind.TaskOf) && method.ReturnType.NullableAnnotation == NullableAnnotation.Annotated,
-            result?.ToDisplayString(TypeParser.FullName),
+            result is null ? null : TypeParser.Parse(result),
             parameters,
             name,
             settings,

@@ -3,7 +3,8 @@ namespace Jobs.Generators;
 /// <summary>How a value is written and read.</summary>
 enum ValueKind
 {
-    Boolean, Byte, SByte, Int16, UInt16, Int32, UInt32, Int64, UInt64, NInt, NUInt, Single, Double, Decimal,
+    Boolean,
+    Byte, SByte, Int16, UInt16, Int32, UInt32, Int64, UInt64, NInt, NUInt, Single, Double, Decimal, // Byte to Decimal are the numbers
     Char, String, Guid, DateTime, DateTimeOffset, DateOnly, TimeOnly, TimeSpan, Bytes, Enum,
     Array, List, Set, ImmutableArray, Map,
 
@@ -34,6 +35,9 @@ sealed record TypeModel(
 
     /// <summary>How a variable of it is declared.</summary>
     public string Declared => AcceptsNull ? Name + "?" : Name;
+
+    /// <summary>How the type argument of another type spells it: in code without nullable annotations it has no question mark.</summary>
+    public string Spelled => IsNullable ? Name + "?" : Name;
 }
 
 /// <param name="Name">As written on the wire.</param>

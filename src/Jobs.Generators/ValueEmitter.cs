@@ -5,21 +5,16 @@ namespace Jobs.Generators;
 /// <param name="taken">The names of the method's parameters and variables.</param>
 sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
 {
-    const string Invariant = "global::System.Globalization.CultureInfo.InvariantCulture";
-
-    // Python before 3.11 reads at most six digits of a second.
-    const string DateTimeFormat = "\"yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'\"";
-
     readonly HashSet<string> names = new(taken, StringComparer.Ordinal);
 
     public void Write(TypeModel type, string value)
     {
-        if (type.AcceptsNull)
+        if (type.AcceptsNull && type.Kind != ValueKind.String) // the writer takes a string that is null
         {
             var present = Fresh("value");
             code.Open($"if ({value} is {{ }} {present})");
             WritePresent(type, present);
-            code.Close().Line("else").Open().Line("writer.WriteNullValue();").Close();
+            code.Close().Line("else").Open().Line("writer.WriteNull();").Close();
             return;
         }
 
@@ -43,62 +38,41 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
     {
         switch (type.Kind)
         {
-            case ValueKind.Single or ValueKind.Double:
-                // JSON has no such numbers; the readers of both sides know these names.
-                var number = type.Kind == ValueKind.Single ? "float" : "double";
-                code.Open($"if ({number}.IsFinite({value}))").Line($"writer.WriteNumberValue({value});").Close();
-                code.Line("else").Open().Line($"writer.WriteStringValue({number}.IsNaN({value}) ? \"NaN\" : {value} > 0 ? \"Infinity\" : \"-Infinity\");").Close();
-                break;
             case ValueKind.Enum:
                 WriteEnum(type, value);
                 break;
             case ValueKind.Array or ValueKind.List or ValueKind.Set or ValueKind.ImmutableArray:
                 var items = type.Kind == ValueKind.ImmutableArray ? $"({value}.IsDefault ? {type.Name}.Empty : {value})" : value;
                 var element = Fresh("item");
-                code.Line("writer.WriteStartArray();").Open($"foreach (var {element} in {items})");
+                code.Line("writer.StartArray();").Open($"foreach (var {element} in {items})");
                 Write(type.Item!, element);
-                code.Close().Line("writer.WriteEndArray();");
+                code.Close().Line("writer.EndArray();");
                 break;
             case ValueKind.Map:
                 var pair = Fresh("pair");
-                code.Line("writer.WriteStartObject();").Open($"foreach (var {pair} in {value})");
-                code.Line($"writer.WritePropertyName({pair}.Key);");
+                code.Line("writer.StartMap();").Open($"foreach (var {pair} in {value})");
+                code.Line($"writer.WriteKey({pair}.Key);");
                 Write(type.Item!, pair + ".Value");
-                code.Close().Line("writer.WriteEndObject();");
+                code.Close().Line("writer.EndMap();");
+                break;
+            case >= ValueKind.Byte and <= ValueKind.Decimal:
+                code.Line($"writer.WriteNumber({value});");
                 break;
             default:
-                code.Line(Scalar(type, value));
+                code.Line($"writer.Write{type.Kind}({value});"); // the kinds have the names of the writer's methods
                 break;
         }
     }
 
-    static string Scalar(TypeModel type, string value) => type.Kind switch
-    {
-        ValueKind.Boolean => $"writer.WriteBooleanValue({value});",
-        ValueKind.NInt => $"writer.WriteNumberValue((long){value});",
-        ValueKind.NUInt => $"writer.WriteNumberValue((ulong){value});",
-        ValueKind.Char => $"writer.WriteStringValue({value}.ToString());",
-        ValueKind.String or ValueKind.Guid => $"writer.WriteStringValue({value});",
-        // A time without a kind is UTC: the reader, and Celery, take it so.
-        ValueKind.DateTime => $"writer.WriteStringValue(({value}.Kind == global::System.DateTimeKind.Local ? {value}.ToUniversalTime() : {value}).ToString({DateTimeFormat}, {Invariant}));",
-        ValueKind.DateTimeOffset => $"writer.WriteStringValue({value}.UtcDateTime.ToString({DateTimeFormat}, {Invariant}));",
-        ValueKind.DateOnly => $"writer.WriteStringValue({value}.ToString(\"yyyy-MM-dd\", {Invariant}));",
-        ValueKind.TimeOnly => $"writer.WriteStringValue({value}.ToString(\"HH:mm:ss.ffffff\", {Invariant}));",
-        ValueKind.TimeSpan => $"writer.WriteStringValue({value}.ToString(\"c\", {Invariant}));",
-        ValueKind.Bytes => $"writer.WriteBase64StringValue({value});",
-        ValueKind.Object => $"global::System.Text.Json.JsonSerializer.Serialize(writer, {value}, (global::System.Text.Json.Serialization.Metadata.JsonTypeInfo<{type.Name}>)json.GetTypeInfo(typeof({type.Name})));",
-        _ => $"writer.WriteNumberValue({value});",
-    };
-
     void WriteEnum(TypeModel type, string value)
     {
-        code.Open($"switch ({value})");
+        code.Line($"writer.WriteEnum({value} switch").Open();
         foreach (var member in type.Members.Where(m => m.IsFirstOfValue))
         {
-            code.Line($"case {member.Expression}: writer.WriteStringValue(\"{member.Name}\"); break;");
+            code.Line($"{member.Expression} => \"{member.Name}\",");
         }
 
-        code.Line($"default: writer.WriteNumberValue(unchecked((long){value})); break;").Close();
+        code.Line("_ => null,").Close($", unchecked((long){value}));");
     }
 
     void ReadPresent(TypeModel type, string target)
@@ -113,7 +87,7 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
                 break;
             case ValueKind.Map:
                 var (map, key, item) = (Fresh("map"), Fresh("key"), Fresh("item"));
-                code.Line("a.StartMap();").Line($"var {map} = new global::System.Collections.Generic.Dictionary<string, {ItemType(type)}>();");
+                code.Line("a.StartMap();").Line($"var {map} = new global::System.Collections.Generic.Dictionary<string, {type.Item!.Spelled}>();");
                 code.Open($"while (a.NextKey(out var {key}))").Line($"{type.Item!.Declared} {item};");
                 Read(type.Item, item);
                 code.Line($"{map}[{key}] = {Forgive(type.Item, item)};").Close().Line($"{target} = {map};");
@@ -137,7 +111,7 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
 
     void ReadItems(TypeModel type, string target)
     {
-        var (list, item, itemType) = (Fresh("list"), Fresh("item"), ItemType(type));
+        var (list, item, itemType) = (Fresh("list"), Fresh("item"), type.Item!.Spelled);
         code.Line("a.StartArray();");
         code.Line(type.Kind switch
         {
@@ -186,9 +160,6 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
 
         return name;
     }
-
-    /// <summary>The type argument as the collection's own type spells it: in code without nullable annotations it has no question mark.</summary>
-    static string ItemType(TypeModel type) => type.Item!.IsNullable ? type.Item.Declared : type.Item.Name;
 
     static string Forgive(TypeModel item, string expression) => item.IsOblivious ? expression + "!" : expression;
 

@@ -4,9 +4,14 @@ using Jobs.Wire;
 namespace Jobs;
 
 /// <summary>One request to run a task, before it is sent. Immutable: <c>with</c> sets the options of this one call.</summary>
-/// <remarks>An option that is <see langword="null"/> takes the task's, then the host's value.</remarks>
+/// <remarks>
+/// An option that is <see langword="null"/> takes the task's, then the host's value. Two jobs are equal when they ask for the same: their arguments are
+/// equal (see <see cref="JobArguments"/>) and all their options.
+/// </remarks>
 public record Job
 {
+    readonly HeadersByContent headers;
+
     /// <summary>A task by name: one that lives in another program, or in another language.</summary>
     /// <param name="task">The wire name.</param>
     /// <param name="arguments">Positional arguments.</param>
@@ -56,7 +61,26 @@ public record Job
     public byte? Priority { get; init; }
 
     /// <summary>Headers of your own that travel with the job. Names of the protocol (<c>task</c>, <c>id</c>, <c>x-jobs-*</c> …) are refused.</summary>
-    public IReadOnlyDictionary<string, object?>? Headers { get; init; }
+    public IReadOnlyDictionary<string, object?>? Headers
+    {
+        get => headers.Values;
+        init => headers = new(value);
+    }
+
+    // A field of its own type, so that the equality that the compiler makes of all fields stays complete.
+    readonly struct HeadersByContent(IReadOnlyDictionary<string, object?>? values) : IEquatable<HeadersByContent>
+    {
+        public IReadOnlyDictionary<string, object?>? Values { get; } = values;
+
+        public bool Equals(HeadersByContent other) =>
+            ReferenceEquals(Values, other.Values)
+            || (Values is not null && other.Values is { } others && Values.Count == others.Count
+                && Values.All(header => others.TryGetValue(header.Key, out var value) && Equals(header.Value, value)));
+
+        public override bool Equals(object? obj) => obj is HeadersByContent other && Equals(other);
+
+        public override int GetHashCode() => Values?.Aggregate(1, (hash, header) => hash ^ HashCode.Combine(header.Key, header.Value)) ?? 0;
+    }
 }
 
 /// <summary>One request to run a task that returns a <typeparamref name="T"/>.</summary>

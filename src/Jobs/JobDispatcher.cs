@@ -73,7 +73,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         var message = new JobMessage
         {
             Headers = Headers(job, id, eta, expires is { } after ? now + after : null),
-            Body = JobBody.Write(job.Arguments, options.Json),
+            Body = JobBody.Write(job.Task, job.Arguments, options.Json),
             CorrelationId = id,
             Priority = job.Priority ?? task?.Priority,
             Timestamp = now.ToUnixTimeSeconds(),

@@ -1,6 +1,5 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
+using Jobs.Wire;
 
 namespace Jobs;
 
@@ -26,12 +25,7 @@ public sealed class JobsOptions
     public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How arguments of other than built-in types are written and read; a field, so that configuration binding leaves it alone. Set through <see cref="JobsBuilder.UseJsonContext"/>.</summary>
-    internal readonly JsonSerializerOptions Json = new()
-    {
-        // Celery and System.Text.Json read either; what is not escaped is shorter.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        TypeInfoResolver = JsonSerializer.IsReflectionEnabledByDefault ? DefaultResolver() : null,
-    };
+    internal readonly JsonSerializerOptions Json = WireJson.Create();
 
     internal IEnumerable<string> Problems()
     {
@@ -60,10 +54,6 @@ public sealed class JobsOptions
             yield return $"Jobs:RetryDelay {RetryDelay} and MaxRetryDelay {MaxRetryDelay}: must not be negative, and the first not above the second.";
         }
     }
-
-    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only reached where reflection is enabled; trimmed apps give a JsonSerializerContext.")]
-    [System.Diagnostics.CodeAnalysis.UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Only reached where reflection is enabled; AOT apps give a JsonSerializerContext.")]
-    static DefaultJsonTypeInfoResolver DefaultResolver() => new();
 }
 
 /// <summary>The rule for queue names: a routing key through 28 delay levels must fit AMQP's 255 bytes.</summary>

@@ -15,7 +15,7 @@ static class Throughput
         await using var reference = await Reference.StartAsync(options.Broker);
         await using var jobs = await JobsUnderTest.StartAsync(options.Broker);
         var text = new string('x', ArgumentLength);
-        var bodyLength = Wire.JobBody.Write(BenchJobs.Noop(text).Arguments, new JobsOptions().Json).Length;
+        var bodyLength = Wire.JobBody.Write("bench.noop", BenchJobs.Noop(text).Arguments, new JobsOptions().Json).Length;
 
         Console.WriteLine($"{options.Jobs:n0} jobs of {bodyLength} bytes a round, quorum queue, prefetch {Reference.Prefetch}, {Environment.ProcessorCount} processors");
         await ReferenceAsync(reference, options.Jobs / 4, bodyLength); // warm-up: JIT, connections, leader

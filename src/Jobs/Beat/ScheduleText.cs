@@ -47,7 +47,7 @@ sealed record ScheduleText
         {
             Task = job.Task,
             Queue = queue,
-            Body = JsonElement.Parse(JobBody.Write(job.Arguments, options.Json)),
+            Body = JsonElement.Parse(JobBody.Write(job.Task, job.Arguments, options.Json)),
             Delay = job.Delay,
             Expires = job.Expires ?? task?.Expires,
             Priority = job.Priority ?? task?.Priority,

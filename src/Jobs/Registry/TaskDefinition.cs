@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Jobs.Wire;
 
 namespace Jobs.Registry;
@@ -41,6 +42,20 @@ public abstract class TaskDefinition
     /// <summary>Reads the arguments and calls the method.</summary>
     /// <exception cref="JobFormatException">The arguments do not fit the method's parameters.</exception>
     public abstract ValueTask InvokeAsync(JobContext context, ref ArgumentReader arguments);
+
+    /// <summary>As <see cref="InvokeAsync"/>, for a job whose result somebody waits for.</summary>
+    /// <returns>The result as JSON; <c>null</c> for a task that returns nothing, as Celery has it.</returns>
+    /// <exception cref="JobFormatException">The arguments do not fit the method's parameters, or its result cannot be written.</exception>
+    public virtual ValueTask<ReadOnlyMemory<byte>> InvokeForResultAsync(JobContext context, ref ArgumentReader arguments)
+    {
+        return NullAfterAsync(InvokeAsync(context, ref arguments));
+
+        static async ValueTask<ReadOnlyMemory<byte>> NullAfterAsync(ValueTask call)
+        {
+            await call.ConfigureAwait(false);
+            return "null"u8.ToArray();
+        }
+    }
 }
 
 /// <summary>A task that returns a <typeparamref name="T"/>.</summary>
@@ -62,6 +77,34 @@ public abstract class TaskDefinition<T> : TaskDefinition
         }
 
         return new(call.AsTask());
+    }
+
+    /// <inheritdoc/>
+    public sealed override ValueTask<ReadOnlyMemory<byte>> InvokeForResultAsync(JobContext context, ref ArgumentReader arguments)
+    {
+        return WriteAfterAsync(CallAsync(context, ref arguments), arguments.Json);
+
+        async ValueTask<ReadOnlyMemory<byte>> WriteAfterAsync(ValueTask<T> call, JsonSerializerOptions json) =>
+            Write(await call.ConfigureAwait(false), json);
+    }
+
+    /// <summary>Writes what the method returned, as one JSON value.</summary>
+    protected abstract void WriteResult(ArgumentWriter writer, T result);
+
+    byte[] Write(T result, JsonSerializerOptions json)
+    {
+        using var buffer = JsonBuffer.Take(json);
+        try
+        {
+            WriteResult(new(buffer.Writer, json), result);
+        }
+        catch (Exception e) // any: getters and iterators are the task's code
+        {
+            // Not the exception itself: it would run the task again, and the task succeeded.
+            throw new JobFormatException($"Task '{Name}' returned what cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
+        }
+
+        return buffer.ToArray();
     }
 }
 

@@ -42,6 +42,9 @@ public ref partial struct ArgumentReader
     /// <summary>The same arguments, read for a method with these parameters.</summary>
     public readonly ArgumentReader For(ReadOnlySpan<string> parameters) => this with { parameters = parameters };
 
+    /// <summary>For types that are not built in.</summary>
+    internal readonly JsonSerializerOptions Json => json;
+
     /// <summary>Moves to the next parameter.</summary>
     /// <returns><see langword="false"/> when the caller did not send it.</returns>
     public bool Next()

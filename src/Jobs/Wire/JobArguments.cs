@@ -1,79 +1,76 @@
-using System.Collections;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 
 namespace Jobs.Wire;
 
 /// <summary>What a task is called with; derived classes are generated, one per task, so that values are written without boxing.</summary>
+/// <remarks>
+/// Arguments are equal when they travel as equal JSON: collections by their items, maps in any order, records and classes by what is sent of them.
+/// To find out, both are written with the default serializer options, which also runs through lazy sequences; nothing on the way of a job does that.
+/// Arguments that cannot be written so (under AOT: those with types of your own) are equal to themselves only.
+/// </remarks>
 public abstract class JobArguments
 {
-    /// <summary>Writes the positional arguments as JSON values, inside an array that the caller opened.</summary>
-    public abstract void WritePositional(Utf8JsonWriter writer, JsonSerializerOptions json);
+    /// <summary>Writes the positional arguments, inside an array that the caller opened.</summary>
+    public abstract void WritePositional(ArgumentWriter writer);
 
-    /// <summary>Writes the keyword arguments as JSON properties, inside an object that the caller opened. Defaults to none.</summary>
-    public virtual void WriteKeywords(Utf8JsonWriter writer, JsonSerializerOptions json)
+    /// <summary>Writes the keyword arguments as keys and values, inside an object that the caller opened. Defaults to none.</summary>
+    public virtual void WriteKeywords(ArgumentWriter writer)
     {
     }
 
     /// <summary>The arguments of a task that takes none, or is called with its defaults.</summary>
     public static JobArguments None { get; } = new ValueArguments([], null);
+
+    /// <inheritdoc/>
+    public sealed override bool Equals(object? obj) =>
+        ReferenceEquals(this, obj)
+        || (obj is JobArguments other && AsJson() is { } mine && other.AsJson() is { } theirs && JsonElement.DeepEquals(mine, theirs));
+
+    /// <inheritdoc/>
+    public sealed override int GetHashCode() => AsJson() is { } value ? HashOf(value) : RuntimeHelpers.GetHashCode(this);
+
+    JsonElement? AsJson()
+    {
+        const int WritersMaxDepth = 1000;
+        try
+        {
+            return JsonElement.Parse(JobBody.Write("", this, WireJson.Default), new() { MaxDepth = WritersMaxDepth });
+        }
+        catch (Exception e) when (e is ArgumentException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    // Agrees with DeepEquals: properties in any order, and 1.0 is 1.
+    static int HashOf(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().Aggregate(1, (hash, p) => hash ^ HashCode.Combine(p.Name, HashOf(p.Value))),
+        JsonValueKind.Array => value.EnumerateArray().Aggregate(2, (hash, item) => HashCode.Combine(hash, HashOf(item))),
+        JsonValueKind.String => value.GetString()!.GetHashCode(StringComparison.Ordinal),
+        JsonValueKind.Number => value.GetDouble().GetHashCode(),
+        var kind => (int)kind,
+    };
 }
 
 /// <summary>Arguments of a task called by name, or given as JSON text in a configuration file.</summary>
 sealed class ValueArguments(IReadOnlyList<object?> positional, IReadOnlyDictionary<string, object?>? keywords) : JobArguments
 {
-    public override void WritePositional(Utf8JsonWriter writer, JsonSerializerOptions json)
+    public override void WritePositional(ArgumentWriter writer)
     {
         foreach (var value in positional)
         {
-            JsonValues.Write(writer, value, json);
+            writer.WriteValue(value);
         }
     }
 
-    public override void WriteKeywords(Utf8JsonWriter writer, JsonSerializerOptions json)
+    public override void WriteKeywords(ArgumentWriter writer)
     {
         foreach (var (name, value) in keywords ?? new Dictionary<string, object?>())
         {
-            writer.WritePropertyName(name);
-            JsonValues.Write(writer, value, json);
-        }
-    }
-}
-
-/// <summary>Writes values whose type is known only at run time.</summary>
-static class JsonValues
-{
-    public static void Write(Utf8JsonWriter writer, object? value, JsonSerializerOptions json)
-    {
-        switch (value)
-        {
-            case null: writer.WriteNullValue(); break;
-            case string s: writer.WriteStringValue(s); break;
-            case bool b: writer.WriteBooleanValue(b); break;
-            case int i: writer.WriteNumberValue(i); break;
-            case long l: writer.WriteNumberValue(l); break;
-            case double d: writer.WriteNumberValue(d); break;
-            case decimal m: writer.WriteNumberValue(m); break;
-            case JsonElement e: e.WriteTo(writer); break;
-            case IDictionary<string, object?> map:
-                writer.WriteStartObject();
-                foreach (var (name, item) in map)
-                {
-                    writer.WritePropertyName(name);
-                    Write(writer, item, json);
-                }
-
-                writer.WriteEndObject();
-                break;
-            case object?[] or List<object?>:
-                writer.WriteStartArray();
-                foreach (var item in (IEnumerable)value)
-                {
-                    Write(writer, item, json);
-                }
-
-                writer.WriteEndArray();
-                break;
-            default: JsonSerializer.Serialize(writer, value, json.GetTypeInfo(value.GetType())); break;
+            writer.WriteKey(name);
+            writer.WriteValue(value);
         }
     }
 }

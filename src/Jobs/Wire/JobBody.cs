@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -7,12 +6,6 @@ namespace Jobs.Wire;
 /// <summary>The three parts of a message body, <c>[args, kwargs, embed]</c>, as slices of it.</summary>
 readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<byte> Keywords, ReadOnlyMemory<byte> Embed)
 {
-    [ThreadStatic]
-    static Utf8JsonWriter? writer;
-
-    [ThreadStatic]
-    static ArrayBufferWriter<byte>? buffer;
-
     /// <summary>Splits a body and checks it to its last byte, so that nothing read from it later can be malformed.</summary>
     /// <exception cref="JobFormatException">It is not such an array.</exception>
     public static JobBody Read(ReadOnlyMemory<byte> body)
@@ -84,39 +77,33 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
         return body[start..(int)reader.BytesConsumed];
     }
 
-    /// <summary>Writes a body. The writer and its buffer are kept per thread; only the exact bytes are allocated.</summary>
-    public static byte[] Write(JobArguments arguments, JsonSerializerOptions json)
+    /// <summary>Writes a body.</summary>
+    /// <param name="task">The task's name, for messages.</param>
+    /// <param name="arguments">What the task is called with.</param>
+    /// <param name="json">For types that are not built in.</param>
+    /// <exception cref="ArgumentException">An argument cannot be written, or a getter or a sequence of the caller's threw.</exception>
+    public static byte[] Write(string task, JobArguments arguments, JsonSerializerOptions json)
     {
-        var bytes = buffer ??= new(1024);
-        var body = writer ??= new(bytes, new() { Encoder = json.Encoder, SkipValidation = true });
+        using var buffer = JsonBuffer.Take(json);
+        var body = buffer.Writer;
+        var writer = new ArgumentWriter(body, json);
+        body.WriteStartArray();
         try
         {
             body.WriteStartArray();
-            body.WriteStartArray();
-            arguments.WritePositional(body, json);
+            arguments.WritePositional(writer);
             body.WriteEndArray();
             body.WriteStartObject();
-            arguments.WriteKeywords(body, json);
+            arguments.WriteKeywords(writer);
             body.WriteEndObject();
-            body.WriteRawValue("""{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"""u8, skipInputValidation: true);
-            body.WriteEndArray();
-            body.Flush();
-            return bytes.WrittenSpan.ToArray();
         }
-        finally
+        catch (Exception e) // any: getters and iterators are the caller's code
         {
-            // After an exception the writer is in the middle of a value: both start again. A buffer that one large job blew up is let go.
-            const int KeptCapacity = 64 * 1024;
-            if (bytes.Capacity > KeptCapacity)
-            {
-                buffer = null;
-                writer = null;
-            }
-            else
-            {
-                bytes.ResetWrittenCount();
-                body.Reset();
-            }
+            throw new ArgumentException($"Job '{task}' has arguments that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
         }
+
+        body.WriteRawValue("""{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"""u8, skipInputValidation: true);
+        body.WriteEndArray();
+        return buffer.ToArray();
     }
 }

@@ -5,8 +5,10 @@ namespace Jobs.Wire;
 /// <summary>Times as Celery writes them: UTC with at most six fraction digits and <c>+00:00</c>. With .NET's seven, Celery 5.2 drops the message.</summary>
 static class WireTime
 {
-    public static string Format(DateTimeOffset time) =>
-        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'", CultureInfo.InvariantCulture);
+    /// <summary>For a time that is UTC.</summary>
+    public const string Pattern = "yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'";
+
+    public static string Format(DateTimeOffset time) => time.UtcDateTime.ToString(Pattern, CultureInfo.InvariantCulture);
 
     /// <summary>A time without an offset is UTC.</summary>
     public static bool TryParse(string text, out DateTimeOffset time) =>

@@ -50,8 +50,8 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         Assert.Equal(("news.refresh", "news", (byte?)7, (TimeSpan?)second, (TimeSpan?)minute), (fired[0].Task, fired[0].Queue, fired[0].Priority, fired[0].Delay, fired[0].Expires));
         Assert.Equal(job.Headers, fired[0].Headers!.ToDictionary());
         Assert.Equal(
-            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.Arguments, new JobsOptions().Json)),
-            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].Arguments, new JobsOptions().Json)));
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.Task, job.Arguments, new JobsOptions().Json)),
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].Task, fired[0].Arguments, new JobsOptions().Json)));
     }
 
     [Fact]

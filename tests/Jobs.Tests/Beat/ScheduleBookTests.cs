@@ -131,29 +131,8 @@ public sealed class ScheduleBookTests
 
     static string Body(Job job)
     {
-        return $"[{Write((w, j) => job.Arguments.WritePositional(w, j), '[')}]|{{{Write((w, j) => job.Arguments.WriteKeywords(w, j), '{')}}}";
-
-        static string Write(Action<Utf8JsonWriter, JsonSerializerOptions> write, char open)
-        {
-            using var stream = new MemoryStream();
-            using (var writer = new Utf8JsonWriter(stream))
-            {
-                if (open == '[')
-                {
-                    writer.WriteStartArray();
-                    write(writer, JsonSerializerOptions.Default);
-                    writer.WriteEndArray();
-                }
-                else
-                {
-                    writer.WriteStartObject();
-                    write(writer, JsonSerializerOptions.Default);
-                    writer.WriteEndObject();
-                }
-            }
-
-            return Encoding.UTF8.GetString(stream.ToArray())[1..^1];
-        }
+        var body = JobBody.Read(JobBody.Write(job.Task, job.Arguments, JsonSerializerOptions.Default));
+        return $"{Encoding.UTF8.GetString(body.Arguments.Span)}|{Encoding.UTF8.GetString(body.Keywords.Span)}";
     }
 
     static StubTask Task(string name, params TaskSchedule[] schedules) => new() { Name = name, Class = typeof(ScheduleBookTests), Schedules = schedules };

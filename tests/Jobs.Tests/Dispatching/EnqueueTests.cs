@@ -165,7 +165,7 @@ public sealed class EnqueueTests
     public async Task Arguments_that_cannot_be_written_leave_the_next_job_unharmed()
     {
         await using var host = JobsHost.Create(_ => { });
-        await Assert.ThrowsAnyAsync<Exception>(() => host.EnqueueAsync(new Job("t", [1, double.NaN])));
+        await Assert.ThrowsAsync<ArgumentException>(() => host.EnqueueAsync(new Job("t", [1, typeof(int)])));
         await host.EnqueueAsync(new Job("t", [new string('x', 200_000)]));
         await host.EnqueueAsync(new Job("t", [7]) { Id = "next" });
         Assert.StartsWith("[[7],{},{", Encoding.UTF8.GetString(Only(host, "next").Message.Body.Span), StringComparison.Ordinal);

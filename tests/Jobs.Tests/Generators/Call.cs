@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Jobs.Registry;
@@ -16,15 +15,8 @@ static class Call
     /// <summary>The positional arguments of a job as they travel.</summary>
     public static string Written(Job job)
     {
-        var bytes = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(bytes, new() { Encoder = Json.Encoder }))
-        {
-            writer.WriteStartArray();
-            job.Arguments.WritePositional(writer, Json);
-            writer.WriteEndArray();
-        }
-
-        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+        var body = JobBody.Write(job.Task, job.Arguments, Json);
+        return Encoding.UTF8.GetString(JobBody.Read(body).Arguments.Span);
     }
 
     /// <summary>What the task received when its job was written and read.</summary>
@@ -48,6 +40,15 @@ static class Call
         return await Result((TaskDefinition<T>)job.Definition!, Context(job.Definition!, provider), Written(job));
     }
 
+    /// <summary>The result's bytes, as somebody who waits for them gets them.</summary>
+    public static async Task<string> WrittenResultAsync(Job job)
+    {
+        var services = new ServiceCollection();
+        new JobsBuilder(services).AddTasks();
+        await using var provider = services.BuildServiceProvider();
+        return Encoding.UTF8.GetString((await InvokeForResult(job.Definition!, Context(job.Definition!, provider), Written(job))).Span);
+    }
+
     public static async Task<string> ErrorAsync(TaskDefinition task, string arguments, string keywords = "{}") =>
         (await Assert.ThrowsAsync<JobFormatException>(() => ReceivedAsync(task, arguments, keywords))).Message;
 
@@ -61,6 +62,12 @@ static class Call
     {
         var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), Encoding.UTF8.GetBytes(keywords), default, Json);
         return task.InvokeAsync(context, ref reader);
+    }
+
+    static ValueTask<ReadOnlyMemory<byte>> InvokeForResult(TaskDefinition task, JobContext context, string arguments)
+    {
+        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), "{}"u8, default, Json);
+        return task.InvokeForResultAsync(context, ref reader);
     }
 
     static ValueTask<T> Result<T>(TaskDefinition<T> task, JobContext context, string arguments)

@@ -87,6 +87,25 @@ public sealed class ReturnTasks
 
     [Task]
     public ValueTask<List<string?>> ValueTaskOfAsync() => new([null]);
+
+    [Task]
+    public async Task<Dictionary<string, Colour?>> MapAsync()
+    {
+        await Task.Yield();
+        return new() { ["a"] = Colour.Azure, ["b"] = null, ["c"] = (Colour)9 };
+    }
+
+    [Task]
+    public static Order Record() => new(1, ["x"]);
+
+    [Task]
+    public static DateTimeOffset Time() => new DateTimeOffset(2026, 2, 3, 4, 5, 6, TimeSpan.FromHours(2)).AddTicks(1234567);
+
+    [Task]
+    public static int[] Missing() => null!;
+
+    [Task]
+    public static IEnumerable<int> Lazy() => Enumerable.Range(0, 2).Select(i => i == 0 ? i : throw new InvalidOperationException("broken sequence"));
 }
 
 /// <summary>Only static tasks: nothing to register.</summary>

@@ -1,0 +1,151 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Jobs.Wire;
+
+/// <summary>Writes a job's arguments, or its task's result, without boxing. Generated code drives it; the twin of <see cref="ArgumentReader"/>.</summary>
+/// <remarks>
+/// All formats of values are here, and calls by name use them too: <see cref="WriteValue"/> writes what the method for the value's type writes.
+/// It is a ref struct, because the writer behind it is used again for the next job.
+/// </remarks>
+public readonly ref partial struct ArgumentWriter
+{
+    readonly Utf8JsonWriter writer;
+    readonly JsonSerializerOptions json;
+
+    /// <param name="writer">Where to.</param>
+    /// <param name="json">For types that are not built in.</param>
+    internal ArgumentWriter(Utf8JsonWriter writer, JsonSerializerOptions json)
+    {
+        this.writer = writer;
+        this.json = json;
+    }
+
+    /// <summary>Starts an array; its items follow, then <see cref="EndArray"/>.</summary>
+    public void StartArray() => writer.WriteStartArray();
+
+    /// <summary>Ends an array.</summary>
+    public void EndArray() => writer.WriteEndArray();
+
+    /// <summary>Starts an object; pairs of <see cref="WriteKey"/> and a value follow, then <see cref="EndMap"/>.</summary>
+    public void StartMap() => writer.WriteStartObject();
+
+    /// <summary>Writes the key of the next value.</summary>
+    public void WriteKey(string key) => writer.WritePropertyName(key);
+
+    /// <summary>Ends an object.</summary>
+    public void EndMap() => writer.WriteEndObject();
+
+    /// <summary>Writes JSON null.</summary>
+    public void WriteNull() => writer.WriteNullValue();
+
+    /// <summary>Writes a string, or null.</summary>
+    public void WriteString(string? value) => writer.WriteStringValue(value);
+
+    /// <summary>Writes a boolean.</summary>
+    public void WriteBoolean(bool value) => writer.WriteBooleanValue(value);
+
+    /// <summary>Writes a signed integer.</summary>
+    public void WriteNumber(long value) => writer.WriteNumberValue(value);
+
+    /// <summary>Writes an unsigned integer.</summary>
+    public void WriteNumber(ulong value) => writer.WriteNumberValue(value);
+
+    /// <summary>Writes a decimal number.</summary>
+    public void WriteNumber(decimal value) => writer.WriteNumberValue(value);
+
+    /// <summary>Writes a single-precision number.</summary>
+    public void WriteNumber(float value)
+    {
+        if (float.IsFinite(value))
+        {
+            writer.WriteNumberValue(value);
+        }
+        else
+        {
+            WriteNotFinite(value);
+        }
+    }
+
+    /// <summary>Writes a double-precision number.</summary>
+    public void WriteNumber(double value)
+    {
+        if (double.IsFinite(value))
+        {
+            writer.WriteNumberValue(value);
+        }
+        else
+        {
+            WriteNotFinite(value);
+        }
+    }
+
+    /// <summary>Writes a character, as a string of one.</summary>
+    public void WriteChar(char value) => writer.WriteStringValue(new ReadOnlySpan<char>(in value));
+
+    /// <summary>Writes a UUID.</summary>
+    public void WriteGuid(Guid value) => writer.WriteStringValue(value);
+
+    /// <summary>Writes a date and time as UTC, to the microsecond. One without a kind is taken as UTC, as the reader and Celery take it.</summary>
+    public void WriteDateTime(DateTime value) =>
+        WriteText(value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value, WireTime.Pattern);
+
+    /// <summary>Writes a date and time as UTC, to the microsecond.</summary>
+    public void WriteDateTimeOffset(DateTimeOffset value) => WriteText(value.UtcDateTime, WireTime.Pattern);
+
+    /// <summary>Writes a date: <c>yyyy-MM-dd</c>.</summary>
+    public void WriteDateOnly(DateOnly value) => WriteText(value, "yyyy-MM-dd");
+
+    /// <summary>Writes a time of day, to the microsecond.</summary>
+    public void WriteTimeOnly(TimeOnly value) => WriteText(value, "HH:mm:ss.ffffff");
+
+    /// <summary>Writes a duration: <c>[d.]hh:mm:ss[.fffffff]</c>.</summary>
+    public void WriteTimeSpan(TimeSpan value) => WriteText(value, "c");
+
+    /// <summary>Writes bytes as base64.</summary>
+    public void WriteBytes(byte[] value) => writer.WriteBase64StringValue(value);
+
+    /// <summary>Writes a value of an enum: its name, or its number when it has no name.</summary>
+    public void WriteEnum(string? name, long number)
+    {
+        if (name is not null)
+        {
+            writer.WriteStringValue(name);
+        }
+        else
+        {
+            writer.WriteNumberValue(number);
+        }
+    }
+
+    /// <summary>Writes any other type with the application's serializer options.</summary>
+    public void WriteObject<T>(T value)
+    {
+        if (typeof(T) == typeof(object))
+        {
+            WriteValue(value);
+            return;
+        }
+
+        try
+        {
+            JsonSerializer.Serialize(writer, value, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T)));
+        }
+        catch (Exception e)
+        {
+            throw new UnwritableException(typeof(T), e);
+        }
+    }
+
+    // JSON has no such numbers; the readers of both sides know these names.
+    void WriteNotFinite(double value) => writer.WriteStringValue(double.IsNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+
+    void WriteText<T>(T value, string format)
+        where T : IUtf8SpanFormattable
+    {
+        Span<byte> text = stackalloc byte[40]; // the longest is a time with 32
+        value.TryFormat(text, out var length, format, CultureInfo.InvariantCulture);
+        writer.WriteStringValue(text[..length]);
+    }
+}
