@@ -5,8 +5,8 @@ namespace Jobs;
 
 /// <summary>One request to run a task, before it is sent. Immutable: <c>with</c> sets the options of this one call.</summary>
 /// <remarks>
-/// An option that is <see langword="null"/> takes the task's, then the host's value. Two jobs are equal when they ask for the same: their arguments are
-/// equal (see <see cref="JobArguments"/>) and all their options.
+/// An option that is <see langword="null"/> takes the task's, then the host's value. Two jobs are equal when they name the
+/// same task and their arguments (see <see cref="JobArguments"/>) and options are equal, headers by their content.
 /// </remarks>
 public record Job
 {

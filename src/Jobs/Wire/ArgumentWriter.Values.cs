@@ -10,13 +10,15 @@ namespace Jobs.Wire;
 public readonly ref partial struct ArgumentWriter
 {
     /// <summary>
-    /// Writes a value as the method for its type writes it, the items of collections and of dictionaries with string keys too;
-    /// any other type with the application's serializer options.
+    /// Writes a value as the method for its type writes it, and so the items of collections and of dictionaries with string
+    /// keys; any other type with the application's serializer options.
     /// </summary>
     public void WriteValue(object? value) => Write(value, typeof(object));
 
     /// <param name="value">What is written.</param>
-    /// <param name="declared">The item type of the collection that the value is in: a base type may say how its derived types are written.</param>
+    /// <param name="declared">
+    /// The item type of the collection that holds the value: a base type may say how its derived types are written.
+    /// </param>
     void Write(object? value, Type declared)
     {
         switch (value)

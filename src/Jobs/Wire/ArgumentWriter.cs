@@ -4,10 +4,12 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Jobs.Wire;
 
-/// <summary>Writes a job's arguments, or its task's result, without boxing. Generated code drives it; the twin of <see cref="ArgumentReader"/>.</summary>
+/// <summary>
+/// Writes a job's arguments, or its task's result, without boxing. Generated code drives it; the twin of <see cref="ArgumentReader"/>.
+/// </summary>
 /// <remarks>
-/// All formats of values are here, and calls by name use them too: <see cref="WriteValue"/> writes what the method for the value's type writes.
-/// It is a ref struct, because the writer behind it is used again for the next job.
+/// All formats of values are here. Calls by name use them too: <see cref="WriteValue"/> writes the same text as the
+/// method for the value's type. It is a ref struct, because the JSON writer behind it is used again for the next job.
 /// </remarks>
 public readonly ref partial struct ArgumentWriter
 {
@@ -87,7 +89,9 @@ public readonly ref partial struct ArgumentWriter
     /// <summary>Writes a UUID.</summary>
     public void WriteGuid(Guid value) => writer.WriteStringValue(value);
 
-    /// <summary>Writes a date and time as UTC, to the microsecond. One without a kind is taken as UTC, as the reader and Celery take it.</summary>
+    /// <summary>
+    /// Writes a date and time as UTC, to the microsecond. One without a kind is taken as UTC, as the reader and Celery take it.
+    /// </summary>
     public void WriteDateTime(DateTime value) =>
         WriteText(value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value, WireTime.Pattern);
 

@@ -3,11 +3,14 @@ using System.Text.Json;
 
 namespace Jobs.Wire;
 
-/// <summary>What a task is called with; derived classes are generated, one per task, so that values are written without boxing.</summary>
+/// <summary>
+/// What a task is called with; derived classes are generated, one per task, so that values are written without boxing.
+/// </summary>
 /// <remarks>
-/// Arguments are equal when they travel as equal JSON: collections by their items, maps in any order, records and classes by what is sent of them.
-/// To find out, both are written with the default serializer options, which also runs through lazy sequences; nothing on the way of a job does that.
-/// Arguments that cannot be written so (under AOT: those with types of your own) are equal to themselves only.
+/// Arguments are equal when they travel as equal JSON: collections by their items in order, maps in any order, records
+/// and classes by what is sent of them. A comparison writes both sides with the default serializer options, and runs
+/// through lazy sequences; no job is compared on its way. Arguments that cannot be written like that (where reflection is
+/// off, those with types of your own) are equal to themselves only.
 /// </remarks>
 public abstract class JobArguments
 {
