@@ -34,6 +34,7 @@ public sealed class FolderTests(ITestOutputHelper output)
         "Diagnostics.PublishTime -> Wire.JobEnvelope",
         "Diagnostics.PublishTime -> Wire.JobMessage",
         "Diagnostics.Traces -> Wire.JobEnvelope",
+        "Diagnostics.Traces -> Wire.JobHeaders",
         "Diagnostics.Traces -> Wire.JobMessage",
     ];
 
