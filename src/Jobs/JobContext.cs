@@ -1,5 +1,6 @@
 using System.Collections;
 using Jobs.Wire;
+using Jobs.Working;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Jobs;
@@ -11,16 +12,11 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     static readonly AsyncLocal<JobContext?> current = new();
 
     readonly JobEnvelope envelope;
+    readonly Attempt attempt;
     readonly IServiceScopeFactory scopes;
     IServiceScope? scope;
 
-    internal JobContext(JobEnvelope envelope, string queue, IServiceScopeFactory scopes, CancellationToken cancellationToken)
-    {
-        this.envelope = envelope;
-        this.scopes = scopes;
-        Queue = queue;
-        CancellationToken = cancellationToken;
-    }
+    internal JobContext(Attempt attempt, IServiceScopeFactory scopes) => (envelope, this.attempt, this.scopes) = (attempt.Envelope!, attempt, scopes);
 
     /// <summary>The job that runs on this asynchronous flow, or <see langword="null"/> outside of one.</summary>
     public static JobContext? Current
@@ -36,10 +32,10 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     public string Task => envelope.Task;
 
     /// <summary>The queue the job came from.</summary>
-    public string Queue { get; }
+    public string Queue => attempt.Delivery.Queue;
 
     /// <summary>1 on the first run, 2 on the first retry, and so on.</summary>
-    public int Attempt => envelope.Retries + 1;
+    public int Attempt => attempt.Number;
 
     /// <summary>The id of the first job of this tree of jobs.</summary>
     public string RootId => envelope.RootId ?? envelope.Id;
@@ -51,7 +47,7 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     public IReadOnlyDictionary<string, object?> Headers => envelope.Message.Headers;
 
     /// <summary>Fires when the worker stops and its drain deadline has passed; stopping then costs no attempt.</summary>
-    public CancellationToken CancellationToken { get; }
+    public CancellationToken CancellationToken => attempt.Cancellation;
 
     /// <summary>The services of this run: one scope per execution, made when first asked for.</summary>
     public IServiceProvider Services => (Volatile.Read(ref scope) ?? MakeScope()).ServiceProvider;

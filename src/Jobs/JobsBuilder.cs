@@ -73,7 +73,10 @@ public sealed class JobsBuilder
         Services.BindOnce<WorkerOptions>("Jobs:Worker", (section, options) => section.Bind(options));
         Services.Configure(configure ?? (_ => { }));
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
+        Services.TryAddSingleton<JobObserver>();
+        Services.TryAddSingleton<Intake>();
         Services.TryAddSingleton<Executor>();
+        Services.TryAddSingleton<FollowUps>();
         Services.TryAddSingleton<Settlement>();
         Services.TryAddSingleton<WorkerProgress>();
         Services.TryAddSingleton<Worker>();

@@ -27,6 +27,9 @@ public sealed class JobsOptions
     /// <summary>How arguments of other than built-in types are written and read; a field, so that configuration binding leaves it alone. Set through <see cref="JobsBuilder.UseJsonContext"/>.</summary>
     internal readonly JsonSerializerOptions Json = WireJson.Create();
 
+    /// <summary>What jitter and stamps are drawn from; tests put one in that they know.</summary>
+    internal Random Random { get; set; } = Random.Shared;
+
     internal IEnumerable<string> Problems()
     {
         if (!QueueName.IsValid(DefaultQueue))

@@ -58,6 +58,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     /// <summary>What the next call for a delivery throws, or <see langword="null"/>.</summary>
     public Func<Exception?> NextFault { get; set; } = () => null;
 
+    /// <summary>Says of every delivery that it was set aside as a suspect.</summary>
+    public bool Quarantines { get; set; }
+
     /// <summary>What its subscriptions say of themselves; <see langword="null"/> for what is true.</summary>
     public SubscriptionHealth? Subscription { get; set; }
 
@@ -131,7 +134,7 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
 
         public override int DeliveryCount => inner.DeliveryCount;
 
-        public override bool IsQuarantined => inner.IsQuarantined;
+        public override bool IsQuarantined => transport.Quarantines || inner.IsQuarantined;
 
         public override bool TryStart() => inner.TryStart();
 

@@ -31,27 +31,26 @@ static class Traces
             .SetTag(Names.Tag.Task, task);
     }
 
-    public static Activity? StartProcess(string system, JobEnvelope envelope, string queue)
+    public static Activity? StartProcess(in RunningJob job)
     {
         if (!source.HasListeners())
         {
             return null;
         }
 
-        _ = ActivityContext.TryParse(envelope.TraceParent, envelope.TraceState, isRemote: true, out var sender);
-        var waited = envelope.Eta is not null || envelope.Retries > 0 || ScheduledId.IsOne(envelope.Id);
-        var tags = Tags(system, Names.Operation.Process, queue);
-        var activity = waited
-            ? source.StartActivity(ActivityKind.Consumer, default, tags, sender == default ? null : [new(sender)], name: $"process {queue}")
-            : source.StartActivity(ActivityKind.Consumer, sender, tags, name: $"process {queue}");
+        _ = ActivityContext.TryParse(job.TraceParent, job.TraceState, isRemote: true, out var sender);
+        var tags = Tags(job.System, Names.Operation.Process, job.Queue);
+        var activity = job.Waited
+            ? source.StartActivity(ActivityKind.Consumer, default, tags, sender == default ? null : [new(sender)], name: $"process {job.Queue}")
+            : source.StartActivity(ActivityKind.Consumer, sender, tags, name: $"process {job.Queue}");
         if (activity is { IsAllDataRequested: true })
         {
             activity
-                .SetTag(Names.Tag.MessageId, envelope.Id)
-                .SetTag(Names.Tag.ConversationId, envelope.RootId ?? envelope.Id)
-                .SetTag(Names.Tag.BodySize, envelope.Message.Body.Length)
-                .SetTag(Names.Tag.Task, envelope.Task)
-                .SetTag(Names.Tag.Attempt, envelope.Retries + 1);
+                .SetTag(Names.Tag.MessageId, job.Id)
+                .SetTag(Names.Tag.ConversationId, job.RootId)
+                .SetTag(Names.Tag.BodySize, job.BodySize)
+                .SetTag(Names.Tag.Task, job.Task)
+                .SetTag(Names.Tag.Attempt, job.Attempt);
         }
 
         return activity;

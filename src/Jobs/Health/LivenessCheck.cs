@@ -35,24 +35,24 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
         }
 
         var health = subscription.CheckHealth();
+        var (slots, ready) = (worker.Slots.Count, health.Ready + worker.Lanes.Waiting);
         var data = new Dictionary<string, object>
         {
-            ["slots"] = worker.Slots,
-            ["slots.alive"] = worker.Alive,
+            ["slots"] = worker.Slots.Count,
             ["slots.busy"] = worker.Busy,
             ["jobs.taken"] = worker.Taken,
-            ["jobs.ready"] = health.Ready,
+            ["jobs.ready"] = ready,
             ["connected"] = health.Connection.IsUp,
         };
-        var (alive, limit) = (worker.Alive, healthOptions.Value.StalledAfter);
-        if (alive == 0)
+        if (worker.HasReaderEnded)
         {
-            return HealthCheckResult.Unhealthy($"All {worker.Slots} slots of the worker have ended, so no job can start. Restart the process; the log says what ended them.", data: data);
+            return HealthCheckResult.Unhealthy("The worker takes no more jobs: its transport failed to give it one. Restart the process; the log says why.", data: data);
         }
 
-        if (StuckFor(worker, health, alive) is { } stuck && stuck >= limit)
+        var limit = healthOptions.Value.StalledAfter;
+        if (StuckFor(worker, ready) is { } stuck && stuck >= limit)
         {
-            return HealthCheckResult.Unhealthy($"{health.Ready} jobs are in hand and {alive - worker.Busy} slots are free, but none has started for {Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
+            return HealthCheckResult.Unhealthy($"{ready} jobs are in hand and {slots - worker.Busy} slots are free, but none has started for {Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
         }
 
         // Degraded, not unhealthy: the consumer has been subscribed again and again meanwhile, as a new process would do, and a restart would end the jobs of
@@ -72,23 +72,18 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
             }
         }
 
-        if (alive < worker.Slots)
-        {
-            concerns.Insert(0, $"{worker.Slots - alive} of {worker.Slots} slots of the worker have ended: it runs fewer jobs at once than it should. Restart it when convenient; the log says what ended them.");
-        }
-
         return concerns is not [] ? HealthCheckResult.Degraded(string.Join(' ', concerns), data: data)
-            : health.Connection.IsUp ? HealthCheckResult.Healthy($"{worker.Busy} of {worker.Slots} slots are busy; {worker.Taken} jobs taken.", data)
+            : health.Connection.IsUp ? HealthCheckResult.Healthy($"{worker.Busy} of {slots} slots are busy; {worker.Taken} jobs taken.", data)
             : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, the worker connects again by itself.", data);
     }
 
     /// <summary>For how long nothing has been taken although it could be. From the first check that saw it: a delivery that arrived this moment is not stuck.</summary>
-    TimeSpan? StuckFor(WorkerProgress worker, SubscriptionHealth health, int alive)
+    TimeSpan? StuckFor(WorkerProgress worker, int ready)
     {
         var taken = worker.Taken;
         lock (gate)
         {
-            if (health.Ready == 0 || worker.Busy >= alive || (stuckSince is not null && taken != takenThen))
+            if (ready == 0 || worker.Busy >= worker.Slots.Count || (stuckSince is not null && taken != takenThen))
             {
                 stuckSince = null;
                 return null;

@@ -1,17 +1,11 @@
 namespace Jobs.Wire;
 
-/// <summary>A message that has been read: what Jobs itself needs of it. Everything else stays in <see cref="Message"/> and survives a round trip.</summary>
+/// <summary>A message whose headers have been read: what Jobs itself needs of them. Everything else stays in <see cref="Message"/> and survives a round trip.</summary>
 sealed class JobEnvelope
 {
-    JobEnvelope(JobMessage message, JobBody body)
-    {
-        Message = message;
-        Body = body;
-    }
+    JobEnvelope(JobMessage message) => Message = message;
 
     public JobMessage Message { get; }
-
-    public JobBody Body { get; }
 
     public string Task { get; private init; } = "";
 
@@ -45,7 +39,6 @@ sealed class JobEnvelope
         }
 
         var headers = message.Headers;
-        var body = JobBody.Read(message.Body);
         if (headers.Compression is { } compression)
         {
             throw new JobFormatException($"The body is compressed with '{compression}', which is not read.");
@@ -61,7 +54,7 @@ sealed class JobEnvelope
             throw new JobFormatException($"The message for task '{task}' has no 'id' header.");
         }
 
-        return new JobEnvelope(message, body)
+        return new JobEnvelope(message)
         {
             Task = task,
             Id = id,

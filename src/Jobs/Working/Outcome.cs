@@ -2,7 +2,7 @@ using Jobs.Wire;
 
 namespace Jobs.Working;
 
-/// <summary>How an execution ended: a closed set, settled by one switch in <see cref="Settlement"/>.</summary>
+/// <summary>What came of an attempt: a closed set. <see cref="FollowUps"/> says what is written for each.</summary>
 abstract record Outcome
 {
     Outcome()
@@ -15,19 +15,22 @@ abstract record Outcome
         public static readonly Succeeded Instance = new();
     }
 
-    /// <summary>Run it again later: it failed, or came before its eta.</summary>
-    public sealed record Retry(JobMessage Next, TimeSpan Delay) : Outcome;
+    /// <summary>The task failed, and has attempts left: it runs again later.</summary>
+    public sealed record Retry(TimeSpan Delay, DateTimeOffset Eta, int MaxRetries, Exception Failure) : Outcome;
 
-    /// <summary>It can never run.</summary>
-    public sealed record Dead(DeadLetter Letter) : Outcome;
+    /// <summary>The job came before its time: it goes back into the transport's delay, and spends no attempt.</summary>
+    public sealed record Postponed(TimeSpan Delay) : Outcome;
 
-    /// <summary>Nobody wants it any more: it expired.</summary>
-    public sealed record Revoked : Outcome
-    {
-        public static readonly Revoked Instance = new();
-    }
+    /// <summary>The job can never run.</summary>
+    /// <param name="Letter">Why.</param>
+    /// <param name="Error">Why, in a word for metrics.</param>
+    /// <param name="Failure">What the task threw, if it ran.</param>
+    public sealed record Dead(DeadLetter Letter, string Error, Exception? Failure) : Outcome;
 
-    /// <summary>The worker stopped under it; that is no failure and costs no attempt.</summary>
+    /// <summary>The job came too late: nobody wants it any more.</summary>
+    public sealed record Expired(DateTimeOffset At) : Outcome;
+
+    /// <summary>The worker stopped under it: it is given back as it came.</summary>
     public sealed record Interrupted : Outcome
     {
         public static readonly Interrupted Instance = new();

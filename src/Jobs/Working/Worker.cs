@@ -5,79 +5,187 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Working;
 
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
-sealed class Worker(Executor executor, Settlement settlement, WorkerProgress progress, Telemetry telemetry, TimeProvider time, ILogger<Worker> logger)
+/// <remarks>
+/// 1. One reader takes every delivery within the prefetch and asks <see cref="Intake"/>. 2. What has its outcome already is settled beside the slots.
+/// 3. The rest goes to <see cref="Lanes"/>: to a free slot at once, or to the first that becomes free. 4. A slot runs attempts one after the other, until none waits.
+/// </remarks>
+sealed class Worker(Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
 {
     // What cannot be settled now cannot be settled a millisecond later: without a pause the job would run again and again.
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>Runs until the subscription is stopped and every job in hand has been settled.</summary>
-    public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupt)
+    readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    CancellationToken interrupt;
+    int inHand = 1; // the reader is one
+
+    /// <summary>Runs until the subscription is stopped and every job in hand has been settled. Called once.</summary>
+    public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupted)
     {
-        var slots = progress.Start(subscription, concurrency);
-        var running = new Task[concurrency];
+        interrupt = interrupted;
+        progress.Start(subscription, concurrency, RunSlotAsync);
+        interrupt.UnsafeRegister(_ => Interrupt(), null);
         using (ExecutionContext.SuppressFlow()) // what flows where the host is started – its trace, its culture – is not the jobs'
         {
-            for (var i = 0; i < running.Length; i++)
-            {
-                var slot = slots[i];
-                running[i] = Task.Run(() => RunSlotAsync(slot), CancellationToken.None);
-            }
+            _ = Task.Run(() => ReadAsync(subscription), CancellationToken.None);
         }
 
-        return Task.WhenAll(running);
+        return ended.Task;
+    }
 
-        // The slot comes first: a delivery in hand always has a place to run.
-        async Task RunSlotAsync(WorkerSlot slot)
+    /// <summary>Gives back what waits for a slot: running jobs may take a while, and other workers are free. The subscription has been stopped.</summary>
+    public async Task GiveBackAsync()
+    {
+        foreach (var attempt in progress.Lanes.Clear().Reverse()) // last first, so that the front of the queue is in order again
         {
-            try
-            {
-                while (await subscription.NextAsync().ConfigureAwait(false) is { } delivery)
-                {
-                    slot.Take();
-                    await RunOneAsync(delivery, interrupt).ConfigureAwait(false);
-                    slot.Done();
-                }
-            }
-            catch (Exception e)
-            {
-                Log.SlotEnded(logger, e); // only a transport can do that; the health check counts what is left
-            }
-            finally
-            {
-                slot.End();
-            }
+            await ReleaseAsync(attempt.Delivery, attempt.Id).ConfigureAwait(false);
+            Left();
         }
     }
 
-    async ValueTask RunOneAsync(Delivery delivery, CancellationToken interrupt)
+    async Task ReadAsync(JobSubscription subscription)
     {
-        var id = delivery.Message.CorrelationId; // a settled delivery may have no message any more
         try
         {
-            var outcome = await executor.ExecuteAsync(delivery, interrupt).ConfigureAwait(false);
-            await settlement.ApplyAsync(delivery, outcome).ConfigureAwait(false);
+            while (await subscription.NextAsync().ConfigureAwait(false) is { } delivery)
+            {
+                Take(delivery);
+            }
         }
         catch (Exception e)
         {
-            // Not the job's fault: the framework or the broker failed. Never ack here, that would lose
-            // the job. Give it back; if the channel is gone the broker redelivers on its own.
-            Log.SettlementFailed(logger, delivery.Queue, id, e);
-            telemetry.SettlementFailed(delivery.Queue);
-            await Task.Delay(pause, time, interrupt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await ReleaseAsync(delivery, id).ConfigureAwait(false);
+            progress.ReaderEnded(); // only a transport can do that; the health check says so
+            Log.ReaderEnded(logger, e);
+        }
+        finally
+        {
+            Left();
         }
     }
 
-    // The slot must outlive whatever a transport throws: a worker without slots looks alive and runs nothing.
+    void Take(Delivery delivery)
+    {
+        Interlocked.Increment(ref inHand);
+        try
+        {
+            var attempt = intake.Admit(delivery);
+            if (attempt.Outcome is not null)
+            {
+                _ = SettleBesideAsync(attempt);
+            }
+            else if (progress.Lanes.Add(attempt) is { } slot)
+            {
+                slot.Start(attempt);
+            }
+        }
+        catch (Exception e)
+        {
+            _ = GiveUpAsync(); // nobody may end the reader: a worker without one looks alive and runs nothing
+
+            async Task GiveUpAsync()
+            {
+                await GiveBackAsync(delivery, null, e).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                Left();
+            }
+        }
+    }
+
+    async Task SettleBesideAsync(Attempt attempt)
+    {
+        await SettleAsync(attempt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Left();
+
+        async Task SettleAsync(Attempt attempt)
+        {
+            try
+            {
+                await settlement.ApplyAsync(attempt).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                await GiveBackAsync(attempt.Delivery, attempt.Id, e).ConfigureAwait(false);
+            }
+        }
+    }
+
+    async Task RunSlotAsync(WorkerSlot slot, Attempt first)
+    {
+        for (var attempt = first; attempt is not null; attempt = progress.Lanes.Next(slot))
+        {
+            slot.Take(attempt);
+            if (interrupt.IsCancellationRequested)
+            {
+                attempt.Cancel(CancelCause.Stop); // the slots have been told; this attempt was not in one
+            }
+
+            try
+            {
+                await RunOneAsync(attempt).ConfigureAwait(false);
+            }
+            catch (Exception)
+            {
+                // A logger that throws: the slot must outlive it.
+            }
+
+            slot.Done();
+            Left();
+        }
+    }
+
+    async ValueTask RunOneAsync(Attempt attempt)
+    {
+        try
+        {
+            if (attempt.Delivery.TryStart())
+            {
+                await executor.RunAsync(attempt).ConfigureAwait(false);
+                await settlement.ApplyAsync(attempt).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e)
+        {
+            await GiveBackAsync(attempt.Delivery, attempt.Id, e).ConfigureAwait(false);
+        }
+    }
+
+    // Not the job's fault: the framework or the broker failed. Never ack here, that would lose the job. Give it back; if the channel is gone the broker redelivers on its own.
+    async Task GiveBackAsync(Delivery delivery, string? id, Exception failure)
+    {
+        try
+        {
+            observer.SettlementFailed(delivery.Queue, id, failure);
+            await Task.Delay(pause, time, interrupt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        finally
+        {
+            await ReleaseAsync(delivery, id).ConfigureAwait(false); // no-op once the delivery is settled
+        }
+    }
+
     async ValueTask ReleaseAsync(Delivery delivery, string? id)
     {
         try
         {
-            await delivery.ReleaseAsync().ConfigureAwait(false); // no-op once a settlement has been given
+            await delivery.ReleaseAsync().ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            Log.SettlementFailed(logger, delivery.Queue, id, e);
+            observer.SettlementFailed(delivery.Queue, id, e);
+        }
+    }
+
+    void Interrupt()
+    {
+        foreach (var slot in progress.Slots)
+        {
+            slot.Current?.Cancel(CancelCause.Stop);
+        }
+    }
+
+    void Left()
+    {
+        if (Interlocked.Decrement(ref inHand) == 0)
+        {
+            ended.TrySetResult();
         }
     }
 }

@@ -2,65 +2,50 @@ using Jobs.Transport;
 
 namespace Jobs.Working;
 
-/// <summary>What a worker is doing: written by its slots, each its own part, and read by the health checks.</summary>
+/// <summary>What a worker is doing: its slots and what waits for them. The health checks read it.</summary>
 sealed class WorkerProgress
 {
     WorkerSlot[] slots = [];
     JobSubscription? subscription;
+    bool readerEnded;
     bool stopping;
 
     /// <summary>Where its deliveries come from; <see langword="null"/> until it has started.</summary>
     public JobSubscription? Subscription => Volatile.Read(ref subscription);
 
+    public IReadOnlyList<WorkerSlot> Slots => Volatile.Read(ref slots);
+
+    /// <summary>What waits for a slot.</summary>
+    public Lanes Lanes { get; private set; } = new([]);
+
     public bool IsStopping => Volatile.Read(ref stopping);
 
-    public int Slots => Volatile.Read(ref slots).Length;
+    /// <summary>It takes no more deliveries, although nobody stopped it.</summary>
+    public bool HasReaderEnded => Volatile.Read(ref readerEnded);
 
-    /// <summary>Slots whose loop has not ended.</summary>
-    public int Alive => Volatile.Read(ref slots).Count(s => !s.HasEnded);
+    /// <summary>Slots that run a job.</summary>
+    public int Busy => Slots.Count(s => s.Current is not null);
 
-    /// <summary>Slots that have a delivery in hand.</summary>
-    public int Busy => Volatile.Read(ref slots).Count(s => s.IsBusy);
+    /// <summary>Jobs that slots have taken so far.</summary>
+    public long Taken => Slots.Sum(s => s.Taken);
 
-    /// <summary>Deliveries taken so far.</summary>
-    public long Taken => Volatile.Read(ref slots).Sum(s => s.Taken);
-
-    public WorkerSlot[] Start(JobSubscription from, int concurrency)
+    /// <param name="from">Where deliveries come from.</param>
+    /// <param name="concurrency">How many slots there are.</param>
+    /// <param name="run">What a slot does with the attempt that it is started with.</param>
+    public void Start(JobSubscription from, int concurrency, Func<WorkerSlot, Attempt, Task> run)
     {
-        var started = new WorkerSlot[concurrency];
-        for (var i = 0; i < started.Length; i++)
+        var made = new WorkerSlot[concurrency];
+        for (var i = 0; i < made.Length; i++)
         {
-            started[i] = new();
+            made[i] = new(run);
         }
 
-        Volatile.Write(ref slots, started);
+        Lanes = new(made);
+        Volatile.Write(ref slots, made);
         Volatile.Write(ref subscription, from);
-        return started;
     }
+
+    public void ReaderEnded() => Volatile.Write(ref readerEnded, true);
 
     public void Stopping() => Volatile.Write(ref stopping, true);
-}
-
-/// <summary>One of a worker's slots. Only its own loop writes to it, so that counting costs no lock.</summary>
-sealed class WorkerSlot
-{
-    long taken;
-    bool busy;
-    bool ended;
-
-    public long Taken => Volatile.Read(ref taken);
-
-    public bool IsBusy => Volatile.Read(ref busy);
-
-    public bool HasEnded => Volatile.Read(ref ended);
-
-    public void Take()
-    {
-        Volatile.Write(ref busy, true);
-        Volatile.Write(ref taken, taken + 1);
-    }
-
-    public void Done() => Volatile.Write(ref busy, false);
-
-    public void End() => Volatile.Write(ref ended, true);
 }

@@ -53,6 +53,7 @@ sealed class WorkerService(
         progress.Stopping();
 
         await open.StopAsync(CancellationToken.None).ConfigureAwait(false); // bounded by itself, and what follows must happen
+        await worker.GiveBackAsync().ConfigureAwait(false);
         if (!await EndsWithinAsync(options.DrainTimeout, cancellationToken).ConfigureAwait(false))
         {
             Log.DrainDeadline(logger, options.DrainTimeout);
@@ -69,6 +70,7 @@ sealed class WorkerService(
         {
             progress.Stopping();
             await open.StopAsync(CancellationToken.None).ConfigureAwait(false);
+            await worker.GiveBackAsync().ConfigureAwait(false);
             await InterruptAsync().ConfigureAwait(false);
             await open.DisposeAsync().ConfigureAwait(false);
         }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Jobs.Registry;
+using Jobs.Tests.Working;
 using Jobs.Wire;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -55,7 +56,7 @@ static class Call
     static JobContext Context(TaskDefinition task, ServiceProvider provider)
     {
         var message = new JobMessage { Headers = new() { ["task"] = task.Name, ["id"] = "1" }, Body = "[[],{},{}]"u8.ToArray() };
-        return new(JobEnvelope.Read(message), "jobs", provider.GetRequiredService<IServiceScopeFactory>(), TestContext.Current.CancellationToken);
+        return new(TestAttempt.Of(message), provider.GetRequiredService<IServiceScopeFactory>());
     }
 
     static ValueTask Invoke(TaskDefinition task, JobContext context, string arguments, string keywords)

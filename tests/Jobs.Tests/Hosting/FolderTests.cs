@@ -30,12 +30,7 @@ public sealed class FolderTests(ITestOutputHelper output)
     /// <summary>What is not yet as the table says. An entry that is not needed any more fails the test, so that it is deleted.</summary>
     static readonly string[] known =
     [
-        // A job's times and trace are to be handed over as values, by JobObserver: issue 9, cut E.
-        "Diagnostics.PublishTime -> Wire.JobEnvelope",
-        "Diagnostics.PublishTime -> Wire.JobMessage",
-        "Diagnostics.Traces -> Wire.JobEnvelope",
         "Diagnostics.Traces -> Wire.JobHeaders",
-        "Diagnostics.Traces -> Wire.JobMessage",
     ];
 
     static readonly (Type From, Type To)[] uses =

@@ -27,9 +27,10 @@ public sealed class CaptureTests
             Assert.Equal(0, envelope.Retries);
             Assert.Equal(name == "add opts", envelope.Eta is not null);
             Assert.Equal(name == "add opts" ? TimeSpan.FromSeconds(50) : null, envelope.Expires - envelope.Eta);
-            Assert.Equal((byte)'[', envelope.Body.Arguments.Span[0]);
-            Assert.Equal("{}", Encoding.UTF8.GetString(envelope.Body.Keywords.Span));
-            using var embed = JsonDocument.Parse(envelope.Body.Embed);
+            var body = JobBody.Read(message.Body);
+            Assert.Equal((byte)'[', body.Arguments.Span[0]);
+            Assert.Equal("{}", Encoding.UTF8.GetString(body.Keywords.Span));
+            using var embed = JsonDocument.Parse(body.Embed);
             Assert.Equal(["callbacks", "errbacks", "chain", "chord"], embed.RootElement.EnumerateObject().Select(p => p.Name));
         }
     }
@@ -102,8 +103,11 @@ public sealed class CaptureTests
         Assert.Equal(new DateOnly(2024, 1, 2), third.GetDateOnly());
         third.End();
 
-        static ArgumentReader Reader(JobEnvelope envelope) =>
-            new(envelope.Task, envelope.Body.Arguments.Span, envelope.Body.Keywords.Span, new[] { "x", "y" }, JsonSerializerOptions.Default);
+        static ArgumentReader Reader(JobEnvelope envelope)
+        {
+            var body = JobBody.Read(envelope.Message.Body);
+            return new(envelope.Task, body.Arguments.Span, body.Keywords.Span, new[] { "x", "y" }, JsonSerializerOptions.Default);
+        }
     }
 
     [Fact]

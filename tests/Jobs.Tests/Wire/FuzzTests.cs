@@ -53,8 +53,9 @@ public sealed class FuzzTests
             try
             {
                 var envelope = JobEnvelope.Read(message);
+                var body = JobBody.Read(message.Body);
                 read++;
-                var reader = new ArgumentReader(envelope.Task, envelope.Body.Arguments.Span, envelope.Body.Keywords.Span, parameters, JsonSerializerOptions.Web);
+                var reader = new ArgumentReader(envelope.Task, body.Arguments.Span, body.Keywords.Span, parameters, JsonSerializerOptions.Web);
                 programs[program](ref reader);
                 reader.End();
                 invoked++;

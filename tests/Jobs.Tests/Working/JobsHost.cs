@@ -1,6 +1,7 @@
 using Jobs.Contracts;
 using Jobs.Transport;
 using Jobs.Wire;
+using Jobs.Working;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -30,6 +31,9 @@ sealed class JobsHost : IAsyncDisposable
     public IServiceProvider Services => host.Services;
 
     public IJobDispatcher Dispatcher => host.Services.GetRequiredService<IJobDispatcher>();
+
+    /// <summary>Jobs in the worker's hands that wait for a slot.</summary>
+    public int Waiting => Services.GetRequiredService<WorkerProgress>().Lanes.Waiting;
 
     /// <summary>A host that is not started yet.</summary>
     public static JobsHost Create(Action<JobsBuilder> configure, IEnumerable<KeyValuePair<string, string?>>? settings = null)

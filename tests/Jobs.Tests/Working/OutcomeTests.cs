@@ -227,10 +227,11 @@ public sealed class OutcomeTests
     }
 
     [Fact]
-    public async Task A_job_that_was_handed_out_too_often_is_dead()
+    public async Task A_suspect_that_was_handed_out_too_often_is_dead()
     {
         var task = TestTask.Returning("ok");
         await using var host = JobsHost.Create(jobs => jobs.AddTask(task).AddWorker(w => w.MaxDeliveries = 3));
+        host.Transport.Quarantines = true;
         await host.SendAsync(TestMessage.Of(task: "ok", id: "poison"));
         for (var i = 0; i < 3; i++)
         {
@@ -245,14 +246,33 @@ public sealed class OutcomeTests
     }
 
     [Fact]
-    public async Task A_job_handed_out_less_often_still_runs()
+    public async Task A_suspect_handed_out_less_often_still_runs()
     {
         var task = TestTask.Returning("ok");
         await using var host = JobsHost.Create(jobs => jobs.AddTask(task).AddWorker(w => w.MaxDeliveries = 2));
+        host.Transport.Quarantines = true;
         await host.SendAsync(TestMessage.Of(task: "ok", id: "j"));
         await using (var dying = await host.Transport.Inner.SubscribeAsync(new() { Queues = ["jobs"], Prefetch = 1 }, CancellationToken.None))
         {
             await dying.NextAsync().Soon();
+        }
+
+        await host.StartAsync();
+        await host.AckedAsync("j");
+        Assert.Equal(1, task.Runs);
+    }
+
+    // Nothing is set aside in memory: what ends a process ends its jobs. Only stops count there, and stopping spends no attempt.
+    [Fact]
+    public async Task A_job_that_many_stops_gave_back_is_no_suspect_and_runs()
+    {
+        var task = TestTask.Returning("ok");
+        await using var host = JobsHost.Create(jobs => jobs.AddTask(task).AddWorker(w => w.MaxDeliveries = 2));
+        await host.SendAsync(TestMessage.Of(task: "ok", id: "j"));
+        for (var i = 0; i < 25; i++)
+        {
+            await using var stopping = await host.Transport.Inner.SubscribeAsync(new() { Queues = ["jobs"], Prefetch = 1 }, CancellationToken.None);
+            Assert.Equal(i, (await stopping.NextAsync().Soon())!.DeliveryCount);
         }
 
         await host.StartAsync();

@@ -28,7 +28,7 @@ public sealed class StoppingTests
         await started.Task.Soon();
         var stop = host.StopAsync();
         await Wait.Until(() => host.Transport.Stopped == 1);
-        Assert.Equal(2, await host.CountAsync()); // at once, not when the running job ends
+        await Wait.Until(async () => await host.CountAsync() == 2); // at once, not when the running job ends
         Assert.False(stop.IsCompleted);
         finish.SetResult();
         await stop.Soon();

@@ -1,6 +1,4 @@
-using Jobs.Wire;
-
-namespace Jobs.Diagnostics;
+namespace Jobs.Wire;
 
 /// <summary>Since when a job has been waiting for its run.</summary>
 /// <remarks>

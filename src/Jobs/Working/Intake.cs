@@ -1,0 +1,79 @@
+using Jobs.Diagnostics;
+using Jobs.Registry;
+using Jobs.Transport;
+using Jobs.Wire;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Working;
+
+/// <summary>Looks at a delivery before a slot is taken, so that what will not run holds up nothing that will. It reads headers only, and never waits.</summary>
+sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOptions<WorkerOptions> workerOptions, JobObserver observer, TimeProvider time)
+{
+    // The transport's delays have a granularity; what is left of one is shorter than a trip through it.
+    static readonly TimeSpan waitedForInSlot = TimeSpan.FromMilliseconds(100);
+
+    readonly Random random = jobsOptions.Value.Random;
+    readonly int maxDeliveries = workerOptions.Value.MaxDeliveries;
+
+    /// <returns>An attempt to run, or one that has its outcome already.</returns>
+    public Attempt Admit(Delivery delivery)
+    {
+        var attempt = Read(delivery, out var malformed);
+        observer.Received(attempt);
+        attempt.Outcome = malformed is not null
+            ? Dead(attempt, malformed.Message, Names.Error.Malformed, malformed)
+            : WithoutRun(attempt, attempt.Envelope!);
+        if (attempt.Outcome is not null)
+        {
+            observer.Decided(attempt);
+        }
+
+        return attempt;
+    }
+
+    /// <summary>Asked once more when a slot is taken, as the job may have waited for one.</summary>
+    public static Outcome.Expired? Expired(JobEnvelope envelope, DateTimeOffset now) =>
+        envelope.Expires is { } expires && expires <= now ? new(expires) : null;
+
+    Attempt Read(Delivery delivery, out JobFormatException? malformed)
+    {
+        malformed = null;
+        try
+        {
+            var envelope = JobEnvelope.Read(delivery.Message);
+            return new(delivery, random.Next()) { Envelope = envelope, Task = tasks.Find(envelope.Task) };
+        }
+        catch (JobFormatException e)
+        {
+            malformed = e;
+            return new(delivery, random.Next());
+        }
+    }
+
+    Outcome? WithoutRun(Attempt attempt, JobEnvelope envelope)
+    {
+        var delivery = attempt.Delivery;
+        if (delivery.IsQuarantined && delivery.DeliveryCount >= maxDeliveries)
+        {
+            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", Names.Error.MaxDeliveries);
+        }
+
+        if (attempt.Task is null)
+        {
+            return Dead(attempt, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", Names.Error.UnknownTask);
+        }
+
+        var now = time.GetUtcNow();
+        if (Expired(envelope, now) is { } expired)
+        {
+            return expired;
+        }
+
+        return envelope.Eta - now is { } early && early > waitedForInSlot
+            ? new Outcome.Postponed(early < JobDispatcher.MaxDelay ? early : JobDispatcher.MaxDelay)
+            : null;
+    }
+
+    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) =>
+        new(new DeadLetter { Reason = reason, At = time.GetUtcNow(), Queue = attempt.Delivery.Queue, Attempts = attempt.Number }.Of(failure), error, failure);
+}

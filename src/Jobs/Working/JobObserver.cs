@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using Jobs.Diagnostics;
+using Jobs.Transport;
+using Jobs.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Working;
+
+/// <summary>Told once of each change of an attempt's state, and passes it on to log, metrics and traces. Nobody else in this folder speaks to them about jobs.</summary>
+sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvider time, ILogger<JobObserver> logger)
+{
+    readonly string system = transport.MessagingSystem;
+
+    /// <summary>The worker has the message in its hands.</summary>
+    public void Received(Attempt attempt) =>
+        telemetry.Consumed(system, Tag(attempt), attempt.Delivery.Queue, attempt.Delivery.DeliveryCount);
+
+    /// <summary>The task begins to run.</summary>
+    public RunObservation Started(Attempt attempt, JobContext context)
+    {
+        var (envelope, queue) = (attempt.Envelope!, attempt.Delivery.Queue);
+        return new()
+        {
+            Activity = Traces.StartProcess(new()
+            {
+                System = system,
+                Queue = queue,
+                Task = envelope.Task,
+                Id = envelope.Id,
+                RootId = context.RootId,
+                Attempt = attempt.Number,
+                BodySize = attempt.Message.Body.Length,
+                TraceParent = envelope.TraceParent,
+                TraceState = envelope.TraceState,
+                Waited = envelope.Eta is not null || envelope.Retries > 0 || ScheduledId.IsOne(envelope.Id),
+            }),
+            Scope = logger.BeginScope(context),
+            Counted = telemetry.Started(Tag(attempt), queue, telemetry.WantsQueueLatency ? PublishTime.Of(envelope) : null, time.GetUtcNow()),
+            At = time.GetTimestamp(),
+        };
+    }
+
+    /// <summary>The task has run, and its outcome is known.</summary>
+    public void Ended(in RunObservation run, Attempt attempt)
+    {
+        var duration = time.GetElapsedTime(run.At);
+        var failure = (attempt.Outcome as Outcome.Retry)?.Failure ?? (attempt.Outcome as Outcome.Dead)?.Failure;
+        if (failure is not null)
+        {
+            Traces.Failed(run.Activity, failure);
+        }
+
+        var outcome = failure is not null ? Names.Outcome.Failed : attempt.Outcome is Outcome.Interrupted ? Names.Outcome.Interrupted : Names.Outcome.Succeeded;
+        telemetry.Ended(run.Counted, system, Tag(attempt), attempt.Delivery.Queue, duration, outcome, failure is null ? null : Telemetry.ErrorType(failure));
+        Decided(attempt);
+        run.Scope?.Dispose();
+        run.Activity?.Dispose();
+    }
+
+    /// <summary>The outcome is known: of an attempt whose task does not run, as soon as it is decided.</summary>
+    public void Decided(Attempt attempt)
+    {
+        var (task, id, queue) = (attempt.TaskName, attempt.Id, attempt.Delivery.Queue);
+        switch (attempt.Outcome)
+        {
+            case Outcome.Succeeded:
+                Log.Succeeded(logger, task, id);
+                break;
+            case Outcome.Retry retry:
+                Log.Retrying(logger, task, id, attempt.Number, retry.MaxRetries, retry.Delay, retry.Failure);
+                telemetry.Retried(Tag(attempt), queue, Telemetry.ErrorType(retry.Failure));
+                break;
+            case Outcome.Dead dead:
+                Log.Dead(logger, task, id, queue, dead.Letter.Reason, dead.Failure);
+                telemetry.Died(Tag(attempt), queue, dead.Error);
+                break;
+            case Outcome.Expired expired:
+                Log.Expired(logger, task, id, expired.At);
+                telemetry.Expired(Tag(attempt), queue);
+                break;
+            case Outcome.Interrupted:
+                Log.Interrupted(logger, task, id);
+                break;
+        }
+    }
+
+    /// <summary>The outcome could not be written: the job is given back, and runs again.</summary>
+    public void SettlementFailed(string queue, string? id, Exception failure)
+    {
+        Log.SettlementFailed(logger, queue, id, failure);
+        telemetry.SettlementFailed(queue);
+    }
+
+    /// <summary>The services of a run failed to close; its outcome stands.</summary>
+    public void ScopeDisposalFailed(JobContext context, Exception failure) => Log.ScopeDisposalFailed(logger, context.Task, context.Id, failure);
+
+    /// <summary>A task that this process does not know is not named: a sender must not be able to make up tag values.</summary>
+    static string Tag(Attempt attempt) => attempt.Task?.Name ?? Names.UnknownTask;
+}
+
+/// <summary>What was begun when a task began to run.</summary>
+readonly record struct RunObservation
+{
+    public Activity? Activity { get; init; }
+
+    public IDisposable? Scope { get; init; }
+
+    /// <summary>The run was counted in, and must be counted out.</summary>
+    public bool Counted { get; init; }
+
+    public long At { get; init; }
+}

@@ -1,0 +1,58 @@
+using Jobs.Contracts;
+using Jobs.Working;
+using Xunit;
+
+namespace Jobs.Tests.Working;
+
+/// <summary>Who gets the next free slot.</summary>
+public sealed class LanesTests
+{
+    [Fact]
+    public void An_attempt_takes_a_free_slot_at_once_and_waits_when_there_is_none()
+    {
+        var slot = Slot();
+        var lanes = new Lanes([slot]);
+
+        Assert.Same(slot, lanes.Add(Attempt("first")));
+        Assert.Null(lanes.Add(Attempt("second")));
+        Assert.Equal(1, lanes.Waiting);
+        Assert.Equal("second", lanes.Next(slot)!.Id);
+        Assert.Null(lanes.Next(slot)); // now it is free
+        Assert.Same(slot, lanes.Add(Attempt("third")));
+        Assert.Equal(0, lanes.Waiting);
+    }
+
+    [Fact]
+    public void Queues_take_turns_and_within_one_the_order_stays()
+    {
+        var slot = Slot();
+        var lanes = new Lanes([slot]);
+        lanes.Add(Attempt("runs"));
+        foreach (var (queue, id) in new[] { ("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1"), ("c", "c2") })
+        {
+            lanes.Add(Attempt(id, queue));
+        }
+
+        var order = Enumerable.Range(0, 6).Select(_ => lanes.Next(slot)!.Id).ToArray();
+
+        Assert.Equal(["a1", "b1", "c1", "a2", "c2", "a3"], order);
+    }
+
+    [Fact]
+    public void What_waits_is_taken_out_once()
+    {
+        var slot = Slot();
+        var lanes = new Lanes([slot]);
+        lanes.Add(Attempt("runs"));
+        lanes.Add(Attempt("1"));
+        lanes.Add(Attempt("2"));
+
+        Assert.Equal(["1", "2"], lanes.Clear().Select(a => a.Id));
+        Assert.Equal(0, lanes.Waiting);
+        Assert.Null(lanes.Next(slot));
+    }
+
+    static WorkerSlot Slot() => new((_, _) => Task.CompletedTask);
+
+    static Attempt Attempt(string id, string queue = "jobs") => TestAttempt.Of(TestMessage.Of(id: id), queue: queue);
+}
