@@ -8,5 +8,5 @@ static class BackOff
     static readonly TimeSpan shortest = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan longest = TimeSpan.FromSeconds(10);
 
-    public static TimeSpan After(int failures) => RetryPolicy.Delay(failures, shortest, longest, Random.Shared.NextDouble());
+    public static TimeSpan After(int failures, Random random) => RetryPolicy.Delay(failures, shortest, longest, random.NextDouble());
 }

@@ -82,7 +82,7 @@ sealed record BrokerAddress
     }
 
     /// <summary>All addresses of all hosts in random order. The client itself would try only the first address of a name.</summary>
-    public async Task<AmqpTcpEndpoint[]> ResolveAsync(CancellationToken cancellationToken)
+    public async Task<AmqpTcpEndpoint[]> ResolveAsync(Random random, CancellationToken cancellationToken)
     {
         var endpoints = new List<AmqpTcpEndpoint>();
         foreach (var (host, port) in Hosts)
@@ -101,7 +101,7 @@ sealed record BrokerAddress
         }
 
         var shuffled = endpoints.ToArray();
-        Random.Shared.Shuffle(shuffled);
+        random.Shuffle(shuffled);
         return shuffled;
     }
 

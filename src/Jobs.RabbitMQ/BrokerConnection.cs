@@ -21,6 +21,7 @@ sealed class BrokerConnection : IAsyncDisposable
     readonly TimeProvider time;
     readonly ILogger logger;
     readonly Telemetry telemetry;
+    readonly Random random;
     readonly Func<Incarnation, CancellationToken, Task> session;
     readonly Action<JobTransportException>? refused;
     readonly CancellationTokenSource stopping = new();
@@ -33,24 +34,14 @@ sealed class BrokerConnection : IAsyncDisposable
     bool ready;
     bool everReady;
 
-    /// <param name="purpose"><c>publish</c> or <c>consume</c>: for logs and the broker's management page.</param>
-    /// <param name="options">Heartbeat, time-outs and names.</param>
-    /// <param name="address">Where to connect.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="logger">For one line per change of state.</param>
-    /// <param name="telemetry">For reconnects.</param>
+    /// <param name="purpose"><c>publish</c>, <c>consume</c> …: for logs, metrics and the broker's management page.</param>
+    /// <param name="parts">Heartbeat, time-outs, the address and so on.</param>
     /// <param name="session">Runs on each incarnation; its end is the end of the incarnation.</param>
     /// <param name="refused">Told when the broker refuses for good, for example a wrong password.</param>
-    public BrokerConnection(string purpose, RabbitMqOptions options, BrokerAddress address, TimeProvider time, ILogger logger, Telemetry telemetry, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
+    public BrokerConnection(string purpose, BrokerParts parts, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
     {
-        this.purpose = purpose;
-        this.options = options;
-        this.address = address;
-        this.time = time;
-        this.logger = logger;
-        this.telemetry = telemetry;
-        this.session = session;
-        this.refused = refused;
+        (this.purpose, this.session, this.refused, random) = (purpose, session, refused, parts.Random);
+        (options, address, time, logger, telemetry) = (parts.Options, parts.Address, parts.Time, parts.Logger, parts.Telemetry);
         downSince = time.GetTimestamp();
     }
 
@@ -156,7 +147,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 }
             }
 
-            await Task.Delay(BackOff.After(failures), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(BackOff.After(failures, random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -164,7 +155,7 @@ sealed class BrokerConnection : IAsyncDisposable
     {
         if (untried.Count == 0)
         {
-            foreach (var found in await address.ResolveAsync(stop).ConfigureAwait(false))
+            foreach (var found in await address.ResolveAsync(random, stop).ConfigureAwait(false))
             {
                 untried.Enqueue(found);
             }
@@ -172,8 +163,8 @@ sealed class BrokerConnection : IAsyncDisposable
 
         // One endpoint per attempt: the client would go to the next only when TCP fails, not when the handshake does.
         var endpoint = untried.Dequeue();
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        deadline.CancelAfter(options.ConnectTimeout);
+        using var patience = new CancellationTokenSource(options.ConnectTimeout, time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop, patience.Token);
         var opening = Factory().CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
         IConnection connection;
         try

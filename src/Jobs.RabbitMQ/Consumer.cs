@@ -50,7 +50,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         : base(channel)
     {
         (this.subscription, this.incarnation, this.channel, this.queue, this.isQuarantine) = (subscription, incarnation, channel, queue, isQuarantine);
-        consumedQueue = isQuarantine ? subscription.Names.Quarantine(queue) : queue;
+        consumedQueue = isQuarantine ? subscription.Names.Quarantine(queue).Name : queue;
         // Not fewer than five: resets of connections alone return what is prefetched, too. And in quarantine as many are left again, as there a job may still wait beside one that kills.
         suspectAfter = Math.Min(5, subscription.MaxDeliveries / 2);
         ackBatch = Math.Max(1, prefetch / 8);
@@ -260,7 +260,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
     async Task QuarantineAsync(RabbitDelivery delivery, int count)
     {
-        var quarantine = subscription.Names.Quarantine(queue);
+        var quarantine = subscription.Names.Quarantine(queue).Name;
         try
         {
             var copy = delivery.Message.Copy(Random.Shared.Next());

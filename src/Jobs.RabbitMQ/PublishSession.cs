@@ -29,9 +29,10 @@ sealed partial class PublishSession
     string? stuckQueue;
     bool over;
 
-    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry, DroppedReplies replies)
+    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, BrokerParts parts, DroppedReplies replies)
     {
-        (this.incarnation, this.line, this.topology, this.options, this.time, this.logger, this.telemetry, this.replies) = (incarnation, line, topology, options, time, logger, telemetry, replies);
+        (this.incarnation, this.line, this.topology, this.replies) = (incarnation, line, topology, replies);
+        (options, time, logger, telemetry) = (parts.Options, parts.Time, parts.Logger, parts.Telemetry);
         window = new(options.PublishWindow);
     }
 
@@ -40,9 +41,9 @@ sealed partial class PublishSession
 
     public int Unconfirmed => window.Count;
 
-    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, RabbitMqOptions options, TimeProvider time, ILogger logger, Telemetry telemetry, DroppedReplies replies, CancellationToken life)
+    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, BrokerParts parts, DroppedReplies replies, CancellationToken life)
     {
-        var session = new PublishSession(incarnation, line, topology, options, time, logger, telemetry, replies);
+        var session = new PublishSession(incarnation, line, topology, parts, replies);
         incarnation.Connection.ConnectionBlockedAsync += (_, e) => session.SetBlocked(e.Reason);
         incarnation.Connection.ConnectionUnblockedAsync += (_, _) => session.SetBlocked(null);
 
@@ -166,7 +167,7 @@ sealed partial class PublishSession
 
     (string Exchange, string Key) Route(PendingPublish publish) => publish.DelaySeconds == 0
         ? ("", publish.Queue)
-        : (topology.Names.DelayLevel(BrokerNames.HighestLevel(publish.DelaySeconds)), BrokerNames.DelayKey(publish.DelaySeconds, publish.Queue));
+        : (topology.Names.DelayLevel(Delays.HighestLevel(publish.DelaySeconds)).Name, Delays.Key(publish.DelaySeconds, publish.Queue));
 
     Task Confirmed(ulong tag, bool multiple)
     {

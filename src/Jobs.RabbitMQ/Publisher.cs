@@ -1,6 +1,4 @@
-using Jobs.Diagnostics;
 using Jobs.Transport;
-using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
 
@@ -15,11 +13,9 @@ sealed class Publisher : IAsyncDisposable
 {
     static readonly TimeSpan sweepInterval = TimeSpan.FromMilliseconds(250);
 
-    readonly RabbitMqOptions options;
+    readonly BrokerParts parts;
     readonly Topology topology;
     readonly TimeProvider time;
-    readonly ILogger logger;
-    readonly Telemetry telemetry;
     readonly PublishLine line;
     readonly DroppedReplies replies;
     readonly BrokerConnection connection;
@@ -28,12 +24,12 @@ sealed class Publisher : IAsyncDisposable
     TaskCompletionSource<Incarnation> current = new(TaskCreationOptions.RunContinuationsAsynchronously);
     bool disposed;
 
-    public Publisher(RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger, Telemetry telemetry)
+    public Publisher(BrokerParts parts)
     {
-        (this.options, this.topology, this.time, this.logger, this.telemetry) = (options, topology, time, logger, telemetry);
+        (this.parts, topology, time) = (parts, new(parts), parts.Time);
         line = new(time);
-        replies = new(logger, telemetry);
-        connection = new("publish", options, address, time, logger, telemetry, SessionAsync, Refused);
+        replies = new(parts.Logger, parts.Telemetry);
+        connection = new("publish", parts, SessionAsync, Refused);
         using (ExecutionContext.SuppressFlow()) // it outlives the enqueue that this may run in
         {
             sweeper = time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
@@ -41,6 +37,9 @@ sealed class Publisher : IAsyncDisposable
 
         connection.Start();
     }
+
+    /// <summary>Says what a queue is for, before the first publish to it; one that nothing was said about is a job queue.</summary>
+    public void Introduce(QueueSpec queue) => topology.Introduce(queue);
 
     public ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -50,7 +49,7 @@ sealed class Publisher : IAsyncDisposable
             throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", refusal);
         }
 
-        var publish = line.Add(outgoing, outgoing.Delay > TimeSpan.Zero ? BrokerNames.DelaySeconds(outgoing.Delay) : 0, timeout)
+        var publish = line.Add(outgoing, outgoing.Delay > TimeSpan.Zero ? Delays.Seconds(outgoing.Delay) : 0, timeout)
             ?? throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", Disposed()); // since the look above
         var task = publish.Task;
         if (cancellationToken.CanBeCanceled)
@@ -100,7 +99,7 @@ sealed class Publisher : IAsyncDisposable
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-        var opened = await PublishSession.OpenAsync(incarnation, line, topology, options, time, logger, telemetry, replies, life.Token).ConfigureAwait(false);
+        var opened = await PublishSession.OpenAsync(incarnation, line, topology, parts, replies, life.Token).ConfigureAwait(false);
         topology.Forget();
         lock (line.Gate)
         {

@@ -1,8 +1,6 @@
 using System.Threading.Channels;
-using Jobs.Diagnostics;
 using Jobs.Transport;
 using Jobs.Wire;
-using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
 
@@ -16,9 +14,9 @@ sealed class RabbitJournal : JobJournal
 {
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
 
-    readonly string queue;
+    readonly QueueSpec spec;
     readonly RabbitMqTransport transport;
-    readonly RabbitMqOptions options;
+    readonly BrokerParts parts;
     readonly Topology topology;
     readonly TimeProvider time;
     readonly BrokerConnection connection;
@@ -26,18 +24,19 @@ sealed class RabbitJournal : JobJournal
     readonly Lock gate = new();
     bool consuming;
 
-    public RabbitJournal(string queue, RabbitMqTransport transport, RabbitMqOptions options, BrokerAddress address, Topology topology, TimeProvider time, ILogger logger, Telemetry telemetry)
+    public RabbitJournal(QueueSpec spec, RabbitMqTransport transport, BrokerParts parts)
     {
-        (this.queue, this.transport, this.options, this.topology, this.time) = (queue, transport, options, topology, time);
-        connection = new("beat", options, address, time, logger, telemetry, SessionAsync);
+        (this.spec, this.transport, this.parts, topology, time) = (spec, transport, parts, new(parts), parts.Time);
+        connection = new("beat", parts, SessionAsync);
     }
 
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>
         AppendAsync(record, new(), timeout, cancellationToken);
 
     public ValueTask AppendAsync(ReadOnlyMemory<byte> record, JobHeaders headers, TimeSpan timeout, CancellationToken cancellationToken) =>
-        transport.PublishAsync(
-            new Outgoing(queue, new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() }),
+        transport.AppendAsync(
+            spec,
+            new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() },
             timeout,
             cancellationToken);
 
@@ -65,8 +64,8 @@ sealed class RabbitJournal : JobJournal
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-        await topology.DeclareAsync(incarnation, queue, life.Token).ConfigureAwait(false);
-        await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, queue, time, life.Token).ConfigureAwait(false);
+        await topology.DeclareAsync(incarnation, spec, life.Token).ConfigureAwait(false);
+        await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
         // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.
         await using var stopped = stop.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
@@ -101,26 +100,26 @@ sealed class RabbitJournal : JobJournal
                 else if (reader.CaughtUp.IsCompletedSuccessfully)
                 {
                     // A leader that was deposed hears nothing of it when only the link between two nodes broke: but its own marks do not come back to it.
-                    if (!await reader.SeesItsMarkAsync(options.WatchdogInterval).ConfigureAwait(false))
+                    if (!await reader.SeesItsMarkAsync(parts.Options.WatchdogInterval).ConfigureAwait(false))
                     {
-                        reader.End($"its own mark did not come back within {options.WatchdogInterval}");
+                        reader.End($"its own mark did not come back within {parts.Options.WatchdogInterval}");
                     }
                 }
 
-                await Task.WhenAny(reader.Ended, Task.Delay(options.WatchdogInterval, time, life)).ConfigureAwait(false);
+                await Task.WhenAny(reader.Ended, Task.Delay(parts.Options.WatchdogInterval, time, life)).ConfigureAwait(false);
                 if (reader.Ended.IsCompleted || life.IsCancellationRequested)
                 {
                     return;
                 }
 
                 // Records wait and nobody gets them: the broker believes that this consumer has them, or has lost the active one (#15473). Or it began to read and does not come to an end.
-                var waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life), life).ConfigureAwait(false);
+                var waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(spec.Name, life), life).ConfigureAwait(false);
                 quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
                 late = reader.Received > 0 && !reader.CaughtUp.IsCompleted ? late + 1 : 0;
                 received = reader.Received;
                 if (quiet == 2 || late == 2)
                 {
-                    reader.End(quiet == 2 ? $"{waiting} records wait and none was delivered for {options.WatchdogInterval * 2}" : $"it could not read everything within {options.WatchdogInterval * 2}");
+                    reader.End(quiet == 2 ? $"{waiting} records wait and none was delivered for {parts.Options.WatchdogInterval * 2}" : $"it could not read everything within {parts.Options.WatchdogInterval * 2}");
                 }
             }
             catch (JobPublishException e) when (e.IsTransient)

@@ -72,7 +72,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
-        var started = new RabbitSubscription(subscription, options, BrokerAddress.Parse(options), new(names, options.Declare, time), this, time, logger, telemetry);
+        var started = new RabbitSubscription(subscription, Parts(), this);
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
@@ -92,7 +92,15 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     public override JobJournal OpenJournal(string name) =>
-        new RabbitJournal(names.Journal(name), this, options, BrokerAddress.Parse(options), new(names, options.Declare, time), time, logger, telemetry);
+        new RabbitJournal(names.Journal(name), this, Parts());
+
+    /// <summary>Writes a record into the queue of a journal.</summary>
+    public ValueTask AppendAsync(QueueSpec journal, JobMessage record, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var publishing = Publisher();
+        publishing.Introduce(journal);
+        return publishing.PublishAsync(new(journal.Name, record), timeout, cancellationToken);
+    }
 
     /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
     public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
@@ -119,6 +127,8 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
+    BrokerParts Parts() => new(options, BrokerAddress.Parse(options), names, time, logger, telemetry);
+
     // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.
     Publisher Publisher()
     {
@@ -126,7 +136,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         {
             ObjectDisposedException.ThrowIf(disposed && publisher is null, this);
             Observe();
-            return publisher ??= new(options, BrokerAddress.Parse(options), new(names, options.Declare, time), time, logger, telemetry);
+            return publisher ??= new(Parts());
         }
     }
 

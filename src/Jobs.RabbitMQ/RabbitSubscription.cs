@@ -17,7 +17,7 @@ sealed class RabbitSubscription : JobSubscription
     static readonly TimeSpan aMoment = TimeSpan.FromSeconds(1);
 
     readonly SubscriptionOptions subscription;
-    readonly RabbitMqOptions options;
+    readonly BrokerParts parts;
     readonly Topology topology;
     readonly RabbitMqTransport transport;
     readonly BrokerConnection connection;
@@ -30,27 +30,27 @@ sealed class RabbitSubscription : JobSubscription
     volatile bool handingOver = true;
     int starting;
 
-    public RabbitSubscription(SubscriptionOptions subscription, RabbitMqOptions options, BrokerAddress address, Topology topology, RabbitMqTransport transport, TimeProvider time, ILogger logger, Telemetry telemetry)
+    public RabbitSubscription(SubscriptionOptions subscription, BrokerParts parts, RabbitMqTransport transport)
     {
-        (this.subscription, this.options, this.topology, this.transport, Time, Logger, Telemetry) = (subscription, options, topology, transport, time, logger, telemetry);
-        connection = new("consume", options, address, time, logger, telemetry, SessionAsync);
+        (this.subscription, this.parts, this.transport, topology) = (subscription, parts, transport, new(parts));
+        connection = new("consume", parts, SessionAsync);
         foreach (var queue in subscription.Queues)
         {
-            states.Add(new(queue, isQuarantine: false, time));
+            states.Add(new(queue, isQuarantine: false, Time));
             if (HasQuarantine)
             {
-                states.Add(new(Names.Quarantine(queue), isQuarantine: true, time));
+                states.Add(new(Names.Quarantine(queue).Name, isQuarantine: true, Time));
             }
         }
     }
 
-    public ILogger Logger { get; }
+    public ILogger Logger => parts.Logger;
 
-    public Telemetry Telemetry { get; }
+    public Telemetry Telemetry => parts.Telemetry;
 
-    public TimeProvider Time { get; }
+    public TimeProvider Time => parts.Time;
 
-    public BrokerNames Names => topology.Names;
+    public BrokerNames Names => parts.Names;
 
     public int MaxDeliveries => subscription.MaxDeliveries;
 
@@ -159,7 +159,7 @@ sealed class RabbitSubscription : JobSubscription
     /// <summary>Keeps one consumer alive while the connection lives.</summary>
     async Task ConsumeAsync(Incarnation incarnation, string queue, bool isQuarantine, CancellationToken life)
     {
-        var state = states.Find(s => s.Queue == (isQuarantine ? Names.Quarantine(queue) : queue))!;
+        var state = states.Find(s => s.Queue == (isQuarantine ? Names.Quarantine(queue).Name : queue))!;
         var failures = 0;
         var counted = false;
         var replaced = false;
@@ -172,7 +172,7 @@ sealed class RabbitSubscription : JobSubscription
                 // Every time, because the queue may be gone. One that was deleted while we consumed comes back with its way out of the delays, or what
                 // is delayed would find none: publishers have not noticed.
                 await (isQuarantine
-                    ? topology.DeclareQuarantineAsync(incarnation, queue, life)
+                    ? topology.DeclareAsync(incarnation, Names.Quarantine(queue), life)
                     : topology.EnsureAsync(incarnation, queue, delayed: HasQuarantine && failures > 0, life)).ConfigureAwait(false);
                 var prefetch = isQuarantine ? 1 : subscription.Prefetch;
                 consumer = await Consumer.StartAsync(this, incarnation, queue, isQuarantine, prefetch, life).ConfigureAwait(false);
@@ -194,7 +194,7 @@ sealed class RabbitSubscription : JobSubscription
 
                 HasOutcome();
                 failures = 1;
-                var reason = await new ConsumerWatchdog(incarnation, consumer, state, options.WatchdogInterval, Time).WatchAsync(life).ConfigureAwait(false);
+                var reason = await new ConsumerWatchdog(incarnation, consumer, state, parts.Options.WatchdogInterval, Time).WatchAsync(life).ConfigureAwait(false);
                 if (Over() || stopping.IsCancellationRequested)
                 {
                     return;
@@ -227,7 +227,7 @@ sealed class RabbitSubscription : JobSubscription
             catch (Exception e)
             {
                 failures++;
-                pause = BackOff.After(failures);
+                pause = BackOff.After(failures, parts.Random);
                 if (state.Failed(e.Message))
                 {
                     Log.ConsumerRefused(Logger, state.Queue, e.Message.TrimEnd('.'));

@@ -4,7 +4,7 @@ using RabbitMQ.Client.Exceptions;
 namespace Jobs.RabbitMQ;
 
 /// <summary>Declares what a queue needs, once per connection.</summary>
-sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
+sealed class Topology(BrokerParts parts)
 {
     /// <summary>
     /// How long a queue that was deleted stays away before it is declared again. Sooner, RabbitMQ 3.10 may tell its consumers nothing and give its messages to some that do not hear of
@@ -12,7 +12,10 @@ sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
     /// </summary>
     public static readonly TimeSpan RedeclarePause = TimeSpan.FromSeconds(1);
 
+    readonly BrokerNames names = parts.Names;
+    readonly TimeProvider time = parts.Time;
     readonly Lock gate = new();
+    readonly Dictionary<string, QueueSpec> special = new(StringComparer.Ordinal) { [parts.Names.DeadLetters.Name] = parts.Names.DeadLetters };
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
     readonly Dictionary<string, long> gone = []; // since when
@@ -20,7 +23,16 @@ sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
 
     public BrokerNames Names => names;
 
-    public DeclareMode Mode => mode;
+    public DeclareMode Mode => parts.Options.Declare;
+
+    /// <summary>Says what a queue is for; one that nothing was said about is a job queue.</summary>
+    public void Introduce(QueueSpec queue)
+    {
+        lock (gate)
+        {
+            special[queue.Name] = queue;
+        }
+    }
 
     public bool Knows(string queue, bool delayed)
     {
@@ -69,14 +81,14 @@ sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
     /// <exception cref="JobTransportException">The queue exists with other arguments, does not exist, or may not be declared.</exception>
     public async Task EnsureAsync(Incarnation incarnation, string queue, bool delayed, CancellationToken cancellationToken)
     {
-        await DeclareAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
+        await DeclareAsync(incarnation, Spec(queue), cancellationToken).ConfigureAwait(false);
         if (delayed)
         {
             await DeclareDelaysAsync(incarnation, cancellationToken).ConfigureAwait(false);
 
             // Bound before the first message: one that finds no binding at the end of its delay would be a dead letter.
             await OnChannelAsync(incarnation, channel =>
-                channel.QueueBindAsync(queue, names.DelayOut, BrokerNames.DelayDestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
+                channel.QueueBindAsync(queue, names.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
         lock (gate)
@@ -90,50 +102,49 @@ sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
     }
 
     /// <summary>The queue, its dead-letter queue first.</summary>
-    public async Task DeclareAsync(Incarnation incarnation, string queue, CancellationToken cancellationToken)
+    public async Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
     {
-        if (names.IsJournal(queue))
+        switch (queue.Kind)
         {
-            await DeclareQuorumAsync(incarnation, queue, BrokerNames.JournalArguments(), cancellationToken).ConfigureAwait(false);
-            return;
+            case QueueKind.Work when Mode == DeclareMode.Passive:
+                await PassiveAsync(incarnation, queue.Name, cancellationToken).ConfigureAwait(false);
+                break;
+            case QueueKind.Work:
+                await DeclareQuorumAsync(incarnation, names.DeadLetters, cancellationToken).ConfigureAwait(false);
+                await DeclareQuorumAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
+                break;
+            default:
+                // Ours even where all else is declared by somebody else: dead letters must have a home.
+                await DeclareQuorumAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
+                break;
         }
-
-        if (queue != names.DeadLetterQueue)
-        {
-            if (mode == DeclareMode.Passive)
-            {
-                await PassiveAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
-                return;
-            }
-
-            await DeclareQuorumAsync(incarnation, names.DeadLetterQueue, BrokerNames.DeadLetterArguments(), cancellationToken).ConfigureAwait(false);
-            await DeclareQuorumAsync(incarnation, queue, names.QueueArguments(), cancellationToken).ConfigureAwait(false);
-            return;
-        }
-
-        // Ours even where all else is declared by somebody else: dead letters must have a home.
-        await DeclareQuorumAsync(incarnation, queue, BrokerNames.DeadLetterArguments(), cancellationToken).ConfigureAwait(false);
     }
 
-    public Task DeclareQuarantineAsync(Incarnation incarnation, string queue, CancellationToken cancellationToken) =>
-        DeclareQuorumAsync(incarnation, names.Quarantine(queue), names.QueueArguments(), cancellationToken);
-
-    static async Task DeclareQuorumAsync(Incarnation incarnation, string queue, Dictionary<string, object?> arguments, CancellationToken cancellationToken)
+    QueueSpec Spec(string queue)
     {
+        lock (gate)
+        {
+            return special.TryGetValue(queue, out var known) ? known : new(queue, QueueKind.Work);
+        }
+    }
+
+    async Task DeclareQuorumAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
+    {
+        var arguments = QueueArguments.Of(queue, names);
         try
         {
-            await OnChannelAsync(incarnation, channel => channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
+            await OnChannelAsync(incarnation, channel => channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
             // The broker's text names the argument with both values.
             throw new JobTransportException(
-                $"Queue '{queue}' exists with other arguments than Jobs declares ({string.Join(", ", arguments.Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
+                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", arguments.Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
                 "Delete the queue when it is empty, use another name, or use it as it is with Declare = DeclareMode.Passive.", inner: e);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
         {
-            throw new JobTransportException($"The user may not declare queue '{queue}': {e.ShutdownReason.ReplyText}. Grant 'configure', or declare it yourself and set Declare = DeclareMode.Passive.", inner: e);
+            throw new JobTransportException($"The user may not declare queue '{queue.Name}': {e.ShutdownReason.ReplyText}. Grant 'configure', or declare it yourself and set Declare = DeclareMode.Passive.", inner: e);
         }
     }
 
@@ -159,10 +170,10 @@ sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
             }
         }
 
-        await DeclareQuorumAsync(incarnation, names.DeadLetterQueue, BrokerNames.DeadLetterArguments(), cancellationToken).ConfigureAwait(false);
-        for (var level = 0; level < BrokerNames.DelayLevels; level++)
+        await DeclareQuorumAsync(incarnation, names.DeadLetters, cancellationToken).ConfigureAwait(false);
+        for (var level = 0; level < Delays.Levels; level++)
         {
-            await DeclareQuorumAsync(incarnation, names.DelayLevel(level), names.DelayArguments(level), cancellationToken).ConfigureAwait(false);
+            await DeclareQuorumAsync(incarnation, names.DelayLevel(level), cancellationToken).ConfigureAwait(false);
         }
 
         await OnChannelAsync(incarnation, BindLevelsAsync, cancellationToken).ConfigureAwait(false);
@@ -174,15 +185,15 @@ sealed class Topology(BrokerNames names, DeclareMode mode, TimeProvider time)
         async Task BindLevelsAsync(IChannel channel)
         {
             await channel.ExchangeDeclareAsync(names.DelayLost, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
-            await channel.QueueBindAsync(names.DeadLetterQueue, names.DelayLost, "", cancellationToken: cancellationToken).ConfigureAwait(false);
+            await channel.QueueBindAsync(names.DeadLetters.Name, names.DelayLost, "", cancellationToken: cancellationToken).ConfigureAwait(false);
             await channel.ExchangeDeclareAsync(names.DelayOut, ExchangeType.Topic, durable: true, arguments: new Dictionary<string, object?> { ["alternate-exchange"] = names.DelayLost }, cancellationToken: cancellationToken).ConfigureAwait(false);
-            for (var level = 0; level < BrokerNames.DelayLevels; level++)
+            for (var level = 0; level < Delays.Levels; level++)
             {
-                var exchange = names.DelayLevel(level);
-                var lower = level == 0 ? names.DelayOut : names.DelayLevel(level - 1);
+                var exchange = names.DelayLevel(level).Name;
+                var lower = names.Below(level);
                 await channel.ExchangeDeclareAsync(exchange, ExchangeType.Topic, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
-                await channel.QueueBindAsync(exchange, exchange, BrokerNames.DelayBitPattern(level, set: true), cancellationToken: cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(lower, exchange, BrokerNames.DelayBitPattern(level, set: false), cancellationToken: cancellationToken).ConfigureAwait(false);
+                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), cancellationToken: cancellationToken).ConfigureAwait(false);
+                await channel.ExchangeBindAsync(lower, exchange, Delays.BitPattern(level, set: false), cancellationToken: cancellationToken).ConfigureAwait(false);
             }
         }
     }
