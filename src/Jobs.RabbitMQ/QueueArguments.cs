@@ -5,6 +5,10 @@ namespace Jobs.RabbitMQ;
 /// </summary>
 static class QueueArguments
 {
+    // No limit that anything reaches. 4.0's default of 20 counts every return: lost connections, stops, looks by hand; what exceeds it is dropped, or dead without a reason. Never -1: 3.10 then
+    // drops a message on its first return. What may kill its worker is for the quarantine to find out.
+    const int MostReturns = 1_000_000;
+
     public static Dictionary<string, object?> Of(QueueSpec queue, BrokerNames names) => queue.Kind switch
     {
         QueueKind.DeadLetter => Kept(),
@@ -14,19 +18,16 @@ static class QueueArguments
     };
 
     // What leaves the queue without an ack goes on, and only when the next home has it.
-    static Dictionary<string, object?> PassedOn(string exchange) => new()
+    static Dictionary<string, object?> PassedOn(string exchange) => new(Kept())
     {
-        ["x-queue-type"] = "quorum",
-        ["x-overflow"] = "reject-publish",
         ["x-dead-letter-strategy"] = "at-least-once",
         ["x-dead-letter-exchange"] = exchange,
     };
 
-    // 4.0 drops a message after 20 returns where there is no dead-letter exchange; a finite limit is safe on both, -1 is not (3.10 drops on the first).
     static Dictionary<string, object?> Kept() => new()
     {
         ["x-queue-type"] = "quorum",
         ["x-overflow"] = "reject-publish",
-        ["x-delivery-limit"] = 1_000_000,
+        ["x-delivery-limit"] = MostReturns,
     };
 }

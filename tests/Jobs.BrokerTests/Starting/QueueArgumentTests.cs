@@ -106,6 +106,49 @@ public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(Count / 2, (await bench.DrainIdsAsync(other)).Count);
     }
 
+    // rabbitmq.md §11: 4.0's default of 20 counts resets, stops and looks by hand alike, and drops what exceeds it.
+    [Fact]
+    public async Task Every_queue_of_ours_has_a_delivery_limit_that_nothing_reaches()
+    {
+        var host = await bench.StartedAsync(bench.Host(task: new ProbeTask()));
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job() with { Delay = TimeSpan.FromSeconds(1) }, TestContext.Current.CancellationToken);
+        await using var journal = Bench.Transport(host).OpenJournal("limits");
+        await journal.AppendAsync(new byte[] { 1 }, Soon, TestContext.Current.CancellationToken);
+
+        var all = (await brokers.Broker.ManagementAsync("api/queues/%2F?disable_stats=true&enable_queue_totals=true")).EnumerateArray()
+            .Select(q => (Name: q.GetProperty("name").GetString()!, Arguments: q.GetProperty("arguments")))
+            .Where(q => q.Name.StartsWith(bench.Prefix, StringComparison.Ordinal))
+            .ToDictionary(q => q.Name, q => q.Arguments.TryGetProperty("x-delivery-limit", out var limit) ? limit.GetInt32() : 0);
+
+        Assert.Superset(new HashSet<string> { bench.Queue, bench.DeadQueue, bench.QuarantineQueue, $"{bench.Prefix}.journal.limits", $"{bench.Prefix}.delay.27" }, all.Keys.ToHashSet());
+        Assert.All(all, queue => Assert.Equal((queue.Key, 1_000_000), (queue.Key, queue.Value)));
+    }
+
+    [Fact]
+    public async Task Queues_from_before_the_delivery_limit_are_refused_and_the_message_says_how_to_move()
+    {
+        await using (var channel = await bench.ChannelAsync())
+        {
+            Dictionary<string, object?> before = new()
+            {
+                ["x-queue-type"] = "quorum", ["x-overflow"] = "reject-publish", ["x-dead-letter-strategy"] = "at-least-once",
+                ["x-dead-letter-exchange"] = "", ["x-dead-letter-routing-key"] = bench.DeadQueue,
+            };
+            foreach (var queue in new[] { bench.Queue, $"{bench.Prefix}.quarantine.{bench.Prefix}.other" })
+            {
+                await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, before, cancellationToken: TestContext.Current.CancellationToken);
+            }
+        }
+
+        var main = await Assert.ThrowsAsync<JobTransportException>(() => bench.SubscribeAsync(bench.Host()));
+        var quarantine = await Assert.ThrowsAsync<JobTransportException>(() => bench.SubscribeAsync(bench.Host(), queues: $"{bench.Prefix}.other"));
+
+        Assert.Contains("x-delivery-limit=1000000", main.Message, StringComparison.Ordinal);
+        Assert.Contains("Delete the queue when it is empty, use another name", main.Message, StringComparison.Ordinal);
+        Assert.Contains($"'{bench.Prefix}.quarantine.{bench.Prefix}.other' exists", quarantine.Message, StringComparison.Ordinal);
+        Assert.Contains("or use another RabbitMqOptions.Prefix", quarantine.Message, StringComparison.Ordinal);
+    }
+
     Task ClassicQueueAsync() => QueueAsync("classic");
 
     async Task QueueAsync(string type)
