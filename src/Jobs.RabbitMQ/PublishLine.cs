@@ -95,6 +95,44 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
+    /// <summary>Sets these aside until <see cref="EndHold"/>: their queue is being declared.</summary>
+    public void Hold(Func<PendingPublish, bool> which)
+    {
+        for (var node = waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (which(node.Value))
+            {
+                waiting.Remove(node);
+                node.Value.NotBefore = long.MaxValue;
+                nacked.Add(node.Value);
+            }
+
+            node = next;
+        }
+    }
+
+    /// <summary>Brings them back: to the front, in their order, or as if they had been refused by their queue.</summary>
+    public void EndHold(Func<PendingPublish, bool> which, bool goFirst)
+    {
+        bool IsHeld(PendingPublish publish) => publish.NotBefore == long.MaxValue && which(publish);
+        var held = nacked.FindAll(IsHeld);
+        nacked.RemoveAll(IsHeld);
+        foreach (var publish in Enumerable.Reverse(held))
+        {
+            if (goFirst)
+            {
+                PutFirst(publish);
+            }
+            else
+            {
+                PutAside(publish);
+            }
+        }
+
+        Wake();
+    }
+
     /// <summary>Drops what has its answer, and brings back what was put aside.</summary>
     public void Sweep(long now)
     {

@@ -65,6 +65,8 @@ sealed partial class PublishSession
     /// <summary>Writes what stands in line until the connection is over; then what it left unconfirmed is in line again.</summary>
     public async Task RunAsync(CancellationToken life)
     {
+        using var declaring = CancellationTokenSource.CreateLinkedTokenSource(life);
+        var declarations = new Declarations(incarnation, line, topology, declaring.Token);
         try
         {
             while (!life.IsCancellationRequested)
@@ -75,7 +77,8 @@ sealed partial class PublishSession
                 }
                 else if (!next.IsReply && !topology.Knows(next.Queue, next.DelaySeconds > 0))
                 {
-                    await DeclareAsync(next.Queue, next.DelaySeconds > 0, life).ConfigureAwait(false);
+                    var declared = declarations.Begin(next.Queue, next.DelaySeconds > 0);
+                    await (line.Suspects > 0 ? declared : Task.CompletedTask).ConfigureAwait(false); // suspects keep their places
                 }
                 else if (Take(next))
                 {
@@ -91,6 +94,8 @@ sealed partial class PublishSession
         }
         finally
         {
+            await declaring.CancelAsync().ConfigureAwait(false);
+            await declarations.EndedAsync().ConfigureAwait(false);
             TakeBack();
         }
     }
@@ -130,38 +135,6 @@ sealed partial class PublishSession
             publish.SentAt = time.GetTimestamp();
             window.Add(publish); // before the write: the confirm may overtake its return
             return true;
-        }
-    }
-
-    async Task DeclareAsync(string queue, bool delayed, CancellationToken life)
-    {
-        if (topology.IsAway(queue))
-        {
-            lock (line.Gate)
-            {
-                line.PutAside(p => p.Queue == queue);
-            }
-
-            return;
-        }
-
-        bool OfThisKind(PendingPublish p) => p.Queue == queue && p.DelaySeconds > 0 == delayed;
-        try
-        {
-            await topology.EnsureAsync(incarnation, queue, delayed, life).ConfigureAwait(false);
-        }
-        catch (JobTransportException e) when (!e.IsTransient)
-        {
-            line.Fail(OfThisKind, p => PublishErrors.Refused(p, e));
-        }
-        catch when (!life.IsCancellationRequested)
-        {
-            lock (line.Gate)
-            {
-                line.PutAside(OfThisKind); // the connection is in doubt now; on the next one others go first
-            }
-
-            throw;
         }
     }
 

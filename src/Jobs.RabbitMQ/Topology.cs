@@ -12,14 +12,18 @@ sealed class Topology(BrokerParts parts)
     /// </summary>
     public static readonly TimeSpan RedeclarePause = TimeSpan.FromSeconds(1);
 
+    // The delay levels are 28 quorum queues in one call.
+    static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
+
     readonly BrokerNames names = parts.Names;
     readonly TimeProvider time = parts.Time;
     readonly Lock gate = new();
+    readonly SemaphoreSlim oneAtATime = new(1, 1);
     readonly Dictionary<string, QueueSpec> special = new(StringComparer.Ordinal) { [parts.Names.DeadLetters.Name] = parts.Names.DeadLetters };
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
     readonly Dictionary<string, long> gone = []; // since when
-    bool delays;
+    volatile bool delays;
 
     public BrokerNames Names => names;
 
@@ -102,23 +106,14 @@ sealed class Topology(BrokerParts parts)
     }
 
     /// <summary>The queue, its dead-letter queue first.</summary>
-    public async Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
+    public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {
-        switch (queue.Kind)
-        {
-            case QueueKind.Work when Mode == DeclareMode.Passive:
-                await PassiveAsync(incarnation, queue.Name, cancellationToken).ConfigureAwait(false);
-                break;
-            case QueueKind.Work:
-                await DeclareQuorumAsync(incarnation, names.DeadLetters, cancellationToken).ConfigureAwait(false);
-                await DeclareQuorumAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
-                break;
-            default:
-                // Ours even where all else is declared by somebody else: dead letters must have a home.
-                await DeclareQuorumAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
-                break;
-        }
-    }
+        QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
+        QueueKind.Work => DeclareAllAsync(incarnation, [names.DeadLetters, queue], null, cancellationToken),
+
+        // Ours even where all else is declared by somebody else: dead letters must have a home.
+        _ => DeclareAllAsync(incarnation, [queue], null, cancellationToken),
+    };
 
     QueueSpec Spec(string queue)
     {
@@ -128,25 +123,70 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    async Task DeclareQuorumAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
+    /// <summary>
+    /// All in one go over one channel: the broker goes through them in order and closes the channel at the first that it refuses. Only the last call waits for an answer, and so learns of all.
+    /// </summary>
+    /// <param name="incarnation">Where.</param>
+    /// <param name="queues">The queues.</param>
+    /// <param name="bind">What is to be done with them after that; its last call must wait for an answer.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    async Task DeclareAllAsync(Incarnation incarnation, QueueSpec[] queues, Func<IChannel, Task>? bind, CancellationToken cancellationToken)
     {
-        var arguments = QueueArguments.Of(queue, names);
         try
         {
-            await OnChannelAsync(incarnation, channel => channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
+            await OnChannelAsync(incarnation, async channel =>
+            {
+                channel.ContinuationTimeout = patience;
+                for (var i = 0; i < queues.Length; i++)
+                {
+                    await DeclareOnAsync(channel, queues[i], noWait: bind is not null || i < queues.Length - 1, cancellationToken).ConfigureAwait(false);
+                }
+
+                await (bind?.Invoke(channel) ?? Task.CompletedTask).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode is Constants.PreconditionFailed or Constants.AccessRefused)
+        {
+            // One of them is refused. One by one, to say which.
+            foreach (var queue in queues)
+            {
+                await DeclareOneAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
+            }
+
+            throw;
+        }
+    }
+
+    Task DeclareOnAsync(IChannel channel, QueueSpec queue, bool noWait, CancellationToken cancellationToken) =>
+        channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, names), passive: false, noWait, cancellationToken);
+
+    async Task DeclareOneAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await OnChannelAsync(incarnation, channel => DeclareOnAsync(channel, queue, noWait: false, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
             // The broker's text names the argument with both values.
             throw new JobTransportException(
-                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", arguments.Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
-                "Delete the queue when it is empty, use another name, or use it as it is with Declare = DeclareMode.Passive.", inner: e);
+                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", QueueArguments.Of(queue, names).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
+                Remedy(queue), inner: e);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
         {
             throw new JobTransportException($"The user may not declare queue '{queue.Name}': {e.ShutdownReason.ReplyText}. Grant 'configure', or declare it yourself and set Declare = DeclareMode.Passive.", inner: e);
         }
     }
+
+    static string Remedy(QueueSpec queue) => queue.Kind switch
+    {
+        QueueKind.Work => "Delete the queue when it is empty, use another name, or use it as it is with Declare = DeclareMode.Passive.",
+        QueueKind.DeadLetter => "Delete the queue when it is empty, or use another JobsOptions.DeadLetterQueue.",
+        QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move what is in it by hand.",
+        QueueKind.Journal => "Delete the queue (what it records is then forgotten), or use another RabbitMqOptions.Prefix.",
+        _ => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix: what waits in the old levels still comes out of them.",
+    };
 
     static async Task PassiveAsync(Incarnation incarnation, string queue, CancellationToken cancellationToken)
     {
@@ -162,39 +202,35 @@ sealed class Topology(BrokerParts parts)
 
     async Task DeclareDelaysAsync(Incarnation incarnation, CancellationToken cancellationToken)
     {
-        lock (gate)
+        await oneAtATime.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
         {
-            if (delays)
+            if (!delays)
             {
-                return;
+                await DeclareAllAsync(incarnation, [names.DeadLetters, .. Enumerable.Range(0, Delays.Levels).Select(names.DelayLevel)], BindLevelsAsync, cancellationToken).ConfigureAwait(false);
+                delays = true;
             }
         }
-
-        await DeclareQuorumAsync(incarnation, names.DeadLetters, cancellationToken).ConfigureAwait(false);
-        for (var level = 0; level < Delays.Levels; level++)
+        finally
         {
-            await DeclareQuorumAsync(incarnation, names.DelayLevel(level), cancellationToken).ConfigureAwait(false);
-        }
-
-        await OnChannelAsync(incarnation, BindLevelsAsync, cancellationToken).ConfigureAwait(false);
-        lock (gate)
-        {
-            delays = true;
+            oneAtATime.Release();
         }
 
         async Task BindLevelsAsync(IChannel channel)
         {
-            await channel.ExchangeDeclareAsync(names.DelayLost, ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
-            await channel.QueueBindAsync(names.DeadLetters.Name, names.DelayLost, "", cancellationToken: cancellationToken).ConfigureAwait(false);
-            await channel.ExchangeDeclareAsync(names.DelayOut, ExchangeType.Topic, durable: true, arguments: new Dictionary<string, object?> { ["alternate-exchange"] = names.DelayLost }, cancellationToken: cancellationToken).ConfigureAwait(false);
+            await ExchangeAsync(names.DelayLost, ExchangeType.Fanout, null).ConfigureAwait(false);
+            await channel.QueueBindAsync(names.DeadLetters.Name, names.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
+            await ExchangeAsync(names.DelayOut, ExchangeType.Topic, new() { ["alternate-exchange"] = names.DelayLost }).ConfigureAwait(false);
             for (var level = 0; level < Delays.Levels; level++)
             {
                 var exchange = names.DelayLevel(level).Name;
-                var lower = names.Below(level);
-                await channel.ExchangeDeclareAsync(exchange, ExchangeType.Topic, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
-                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), cancellationToken: cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(lower, exchange, Delays.BitPattern(level, set: false), cancellationToken: cancellationToken).ConfigureAwait(false);
+                await ExchangeAsync(exchange, ExchangeType.Topic, null).ConfigureAwait(false);
+                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), null, noWait: true, cancellationToken).ConfigureAwait(false);
+                await channel.ExchangeBindAsync(names.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
             }
+
+            Task ExchangeAsync(string exchange, string type, Dictionary<string, object?>? arguments) =>
+                channel.ExchangeDeclareAsync(exchange, type, durable: true, autoDelete: false, arguments, passive: false, noWait: true, cancellationToken);
         }
     }
 

@@ -1,0 +1,83 @@
+namespace Jobs.RabbitMQ;
+
+/// <summary>Declares, beside the writer of one session, what its publishes need: a declaration that takes long holds up nobody but the publishes that wait for it.</summary>
+sealed class Declarations(Incarnation incarnation, PublishLine line, Topology topology, CancellationToken life)
+{
+    const int MostAtOnce = 8; // each has a channel
+
+    readonly SemaphoreSlim room = new(MostAtOnce);
+    readonly Dictionary<(string Queue, bool Delayed), Task> running = [];
+
+    /// <summary>Sets aside the publishes that wait for this declaration, and begins it unless it has begun.</summary>
+    /// <returns>Ends with the declaration; never fails.</returns>
+    public Task Begin(string queue, bool delayed)
+    {
+        lock (line.Gate)
+        {
+            if (topology.Knows(queue, delayed))
+            {
+                return Task.CompletedTask; // it ended after the writer had looked
+            }
+
+            if (topology.IsAway(queue))
+            {
+                line.PutAside(p => p.Queue == queue);
+                return Task.CompletedTask;
+            }
+
+            line.Hold(p => IsOfKind(p, queue, delayed));
+            if (!running.TryGetValue((queue, delayed), out var declaration))
+            {
+                running[(queue, delayed)] = declaration = Task.Run(() => DeclareAsync(queue, delayed), CancellationToken.None);
+            }
+
+            return declaration;
+        }
+    }
+
+    /// <summary>After its token has fired: the publishes that were set aside are in line again.</summary>
+    public Task EndedAsync()
+    {
+        lock (line.Gate)
+        {
+            return Task.WhenAll(running.Values);
+        }
+    }
+
+    async Task DeclareAsync(string queue, bool delayed)
+    {
+        var answered = true;
+        try
+        {
+            await room.WaitAsync(life).ConfigureAwait(false);
+            try
+            {
+                await topology.EnsureAsync(incarnation, queue, delayed, life).ConfigureAwait(false);
+            }
+            finally
+            {
+                room.Release();
+            }
+        }
+        catch (JobTransportException e) when (!e.IsTransient)
+        {
+            line.Fail(p => IsOfKind(p, queue, delayed), p => PublishErrors.Refused(p, e));
+        }
+        catch (Exception e)
+        {
+            answered = false;
+            if (!life.IsCancellationRequested)
+            {
+                incarnation.Abandon($"queue {queue} could not be declared: {e.Message}"); // it is in doubt now
+            }
+        }
+
+        lock (line.Gate)
+        {
+            running.Remove((queue, delayed));
+            line.EndHold(p => IsOfKind(p, queue, delayed), goFirst: answered); // else others go first on the next connection
+        }
+    }
+
+    static bool IsOfKind(PendingPublish publish, string queue, bool delayed) => publish.Queue == queue && publish.DelaySeconds > 0 == delayed;
+}
