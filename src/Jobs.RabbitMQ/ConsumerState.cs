@@ -16,6 +16,8 @@ sealed class ConsumerState(string queue, bool isQuarantine, TimeProvider time)
     /// <summary>The queue that is consumed: of a quarantine consumer, the quarantine.</summary>
     public string Queue => queue;
 
+    public bool IsQuarantine => isQuarantine;
+
     public bool IsConsuming => Volatile.Read(ref consuming);
 
     /// <returns>Whether it had been lost, or could not be had, on this connection.</returns>

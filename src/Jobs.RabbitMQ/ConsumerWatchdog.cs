@@ -1,5 +1,3 @@
-using RabbitMQ.Client;
-
 namespace Jobs.RabbitMQ;
 
 /// <summary>Asks from time to time whether a consumer still gets what its queue holds for it.</summary>
@@ -7,12 +5,14 @@ namespace Jobs.RabbitMQ;
 /// A broker can forget a consumer without a word: RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by force, and moves a consumer to a queue that came back at once
 /// without knowing that it did; on any version a queue may believe that a consumer holds what never arrived (server #15473). Three looks, each for what the one before it cannot see:
 /// 1. The queue is gone. 2. Messages wait while this consumer holds none: looked at twice, as they may be on their way.
-/// 3. Other consumers leave nothing waiting, so a forgotten one looks idle: after some idle rounds a new one takes its place.
+/// 3. Other consumers leave nothing waiting, so a forgotten one looks idle: after some idle rounds a new one takes its place. In quarantine that is rare: it is idle nearly always,
+/// and the second look finds a forgotten one as soon as a suspect waits.
 /// The count of consumers is no help: a leader that is slow to answer counts as none.
 /// </remarks>
 sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, ConsumerState state, TimeSpan interval, TimeProvider time)
 {
     const int MostIdleRounds = 4;
+    const int MostIdleRoundsInQuarantine = 240; // 2 hours with the usual interval
     static readonly TimeSpan secondLook = TimeSpan.FromSeconds(5);
 
     /// <returns>Why it is lost; or <see langword="null"/> when it may only be idle.</returns>
@@ -37,7 +37,7 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
             long waiting;
             try
             {
-                waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(state.Queue, life), life).ConfigureAwait(false);
+                waiting = await incarnation.CountAsync(state.Queue, life).ConfigureAwait(false);
             }
             catch (Exception e) when (!life.IsCancellationRequested)
             {
@@ -54,7 +54,7 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
                 return $"{waiting} messages wait and it was given none";
             }
 
-            if (starved == 0 && idle >= MostIdleRounds)
+            if (starved == 0 && idle >= (state.IsQuarantine ? MostIdleRoundsInQuarantine : MostIdleRounds))
             {
                 return null;
             }

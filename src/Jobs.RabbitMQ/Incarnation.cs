@@ -1,5 +1,6 @@
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
+using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
@@ -10,6 +11,8 @@ sealed class Incarnation : IAsyncDisposable
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
     readonly CancellationTokenSource dead = new();
+    readonly SemaphoreSlim looking = new(1, 1);
+    IChannel? look;
 
     public Incarnation(IConnection connection)
     {
@@ -58,6 +61,35 @@ sealed class Incarnation : IAsyncDisposable
         finally
         {
             _ = channel.DisposeAsync().AsTask(); // in the background: it may wait for a peer that is silent
+        }
+    }
+
+    /// <summary>
+    /// How many messages wait in a queue; over one channel that is kept for it, as watchdogs ask often. One at a time: the client counts the wait for its turn against a call's time-out (#1964).
+    /// </summary>
+    /// <exception cref="OperationInterruptedException">There is no such queue.</exception>
+    public async Task<long> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        await looking.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (look is not { IsOpen: true })
+            {
+                look = await Connection.CreateChannelAsync(null, cancellationToken).ConfigureAwait(false);
+            }
+
+            return await look.MessageCountAsync(queue, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // Closed by the broker when there is no such queue. After a time-out it is in doubt: a late answer would be taken for the next one's.
+            _ = look?.DisposeAsync().AsTask();
+            look = null;
+            throw;
+        }
+        finally
+        {
+            looking.Release();
         }
     }
 

@@ -4,6 +4,8 @@ using Jobs.Diagnostics;
 using Jobs.Transport;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
@@ -88,7 +90,14 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     {
         var incarnation = await Publisher().ConnectedAsync(cancellationToken).ConfigureAwait(false);
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, cancellationToken);
-        return await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(queue, life.Token), life.Token).ConfigureAwait(false);
+        try
+        {
+            return await incarnation.CountAsync(queue, life.Token).ConfigureAwait(false);
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return 0;
+        }
     }
 
     public override JobJournal OpenJournal(string name) =>

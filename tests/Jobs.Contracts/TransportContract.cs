@@ -214,6 +214,17 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
     }
 
     [Fact]
+    public async Task A_queue_that_does_not_exist_counts_nothing()
+    {
+        var queue = harness.NewQueue();
+
+        Assert.Equal(0, await CountAsync(queue));
+        Assert.Equal(0, await CountAsync(queue)); // the first look made nothing, and broke nothing
+        await PublishAsync(queue, TestMessage.Of());
+        await Wait.Until(async () => await CountAsync(queue) == 1);
+    }
+
+    [Fact]
     public async Task A_cancelled_publish_says_so()
     {
         using var cancelled = new CancellationTokenSource();

@@ -43,7 +43,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         return Task.FromResult<JobSubscription>(subscription);
     }
 
-    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => Task.FromResult((long)Queue(queue).Count);
+    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => Task.FromResult(queues.TryGetValue(queue, out var there) ? (long)there.Count : 0);
 
     public override JobJournal OpenJournal(string name) => journals.GetOrAdd(name, _ => new());
 
