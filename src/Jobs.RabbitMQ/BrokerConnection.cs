@@ -16,12 +16,11 @@ sealed class BrokerConnection : IAsyncDisposable
     const int MostFailuresOfAReadyOne = 3;
 
     readonly string purpose;
-    readonly RabbitMqOptions options;
+    readonly BrokerParts parts;
     readonly BrokerAddress address;
     readonly TimeProvider time;
     readonly ILogger logger;
     readonly Telemetry telemetry;
-    readonly Random random;
     readonly Func<Incarnation, CancellationToken, Task> session;
     readonly Action<JobTransportException>? refused;
     readonly CancellationTokenSource stopping = new();
@@ -40,8 +39,8 @@ sealed class BrokerConnection : IAsyncDisposable
     /// <param name="refused">Told when the broker refuses for good, for example a wrong password.</param>
     public BrokerConnection(string purpose, BrokerParts parts, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
     {
-        (this.purpose, this.session, this.refused, random) = (purpose, session, refused, parts.Random);
-        (options, address, time, logger, telemetry) = (parts.Options, parts.Address, parts.Time, parts.Logger, parts.Telemetry);
+        (this.purpose, this.parts, this.session, this.refused) = (purpose, parts, session, refused);
+        (address, time, logger, telemetry) = (parts.Address, parts.Time, parts.Logger, parts.Telemetry);
         downSince = time.GetTimestamp();
     }
 
@@ -147,7 +146,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 }
             }
 
-            await Task.Delay(BackOff.After(failures, random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(BackOff.After(failures, parts.Random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -155,17 +154,23 @@ sealed class BrokerConnection : IAsyncDisposable
     {
         if (untried.Count == 0)
         {
-            foreach (var found in await address.ResolveAsync(random, stop).ConfigureAwait(false))
+            foreach (var found in await address.ResolveAsync(parts.Random, stop).ConfigureAwait(false))
             {
                 untried.Enqueue(found);
             }
         }
 
         // One endpoint per attempt: the client would go to the next only when TCP fails, not when the handshake does.
-        var endpoint = untried.Dequeue();
-        using var patience = new CancellationTokenSource(options.ConnectTimeout, time);
+        return await OpenAsync(parts, purpose, untried.Dequeue(), stop).ConfigureAwait(false);
+    }
+
+    /// <summary>One connection, which nobody keeps alive.</summary>
+    public static async Task<Incarnation> OpenAsync(BrokerParts parts, string purpose, AmqpTcpEndpoint endpoint, CancellationToken stop)
+    {
+        var options = parts.Options;
+        using var patience = new CancellationTokenSource(options.ConnectTimeout, parts.Time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop, patience.Token);
-        var opening = Factory().CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
+        var opening = Factory(parts).CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
         IConnection connection;
         try
         {
@@ -192,16 +197,16 @@ sealed class BrokerConnection : IAsyncDisposable
         }
     }
 
-    ConnectionFactory Factory() => new()
+    static ConnectionFactory Factory(BrokerParts parts) => new()
     {
-        UserName = address.UserName,
-        Password = address.Password,
-        VirtualHost = address.VirtualHost,
+        UserName = parts.Address.UserName,
+        Password = parts.Address.Password,
+        VirtualHost = parts.Address.VirtualHost,
         AutomaticRecoveryEnabled = false,
         TopologyRecoveryEnabled = false,
-        RequestedHeartbeat = options.Heartbeat,
+        RequestedHeartbeat = parts.Options.Heartbeat,
         RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
-        HandshakeContinuationTimeout = options.ConnectTimeout,
+        HandshakeContinuationTimeout = parts.Options.ConnectTimeout,
         ConsumerDispatchConcurrency = 1,
         SocketFactory = BrokerSocket.Create,
     };

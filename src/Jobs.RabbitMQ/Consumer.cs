@@ -243,8 +243,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (tag is not null && !gone)
             {
-                using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, incarnation.Dead);
-                life.CancelAfter(goodbye);
+                using var patience = new CancellationTokenSource(goodbye, subscription.Time);
+                using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, incarnation.Dead, patience.Token);
                 await channel.BasicCancelAsync(tag, noWait: false, life.Token).ConfigureAwait(false);
             }
         }
@@ -288,7 +288,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
                 bool more;
                 do
                 {
+#pragma warning disable RS0030 // Not on TimeProvider yet: a token that fires would throw every few milliseconds.
                     await ackNow.WaitAsync(ackInterval, ended.Token).ConfigureAwait(false); // a full batch, or a little patience
+#pragma warning restore RS0030
                     more = await FlushAsync(acks).ConfigureAwait(false);
                 }
                 while (more);

@@ -63,6 +63,10 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
         {
             line.Fail(p => IsOfKind(p, queue, delayed), p => PublishErrors.Refused(p, e));
         }
+        catch (JobTransportException)
+        {
+            answered = false; // it had a connection of its own, so that this one goes on
+        }
         catch (Exception e)
         {
             answered = false;
@@ -79,5 +83,5 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
         }
     }
 
-    static bool IsOfKind(PendingPublish publish, string queue, bool delayed) => publish.Queue == queue && publish.DelaySeconds > 0 == delayed;
+    static bool IsOfKind(PendingPublish publish, string queue, bool delayed) => !publish.IsReply && publish.Queue == queue && publish.DelaySeconds > 0 == delayed;
 }

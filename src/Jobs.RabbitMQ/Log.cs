@@ -2,16 +2,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Every line that the RabbitMQ transport logs: once per change of state, with what happens next. A lost connection takes its blocked state and its consumers along: there is no line for each of them. Event ids: 400 connections, 420 publishing, 440 consuming.</summary>
+/// <summary>Every line that the RabbitMQ transport logs: once per change of state, with what happens next. A lost connection takes its blocked state and its consumers along: there is no line for each of them. Event ids: 400 connections, 420 publishing, 440 consuming, 460 journals.</summary>
 static partial class Log
 {
-    [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} to {Purpose}; a lost connection is opened again by itself")]
+    [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} ({Purpose}); a lost connection is opened again by itself")]
     public static partial void Connected(ILogger logger, string purpose, string host, int port);
 
-    [LoggerMessage(401, LogLevel.Warning, "No connection to {Purpose}: {Problem}. Every host is tried in turn until one works, or the host stops")]
+    [LoggerMessage(401, LogLevel.Warning, "No connection ({Purpose}): {Problem}. Every host is tried in turn until one works, or the host stops")]
     public static partial void Disconnected(ILogger logger, string purpose, string problem);
 
-    [LoggerMessage(402, LogLevel.Information, "The connection to {Purpose} works again, to {Host}:{Port}; what waited for it goes on")]
+    [LoggerMessage(402, LogLevel.Information, "The {Purpose} connection works again, to {Host}:{Port}; what waited for it goes on")]
     public static partial void Recovered(ILogger logger, string purpose, string host, int port);
 
     [LoggerMessage(420, LogLevel.Warning, "RabbitMQ blocks publishing: {Reason}. Jobs wait for it up to their deadline; nothing is sent twice")]
@@ -52,4 +52,10 @@ static partial class Log
 
     [LoggerMessage(445, LogLevel.Debug, "An acknowledgement on {Queue} came after its channel was gone; the broker redelivers the job, and it is recognised when it comes back here")]
     public static partial void LateSettlement(ILogger logger, string queue);
+
+    [LoggerMessage(460, LogLevel.Warning, "Journal {Queue} cannot be read: {Problem}. It is tried again and again; this process does not lead meanwhile")]
+    public static partial void JournalRefused(ILogger logger, string queue, string problem);
+
+    [LoggerMessage(461, LogLevel.Information, "Journal {Queue} can be read again; this process stands by")]
+    public static partial void JournalRegained(ILogger logger, string queue);
 }

@@ -14,7 +14,6 @@ sealed class Publisher : IAsyncDisposable
     static readonly TimeSpan sweepInterval = TimeSpan.FromMilliseconds(250);
 
     readonly BrokerParts parts;
-    readonly Topology topology;
     readonly TimeProvider time;
     readonly PublishLine line;
     readonly DroppedReplies replies;
@@ -24,12 +23,12 @@ sealed class Publisher : IAsyncDisposable
     TaskCompletionSource<Incarnation> current = new(TaskCreationOptions.RunContinuationsAsynchronously);
     bool disposed;
 
-    public Publisher(BrokerParts parts)
+    public Publisher(string purpose, BrokerParts parts)
     {
-        (this.parts, topology, time) = (parts, new(parts), parts.Time);
+        (this.parts, Topology, time) = (parts, new(parts), parts.Time);
         line = new(time);
         replies = new(parts.Logger, parts.Telemetry);
-        connection = new("publish", parts, SessionAsync, Refused);
+        connection = new(purpose, parts, SessionAsync, Refused);
         using (ExecutionContext.SuppressFlow()) // it outlives the enqueue that this may run in
         {
             sweeper = time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
@@ -38,8 +37,8 @@ sealed class Publisher : IAsyncDisposable
         connection.Start();
     }
 
-    /// <summary>Says what a queue is for, before the first publish to it; one that nothing was said about is a job queue.</summary>
-    public void Introduce(QueueSpec queue) => topology.Introduce(queue);
+    /// <summary>What its queues are for, and which have been declared.</summary>
+    public Topology Topology { get; }
 
     public ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -99,8 +98,8 @@ sealed class Publisher : IAsyncDisposable
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-        var opened = await PublishSession.OpenAsync(incarnation, line, topology, parts, replies, life.Token).ConfigureAwait(false);
-        topology.Forget();
+        var opened = await PublishSession.OpenAsync(incarnation, line, Topology, parts, replies, life.Token).ConfigureAwait(false);
+        Topology.Forget();
         lock (line.Gate)
         {
             session = opened;

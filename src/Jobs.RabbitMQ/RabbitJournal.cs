@@ -14,29 +14,27 @@ sealed class RabbitJournal : JobJournal
 {
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
 
+    // A term of this length was a good one: the pause before the next begins small again.
+    static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
+
     readonly QueueSpec spec;
     readonly RabbitMqTransport transport;
     readonly BrokerParts parts;
-    readonly Topology topology;
     readonly TimeProvider time;
-    readonly BrokerConnection connection;
     readonly Channel<RabbitJournalReader> terms = Channel.CreateUnbounded<RabbitJournalReader>();
     readonly Lock gate = new();
-    bool consuming;
+    readonly CancellationTokenSource stopping = new();
+    Task? leading;
 
-    public RabbitJournal(QueueSpec spec, RabbitMqTransport transport, BrokerParts parts)
-    {
-        (this.spec, this.transport, this.parts, topology, time) = (spec, transport, parts, new(parts), parts.Time);
-        connection = new("beat", parts, SessionAsync);
-    }
+    public RabbitJournal(QueueSpec spec, RabbitMqTransport transport, BrokerParts parts) =>
+        (this.spec, this.transport, this.parts, time) = (spec, transport, parts, parts.Time);
 
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>
         AppendAsync(record, new(), timeout, cancellationToken);
 
     public ValueTask AppendAsync(ReadOnlyMemory<byte> record, JobHeaders headers, TimeSpan timeout, CancellationToken cancellationToken) =>
-        transport.AppendAsync(
-            spec,
-            new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() },
+        Side().PublishAsync(
+            new(spec.Name, new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() }),
             timeout,
             cancellationToken);
 
@@ -44,10 +42,9 @@ sealed class RabbitJournal : JobJournal
     {
         lock (gate)
         {
-            if (!consuming)
+            using (ExecutionContext.SuppressFlow()) // it outlives this call
             {
-                connection.Start();
-                consuming = true;
+                leading ??= Task.Run(TermsAsync, CancellationToken.None);
             }
         }
 
@@ -61,16 +58,65 @@ sealed class RabbitJournal : JobJournal
         }
     }
 
-    async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
+    Publisher Side()
     {
-        using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
+        var side = transport.Side();
+        side.Topology.Introduce(spec);
+        return side;
+    }
+
+    /// <summary>One term after the other, each on a channel of its own: the end of one says nothing about the connection, which others use too.</summary>
+    async Task TermsAsync()
+    {
+        var (failures, refused) = (0, false);
+        while (!stopping.IsCancellationRequested)
+        {
+            var started = time.GetTimestamp();
+            Incarnation? incarnation = null;
+            try
+            {
+                var side = Side();
+                incarnation = await side.ConnectedAsync(stopping.Token).ConfigureAwait(false);
+                await TermAsync(side.Topology, incarnation, Standing).ConfigureAwait(false);
+                failures = time.GetElapsedTime(started) > healthy ? 1 : failures + 1;
+            }
+            catch (Exception) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                failures++;
+                if (!refused && incarnation is { Dead.IsCancellationRequested: false }) // else the connection has a line of its own
+                {
+                    refused = true;
+                    Log.JournalRefused(parts.Logger, spec.Name, e.Message.TrimEnd('.'));
+                }
+            }
+
+            await Task.Delay(BackOff.After(failures, parts.Random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        void Standing()
+        {
+            if (refused)
+            {
+                refused = false;
+                Log.JournalRegained(parts.Logger, spec.Name);
+            }
+        }
+    }
+
+    async Task TermAsync(Topology topology, Incarnation incarnation, Action standing)
+    {
+        using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token);
         await topology.DeclareAsync(incarnation, spec, life.Token).ConfigureAwait(false);
         await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
         // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.
-        await using var stopped = stop.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
-        connection.SessionReady();
-        var watching = WatchAsync(incarnation, reader, life.Token);
+        await using var stopped = stopping.Token.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
+        standing();
+        var watching = WatchAsync(incarnation, reader);
         await Task.WhenAny(reader.CaughtUp, reader.Ended).ConfigureAwait(false);
         if (reader.CaughtUp.IsCompletedSuccessfully)
         {
@@ -78,12 +124,11 @@ sealed class RabbitJournal : JobJournal
         }
 
         await reader.Ended.ConfigureAwait(false);
-        incarnation.Abandon(reader.LostReason); // the next term begins on a new connection
         await watching.ConfigureAwait(false);
     }
 
     /// <summary>Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.</summary>
-    async Task WatchAsync(Incarnation incarnation, RabbitJournalReader reader, CancellationToken life)
+    async Task WatchAsync(Incarnation incarnation, RabbitJournalReader reader)
     {
         var (quiet, late, written) = (0, 0, false);
         var received = reader.Received;
@@ -106,14 +151,14 @@ sealed class RabbitJournal : JobJournal
                     }
                 }
 
-                await Task.WhenAny(reader.Ended, Task.Delay(parts.Options.WatchdogInterval, time, life)).ConfigureAwait(false);
-                if (reader.Ended.IsCompleted || life.IsCancellationRequested)
+                await Task.WhenAny(reader.Ended, Task.Delay(parts.Options.WatchdogInterval, time, reader.Lost)).ConfigureAwait(false);
+                if (reader.Ended.IsCompleted || reader.Lost.IsCancellationRequested)
                 {
                     return;
                 }
 
                 // Records wait and nobody gets them: the broker believes that this consumer has them, or has lost the active one (#15473). Or it began to read and does not come to an end.
-                var waiting = await incarnation.OnChannelAsync(channel => channel.MessageCountAsync(spec.Name, life), life).ConfigureAwait(false);
+                var waiting = await incarnation.CountAsync(spec.Name, reader.Lost).ConfigureAwait(false);
                 quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
                 late = reader.Received > 0 && !reader.CaughtUp.IsCompleted ? late + 1 : 0;
                 received = reader.Received;
@@ -124,7 +169,7 @@ sealed class RabbitJournal : JobJournal
             }
             catch (JobPublishException e) when (e.IsTransient)
             {
-                // The connection to publish has a problem of its own; this one is watched on.
+                // It is told to whoever appends; who leads is watched on.
             }
             catch (Exception e)
             {
@@ -133,5 +178,9 @@ sealed class RabbitJournal : JobJournal
         }
     }
 
-    public override ValueTask DisposeAsync() => connection.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        await (leading ?? Task.CompletedTask).ConfigureAwait(false);
+    }
 }

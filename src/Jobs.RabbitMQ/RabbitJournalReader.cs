@@ -30,6 +30,7 @@ sealed class RabbitJournalReader : JournalReader
     readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly ITimer occasion;
+    CancellationTokenRegistration ofConnection;
     string mark = "";
     TaskCompletionSource markSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
     ulong acked;
@@ -72,7 +73,7 @@ sealed class RabbitJournalReader : JournalReader
                 reader.End($"{why.ReplyCode} {why.ReplyText}");
                 return Task.CompletedTask;
             };
-            incarnation.Dead.UnsafeRegister(_ => reader.End(incarnation.Reason ?? "its connection ended"), null);
+            reader.ofConnection = incarnation.Dead.UnsafeRegister(_ => reader.End(incarnation.Reason ?? "its connection ended"), null);
             await channel.BasicQosAsync(0, Prefetch, global: false, life).ConfigureAwait(false);
             await channel.BasicConsumeAsync(queue, autoAck: false, new Callback(reader, channel), life).ConfigureAwait(false);
             return reader;
@@ -199,6 +200,7 @@ sealed class RabbitJournalReader : JournalReader
     public override async ValueTask DisposeAsync()
     {
         await occasion.DisposeAsync().ConfigureAwait(false);
+        ofConnection.Unregister();
         try
         {
             if (!incarnation.Dead.IsCancellationRequested && channel.IsOpen)
@@ -207,9 +209,10 @@ sealed class RabbitJournalReader : JournalReader
                 await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye).ConfigureAwait(false);
             }
         }
-        catch (Exception)
+        catch (Exception e)
         {
-            // It was going away anyhow.
+            // The broker may believe that this consumer is still there, and give everything to it.
+            incarnation.Abandon($"the channel of a journal could not be closed: {e.Message}");
         }
 
         End("it was ended here");

@@ -9,7 +9,7 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume: an alarm or a stalled queue on one does not stop the other.</summary>
+/// <summary>Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume, one aside for journals: an alarm or a stalled queue on one does not stop the others.</summary>
 sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
 {
     /// <summary>What metrics and traces call it.</summary>
@@ -20,6 +20,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     readonly Lock gate = new();
     readonly List<RabbitSubscription> subscriptions = [];
     Publisher? publisher;
+    Publisher? side;
     bool observed;
     bool disposed;
 
@@ -103,14 +104,6 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     public override JobJournal OpenJournal(string name) =>
         new RabbitJournal(names.Journal(name), this, Parts());
 
-    /// <summary>Writes a record into the queue of a journal.</summary>
-    public ValueTask AppendAsync(QueueSpec journal, JobMessage record, TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        var publishing = Publisher();
-        publishing.Introduce(journal);
-        return publishing.PublishAsync(new(journal.Name, record), timeout, cancellationToken);
-    }
-
     /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
     public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {
@@ -145,7 +138,18 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         {
             ObjectDisposedException.ThrowIf(disposed && publisher is null, this);
             Observe();
-            return publisher ??= new(Parts());
+            return publisher ??= new("publish", Parts());
+        }
+    }
+
+    /// <summary>Publishes and consumes what is no job: journals. Connects when it is first used.</summary>
+    public Publisher Side()
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(disposed && side is null, this);
+            Observe();
+            return side ??= new("side", Parts());
         }
     }
 
@@ -156,10 +160,10 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         {
             observed = true;
             telemetry.Observe(
-                () => [.. Read(p => Up("publish", p.CheckHealth().Connection.IsUp)), .. Subscriptions().Take(1).Select(_ => Up("consume", Subscriptions().All(s => s.CheckHealth().Connection.IsUp)))],
+                () => [.. Read(publisher, p => Up("publish", p.CheckHealth().Connection.IsUp)), .. Read(side, p => Up("side", p.CheckHealth().Connection.IsUp)), .. Subscriptions().Take(1).Select(_ => Up("consume", Subscriptions().All(s => s.CheckHealth().Connection.IsUp)))],
                 () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue).Select(q => Measure(q.Count(c => c.IsConsuming), (Names.Tag.Queue, q.Key))),
-                () => Read(p => Measure(p.CheckHealth().Blocked is null ? 0 : 1)),
-                () => Read(p => Measure(p.CheckHealth().Pending)));
+                () => Read(publisher, p => Measure(p.CheckHealth().Blocked is null ? 0 : 1)),
+                () => Read(publisher, p => Measure(p.CheckHealth().Pending)));
         }
 
         static Measurement<int> Up(string connection, bool up) => Measure(up ? 1 : 0, (Names.Tag.Connection, connection));
@@ -176,11 +180,11 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    IEnumerable<Measurement<int>> Read(Func<Publisher, Measurement<int>> read)
+    IEnumerable<Measurement<int>> Read(Publisher? of, Func<Publisher, Measurement<int>> read)
     {
         lock (gate)
         {
-            return !disposed && publisher is { } there ? [read(there)] : [];
+            return !disposed && of is { } there ? [read(there)] : [];
         }
     }
 
@@ -199,15 +203,15 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             disposed = true;
         }
 
-        // Before the publisher: they still settle what they have, and that may publish.
+        // Before the publishers: they still settle what they have, and that may publish.
         foreach (var subscription in Subscriptions())
         {
             await subscription.DisposeAsync().ConfigureAwait(false);
         }
 
-        if (publisher is not null)
+        foreach (var used in new[] { publisher, side }.OfType<Publisher>())
         {
-            await publisher.DisposeAsync().ConfigureAwait(false);
+            await used.DisposeAsync().ConfigureAwait(false);
         }
     }
 }

@@ -110,10 +110,30 @@ sealed class Topology(BrokerParts parts)
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
         QueueKind.Work => DeclareAllAsync(incarnation, [names.DeadLetters, queue], null, cancellationToken),
+        QueueKind.Journal => DeclareAsideAsync(incarnation, queue, cancellationToken),
 
         // Ours even where all else is declared by somebody else: dead letters must have a home.
         _ => DeclareAllAsync(incarnation, [queue], null, cancellationToken),
     };
+
+    /// <summary>Over a connection of its own: a declare that finds no majority ends its connection after 15 s (541), and must end no leader's term.</summary>
+    async Task DeclareAsideAsync(Incarnation beside, QueueSpec queue, CancellationToken cancellationToken)
+    {
+        var own = await BrokerConnection.OpenAsync(parts, "declare", beside.Connection.Endpoint, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using var life = CancellationTokenSource.CreateLinkedTokenSource(own.Dead, cancellationToken);
+            await DeclareAllAsync(own, [queue], null, life.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not JobTransportException && own.Dead.IsCancellationRequested)
+        {
+            throw new JobTransportException($"Queue '{queue.Name}' could not be declared: {own.Reason}.", isTransient: true, e);
+        }
+        finally
+        {
+            _ = own.DisposeAsync().AsTask();
+        }
+    }
 
     QueueSpec Spec(string queue)
     {

@@ -1,9 +1,11 @@
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
+using Jobs.RabbitMQ;
 using Jobs.Transport;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.BrokerTests.Consuming;
 
@@ -214,6 +216,42 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(1, bench.Logged(440, $"from {bench.Queue} ")); // the start
     }
 
+    // It is idle nearly always; the broker forgets few consumers, and each cancel costs it a channel and the queue an entry in its log.
+    [Fact]
+    public async Task A_quarantine_consumer_that_is_idle_is_left_alone()
+    {
+        await bench.StartedAsync(bench.Host(rabbit: o => o.WatchdogInterval = TimeSpan.FromSeconds(1), task: new ProbeTask()));
+        var quarantine = await TagAsync(bench.QuarantineQueue, "");
+
+        var first = await TagAsync(bench.Queue, "");
+        var second = await TagAsync(bench.Queue, not: first);
+        await TagAsync(bench.Queue, not: second); // twice replaced, so that one of the quarantine would have been too
+
+        Assert.Equal(quarantine, await TagAsync(bench.QuarantineQueue, ""));
+    }
+
+    [Fact]
+    public async Task A_connection_looks_at_queues_over_one_channel_and_opens_another_when_that_was_closed()
+    {
+        await using (var channel = await bench.ChannelAsync())
+        {
+            await channel.QueueDeclareAsync(bench.Queue, durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        var connection = await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(TestContext.Current.CancellationToken);
+        await using var incarnation = new Incarnation(connection);
+        Assert.Equal(0, await incarnation.CountAsync(bench.Queue, TestContext.Current.CancellationToken));
+        Assert.Equal(0, await incarnation.CountAsync(bench.Queue, TestContext.Current.CancellationToken));
+        await using (var next = await connection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken))
+        {
+            Assert.Equal(2, next.ChannelNumber);
+        }
+
+        await Assert.ThrowsAnyAsync<OperationInterruptedException>(() => incarnation.CountAsync($"{bench.Prefix}.none", TestContext.Current.CancellationToken));
+
+        Assert.Equal(0, await incarnation.CountAsync(bench.Queue, TestContext.Current.CancellationToken));
+    }
+
     // A header that is none of ours must not throw in the callback: the message would stay unacked, and hold a place of the prefetch, for ever.
     [Fact]
     public async Task A_message_with_a_senseless_delivery_count_is_delivered()
@@ -244,6 +282,22 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         [Consumer] = rabbit_amqqueue:consumers(Q),
         {ok, _, _} = ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, Consumer), element(1, Consumer)}, cancel, #{})).
         """);
+
+    /// <summary>The tag of the queue's one consumer, as soon as it is another one.</summary>
+    async Task<string> TagAsync(string queue, string not)
+    {
+        var tag = "";
+        await Eventually.BecomesAsync(
+            async () =>
+            {
+                var all = (await brokers.Broker.ManagementAsync("api/consumers/%2F")).EnumerateArray().Where(c => c.GetProperty("queue").GetProperty("name").GetString() == queue).ToList();
+                tag = all is [var one] ? one.GetProperty("consumer_tag").GetString()! : "";
+                return tag != "" && tag != not;
+            },
+            Late,
+            $"{queue} to have another consumer than {not}");
+        return tag;
+    }
 
     async Task<uint> ConsumersAsync()
     {

@@ -13,7 +13,7 @@ namespace Jobs.BrokerTests.Observing;
 [Collection(nameof(BrokerWideCollection))]
 public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
 {
-    const int Connected = 400, Disconnected = 401, Recovered = 402, Blocked = 420, Unblocked = 421, QueueGone = 423, Consuming = 440, ConsumerLost = 441, ConsumerRegained = 446, ConsumerRefused = 447;
+    const int Connected = 400, Disconnected = 401, Recovered = 402, Blocked = 420, Unblocked = 421, QueueGone = 423, Consuming = 440, ConsumerLost = 441, ConsumerRegained = 446, ConsumerRefused = 447, JournalRefused = 460, JournalRegained = 461;
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     readonly Bench bench = new(brokers.Broker);
@@ -77,6 +77,48 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(2, bench.Logged(Disconnected));
 
         long Up(string connection) => measured.Sum("jobs.connection.up", ("jobs.connection", connection));
+    }
+
+    // A new connection for each term, and one for each journal, is what the broker's management page used to show.
+    [Fact]
+    public async Task Journals_share_a_connection_which_outlives_their_terms()
+    {
+        var transport = Bench.Transport(bench.Host());
+        await using var ending = transport.OpenJournal("ending");
+        await using var staying = transport.OpenJournal("staying");
+        var first = await ending.LeadAsync(TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await using var reader = await staying.LeadAsync(TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await first.DisposeAsync();
+        await using var second = await ending.LeadAsync(TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+
+        Assert.True(first.Lost.IsCancellationRequested);
+        Assert.False(reader.Lost.IsCancellationRequested);
+        Assert.Equal((1, 0), (bench.Logged(Connected, "side"), bench.Logged(Disconnected)));
+        Assert.Equal(1, measured.Sum("jobs.connection.up", ("jobs.connection", "side")));
+    }
+
+    [Fact]
+    public async Task A_journal_that_cannot_be_read_is_one_line_and_the_connection_goes_on()
+    {
+        await using (var channel = await bench.ChannelAsync())
+        {
+            await channel.QueueDeclareAsync($"{bench.Prefix}.journal.odd", durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        var transport = Bench.Transport(bench.Host());
+        await using var odd = transport.OpenJournal("odd");
+        await using var good = transport.OpenJournal("good");
+        var waiting = odd.LeadAsync(TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => bench.Logged(JournalRefused, "RabbitMqOptions.Prefix") == 1, Soon, "the refusal to be logged");
+        await using var reader = await good.LeadAsync(TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await using (var channel = await bench.ChannelAsync())
+        {
+            await channel.QueueDeleteAsync($"{bench.Prefix}.journal.odd", cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        await using var late = await waiting.WaitAsync(Soon, TestContext.Current.CancellationToken);
+        Assert.False(reader.Lost.IsCancellationRequested);
+        Assert.Equal((1, 1, 0), (bench.Logged(JournalRefused), bench.Logged(JournalRegained), bench.Logged(Disconnected)));
     }
 
     [Fact]

@@ -59,7 +59,7 @@ static class BeatProgram
             {
                 case Leads: Say("LEADS"); break;
                 case LeadsNoMore: Say("LOST"); break;
-                case Connected or ConnectedAgain when Value(state, "Purpose") is "beat": Say($"PORT {Value(state, "Port")}"); break;
+                case Connected or ConnectedAgain when Value(state, "Purpose") is "side": Say($"PORT {Value(state, "Port")}"); break;
                 default:
                     if (logLevel >= LogLevel.Warning)
                     {
