@@ -5,11 +5,12 @@ namespace Jobs.Benchmarks;
 /// <summary>What the benchmarks run.</summary>
 public static class BenchTasks
 {
+    internal const string Queue = "bench.jobs";
     internal static readonly Countdown Done = new();
     internal static readonly List<double> StartLatencies = [];
 
     /// <summary>Nothing but being counted.</summary>
-    [Task("bench.noop", Queue = "bench.jobs")]
+    [Task("bench.noop", Queue = Queue)]
     public static void Noop(string text)
     {
         _ = text;
@@ -19,7 +20,7 @@ public static class BenchTasks
     internal static bool Holding { get; set; }
 
     /// <summary>Never ends in the process that is to be killed; ends at once in another.</summary>
-    [Task("bench.hold", Queue = "bench.jobs")]
+    [Task("bench.hold", Queue = Queue)]
     public static async Task Hold()
     {
         if (Holding)
@@ -32,7 +33,7 @@ public static class BenchTasks
     }
 
     /// <summary>Records how long ago it was enqueued.</summary>
-    [Task("bench.stamp", Queue = "bench.jobs")]
+    [Task("bench.stamp", Queue = Queue)]
     public static void Stamp(long enqueued, string text)
     {
         _ = text;
@@ -42,27 +43,5 @@ public static class BenchTasks
         }
 
         Done.Signal();
-    }
-}
-
-/// <summary>Completes when as many signals have come as were announced.</summary>
-sealed class Countdown
-{
-    TaskCompletionSource done = new();
-    int left;
-
-    public Task Start(int count)
-    {
-        left = count;
-        done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        return done.Task;
-    }
-
-    public void Signal()
-    {
-        if (Interlocked.Decrement(ref left) == 0)
-        {
-            done.TrySetResult();
-        }
     }
 }

@@ -2,38 +2,69 @@ using System.Globalization;
 
 namespace Jobs.Benchmarks;
 
+/// <summary>The command line. An option that is not given takes the default of its benchmark.</summary>
 sealed record BenchmarkOptions
 {
-    public string Broker { get; private init; } = "amqp://guest:guest@127.0.0.1";
+    // What a message body has around the text of a job that has one text argument: the body as Jobs writes it, in Celery's format.
+    const string BeforeText = "[[\"";
+    const string AfterText = "\"],{},{\"callbacks\":null,\"errbacks\":null,\"chain\":null,\"chord\":null}]";
+    static readonly int AroundText = BeforeText.Length + AfterText.Length;
+
+    public string Broker { get; init; } = "amqp://guest:guest@127.0.0.1";
+
+    public bool InMemory { get; private init; }
 
     public int Jobs { get; private init; } = 100_000;
 
-    public int Rounds { get; private init; } = 2;
+    public int? Rounds { get; private init; }
 
-    public int Rate { get; private init; } = 500;
+    public int? Rate { get; private init; }
 
-    public int Seconds { get; private init; } = 20;
+    public int? Seconds { get; private init; }
 
+    /// <summary>Slots of the worker.</summary>
+    public int? Concurrency { get; init; }
+
+    public ushort Prefetch { get; private init; } = 300;
+
+    /// <summary>How many messages may be published and not yet confirmed, of Jobs and of the references.</summary>
+    public int Window { get; private init; } = 512;
+
+    /// <summary>Bytes of a message body.</summary>
+    public int Body { get; private init; } = AroundText + 400;
+
+    /// <summary>The text that makes a body of <see cref="Body"/> bytes.</summary>
+    public string Text() => new('x', Body - AroundText);
+
+    /// <exception cref="ArgumentException">An option is not known, has no value, or its value does not fit.</exception>
     public static BenchmarkOptions Parse(string[] args, out string what)
     {
         var options = new BenchmarkOptions();
         what = args.FirstOrDefault() ?? "";
-        for (var i = 1; i + 1 < args.Length; i += 2)
+        for (var i = 1; i < args.Length; i += 2)
         {
-            var value = args[i + 1];
-            options = args[i] switch
+            var option = args[i];
+            var value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{option} needs a value");
+            options = option switch
             {
                 "--broker" => options with { Broker = value },
-                "--jobs" => options with { Jobs = Number() },
-                "--rounds" => options with { Rounds = Number() },
-                "--rate" => options with { Rate = Number() },
-                "--seconds" => options with { Seconds = Number() },
-                _ => throw new ArgumentException($"unknown option {args[i]}"),
+                "--transport" => options with { InMemory = value switch { "memory" => true, "rabbitmq" => false, _ => throw new ArgumentException("--transport must be rabbitmq or memory") } },
+                "--jobs" => options with { Jobs = Number(1) },
+                "--rounds" => options with { Rounds = Number(1) },
+                "--rate" => options with { Rate = Number(1) },
+                "--seconds" => options with { Seconds = Number(1) },
+                "--concurrency" => options with { Concurrency = Number(1) },
+                "--prefetch" => options with { Prefetch = (ushort)Math.Min(Number(1), ushort.MaxValue) },
+                "--window" => options with { Window = Number(1) },
+                "--body" => options with { Body = Number(AroundText) },
+                _ => throw new ArgumentException($"unknown option {option}"),
             };
 
-            int Number() => int.Parse(value, CultureInfo.InvariantCulture);
+            int Number(int least) => int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least
+                ? number
+                : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return options;
+        return options.InMemory && what != "throughput" ? throw new ArgumentException("--transport memory: only throughput has it") : options;
     }
 }

@@ -11,20 +11,20 @@ static class CrashRecovery
     public static async Task RunAsync(BenchmarkOptions options)
     {
         var times = new List<double>();
-        for (var round = 0; round < options.Rounds * 5; round++)
+        for (var round = 0; round < (options.Rounds ?? 10); round++)
         {
             using var victim = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["crash-victim", "--broker", options.Broker]) { RedirectStandardOutput = true })!;
             try
             {
                 await LineAsync(victim, "ready");
-                await using var producer = await JobsUnderTest.StartAsync(options.Broker, worker: false);
+                await using var producer = await JobsUnderTest.StartAsync(options, worker: false);
                 await producer.Dispatcher.EnqueueManyAsync(Enumerable.Range(0, JobsInHand).Select(_ => BenchJobs.Hold()));
                 for (var i = 0; i < JobsInHand; i++)
                 {
                     await LineAsync(victim, "started");
                 }
 
-                await using var other = await JobsUnderTest.StartAsync(options.Broker);
+                await using var other = await JobsUnderTest.StartAsync(options);
                 var done = BenchTasks.Done.Start(JobsInHand);
                 victim.Kill();
                 var killed = Stopwatch.GetTimestamp();
@@ -48,7 +48,7 @@ static class CrashRecovery
     public static async Task VictimAsync(BenchmarkOptions options)
     {
         BenchTasks.Holding = true;
-        await using var worker = await JobsUnderTest.StartAsync(options.Broker);
+        await using var worker = await JobsUnderTest.StartAsync(options);
         Console.WriteLine("ready");
         await Task.Delay(TimeSpan.FromMinutes(2)); // killed long before; ends by itself if nobody does
     }

@@ -5,7 +5,7 @@ static class DelayedMemory
 {
     public static async Task RunAsync(BenchmarkOptions options)
     {
-        await using var jobs = await JobsUnderTest.StartAsync(options.Broker);
+        await using var jobs = await JobsUnderTest.StartAsync(options);
         var text = new string('x', 400);
         await jobs.Dispatcher.EnqueueManyAsync(Enumerable.Range(0, 1_000).Select(_ => BenchJobs.Noop(text))); // everything loaded and connected
         var before = Settled();

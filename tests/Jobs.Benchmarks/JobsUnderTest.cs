@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -5,35 +6,67 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Benchmarks;
 
 /// <summary>A host with dispatcher and worker, as a user would build it.</summary>
-sealed class JobsUnderTest : IAsyncDisposable
+sealed class JobsUnderTest : ISide
 {
-    readonly IHost host;
+    /// <summary>Of all that Jobs declares for itself, so that it can be deleted.</summary>
+    public const string Prefix = "bench";
 
-    JobsUnderTest(IHost host) => this.host = host;
+    readonly IHost host;
+    readonly string text;
+
+    JobsUnderTest(IHost host, BenchmarkOptions options)
+    {
+        this.host = host;
+        text = options.Text();
+    }
+
+    public string Name => "Jobs";
+
+    public List<double> StartLatencies => BenchTasks.StartLatencies;
 
     public IJobDispatcher Dispatcher => host.Services.GetRequiredService<IJobDispatcher>();
 
-    public static async Task<JobsUnderTest> StartAsync(string broker, bool worker = true)
+    public static async Task<JobsUnderTest> StartAsync(BenchmarkOptions options, bool worker = true)
+    {
+        var host = Build(options, worker, Prefix);
+        await host.StartAsync();
+        return new(host, options);
+    }
+
+    public static IHost Build(BenchmarkOptions options, bool worker, string prefix)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddJobs(jobs =>
         {
-            jobs.UseRabbitMq(broker).AddTasks();
+            jobs.AddTasks().Configure(shared => shared.DeadLetterQueue = $"{prefix}.dead");
+            if (options.InMemory)
+            {
+                jobs.UseInMemory();
+            }
+            else
+            {
+                jobs.UseRabbitMq(options.Broker, rabbit => (rabbit.Prefix, rabbit.PublishWindow) = (prefix, options.Window));
+            }
+
             if (worker)
             {
-                jobs.AddWorker(options =>
+                jobs.AddWorker(settings =>
                 {
-                    options.Queues = ["bench.jobs"];
-                    options.Concurrency = 16;
-                    options.Prefetch = Reference.Prefetch;
+                    settings.Queues = [BenchTasks.Queue];
+                    settings.Concurrency = options.Concurrency ?? 16;
+                    settings.Prefetch = options.Prefetch;
                 });
             }
         });
-        var host = builder.Build();
-        await host.StartAsync();
-        return new(host);
+        return builder.Build();
     }
+
+    public Task Expect(int count) => BenchTasks.Done.Start(count);
+
+    public Task EnqueueManyAsync(int count) => Dispatcher.EnqueueManyAsync(Enumerable.Range(0, count).Select(_ => BenchJobs.Noop(text)));
+
+    public Task EnqueueAsync() => Dispatcher.EnqueueAsync(BenchJobs.Stamp(Stopwatch.GetTimestamp(), text));
 
     public async ValueTask DisposeAsync()
     {

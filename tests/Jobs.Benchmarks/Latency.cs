@@ -3,70 +3,77 @@ using System.Globalization;
 
 namespace Jobs.Benchmarks;
 
-/// <summary>At a fixed rate: how long from enqueue to start, and from enqueue to confirm, against the reference loop.</summary>
+/// <summary>At a fixed rate: how long from enqueue to start, and from enqueue to confirm, against the reference loop, in alternating rounds.</summary>
 static class Latency
 {
+    sealed record Result(double StartMedian, double StartP99, double ConfirmMedian, double ConfirmP99);
+
+    static readonly IReadOnlyList<(string Title, Func<Result, double> Value)> Columns =
+    [
+        ("start p50", r => r.StartMedian),
+        ("start p99", r => r.StartP99),
+        ("confirm p50", r => r.ConfirmMedian),
+        ("confirm p99", r => r.ConfirmP99),
+    ];
+
     public static async Task RunAsync(BenchmarkOptions options)
     {
-        await using var reference = await Reference.StartAsync(options.Broker);
-        await using var jobs = await JobsUnderTest.StartAsync(options.Broker);
-        var text = new string('x', 400);
-        var count = options.Rate * options.Seconds;
-        Console.WriteLine($"{options.Rate} jobs/s for {options.Seconds} s each, milliseconds");
-        Console.WriteLine($"{"",-11} {"start p50",10} {"start p99",10} {"confirm p50",12} {"confirm p99",12}");
-
-        foreach (var warmUp in new[] { true, false })
+        var (rounds, rate, seconds) = (options.Rounds ?? 3, options.Rate ?? 500, options.Seconds ?? 20);
+        await using var reference = await OwnTracking.StartAsync(options);
+        await using var jobs = await JobsUnderTest.StartAsync(options);
+        Console.WriteLine($"{rounds} rounds of {rate} jobs/s for {seconds} s each, milliseconds");
+        Console.WriteLine($"own-tracking  {OwnTracking.About}");
+        foreach (var side in new[] { reference, jobs })
         {
-            var n = warmUp ? options.Rate * 2 : count;
-            reference.StartLatencies.Clear();
-            reference.ConfirmLatencies.Clear();
-            var done = reference.Done.Start(n);
-            var confirmed = reference.Confirmed.Start(n);
-            await PacedAsync(options.Rate, n, _ => reference.PublishAsync(480, Stopwatch.GetTimestamp()));
-            await Task.WhenAll(done, confirmed);
-            Show("reference", warmUp, reference.StartLatencies, reference.ConfirmLatencies);
-
-            BenchTasks.StartLatencies.Clear();
-            var confirms = new List<double>();
-            done = BenchTasks.Done.Start(n);
-            await PacedAsync(options.Rate, n, _ => EnqueueAsync());
-            await done;
-            Show("Jobs", warmUp, BenchTasks.StartLatencies, confirms);
-
-            async Task EnqueueAsync()
-            {
-                var start = Stopwatch.GetTimestamp();
-                await jobs.Dispatcher.EnqueueAsync(BenchJobs.Stamp(start, text));
-                lock (confirms)
-                {
-                    confirms.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-                }
-            }
-        }
-    }
-
-    static async Task PacedAsync(int rate, int count, Func<int, Task> one)
-    {
-        var start = Stopwatch.GetTimestamp();
-        var running = new List<Task>(count);
-        using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
-        while (running.Count < count && await ticks.WaitForNextTickAsync())
-        {
-            var due = Math.Min(count, (int)(Stopwatch.GetElapsedTime(start).TotalSeconds * rate));
-            while (running.Count < due)
-            {
-                running.Add(one(running.Count));
-            }
+            await MeasureAsync(side, rate, rate * 2); // warm-up
         }
 
-        await Task.WhenAll(running);
+        Console.WriteLine();
+        Console.WriteLine($"{"round",-7}{"",-14}{string.Concat(Columns.Select(c => $"{c.Title,13}"))}");
+        List<(Result Reference, Result Jobs)> results = [];
+        for (var round = 0; round < rounds; round++)
+        {
+            var first = await ShowAsync(round, round % 2 == 0 ? reference : jobs);
+            var second = await ShowAsync(round, round % 2 == 0 ? jobs : reference);
+            results.Add(round % 2 == 0 ? (first, second) : (second, first));
+        }
+
+        Console.WriteLine();
+        Console.WriteLine($"{"median (min–max)",-21}{string.Concat(Columns.Select(c => $"{c.Title,20}"))}");
+        Line("own-tracking", "0.00", (r, value) => value(r.Reference));
+        Line("Jobs", "0.00", (r, value) => value(r.Jobs));
+        Line("Jobs / own-tracking", "0.00", (r, value) => value(r.Jobs) / value(r.Reference));
+
+        async Task<Result> ShowAsync(int round, ISide side)
+        {
+            var result = await MeasureAsync(side, rate, rate * seconds);
+            Console.WriteLine($"{round + 1,-7}{side.Name,-14}{string.Concat(Columns.Select(c => $"{c.Value(result).ToString("0.00", CultureInfo.InvariantCulture),13}"))}");
+            return result;
+        }
+
+        void Line(string name, string format, Func<(Result Reference, Result Jobs), Func<Result, double>, double> value) =>
+            Console.WriteLine($"{name,-21}{string.Concat(Columns.Select(c => $"{Spread.Of(results.Select(r => value(r, c.Value))).ToString(format),20}"))}");
     }
 
-    static void Show(string name, bool warmUp, List<double> start, List<double> confirm)
+    static async Task<Result> MeasureAsync(ISide side, int rate, int count)
     {
-        if (!warmUp)
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        side.StartLatencies.Clear();
+        var confirms = new List<double>(count);
+        var done = side.Expect(count);
+        await Pace.RunAsync(rate, count, EnqueueAsync);
+        await done;
+        return new(Percentile(side.StartLatencies, 50), Percentile(side.StartLatencies, 99), Percentile(confirms, 50), Percentile(confirms, 99));
+
+        async Task EnqueueAsync()
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-11} {Percentile(start, 50),10:0.00} {Percentile(start, 99),10:0.00} {Percentile(confirm, 50),12:0.00} {Percentile(confirm, 99),12:0.00}"));
+            var start = Stopwatch.GetTimestamp();
+            await side.EnqueueAsync();
+            lock (confirms)
+            {
+                confirms.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
         }
     }
 

@@ -1,23 +1,59 @@
 using Jobs.Benchmarks;
 
-var options = BenchmarkOptions.Parse(args, out var what);
+const string Usage = """
+    usage: dotnet run -c Release --project tests/Jobs.Benchmarks -- WHAT [options]
+      throughput  jobs/s, CPU and allocated bytes of enqueue + run, against loops written by hand
+                  [--transport rabbitmq|memory] [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
+      latency     enqueue → start and enqueue → confirmed at a fixed rate, against the same loop
+                  [--rate N] [--seconds N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
+      lone        CPU per job of jobs that come one at a time, against the same loop
+                  [--rate N] [--seconds N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N]
+      cold        how long the first enqueues of a new host take, plain and delayed                    [--rounds N] [--body BYTES]
+      delayed     memory of a worker while many jobs wait for an hour                                  [--jobs N]
+      crash       how soon the jobs of a killed worker process run elsewhere                           [--rounds N]
+      codec       encode and decode of one message (BenchmarkDotNet, no broker)
+
+      --broker WHAT         a URI, defaults to amqp://guest:guest@127.0.0.1; of several hosts all sides use the first one
+                            processes: starts one local rabbitmq-server for the run; processes3: a cluster of three
+      --transport WHAT      rabbitmq (the default), or memory: needs no broker
+      --jobs N              jobs per round and side; defaults to 100,000
+      --rounds N            defaults to 10 for throughput and crash, 5 for cold, 3 for latency and lone
+      --rate N, --seconds N jobs per second and how long; default to 500 and 20 for latency, 50 and 10 for lone
+      --body BYTES          size of a message body; defaults to 470, which is a text of 400 characters
+      --concurrency N       slots of the worker; defaults to 16; lone compares 8 and 2,000
+      --prefetch N          unacknowledged messages at once; defaults to 300
+      --window N            unconfirmed messages at once; defaults to 512
+    """;
+
+BenchmarkOptions options;
+string what;
+try
+{
+    options = BenchmarkOptions.Parse(args, out what);
+}
+catch (ArgumentException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 2;
+}
+
 switch (what)
 {
-    case "throughput": await Throughput.RunAsync(options); return 0;
-    case "latency": await Latency.RunAsync(options); return 0;
-    case "delayed": await DelayedMemory.RunAsync(options); return 0;
-    case "crash": await CrashRecovery.RunAsync(options); return 0;
-    case "crash-victim": await CrashRecovery.VictimAsync(options); return 0;
+    case "throughput" when options.InMemory: await Throughput.RunAsync(options); return 0;
+    case "throughput": return await AgainstBrokerAsync(Throughput.RunAsync);
+    case "latency": return await AgainstBrokerAsync(Latency.RunAsync);
+    case "lone": return await AgainstBrokerAsync(Lone.RunAsync);
+    case "cold": return await AgainstBrokerAsync(Cold.RunAsync);
+    case "delayed": return await AgainstBrokerAsync(DelayedMemory.RunAsync);
+    case "crash": return await AgainstBrokerAsync(CrashRecovery.RunAsync);
+    case "crash-victim": await CrashRecovery.VictimAsync(options); return 0; // started by crash, with the broker that crash has
     case "codec": BenchmarkDotNet.Running.BenchmarkRunner.Run<Codec>(); return 0;
-    default:
-        Console.Error.WriteLine("""
-            usage: dotnet run -c Release --project tests/Jobs.Benchmarks -- WHAT [options]
-              throughput  jobs/s and CPU of enqueue + run, against a hand-written RabbitMQ.Client loop   [--jobs N] [--rounds N]
-              latency     enqueue→start and enqueue→confirmed, against the same loop                    [--rate N] [--seconds N]
-              delayed     memory of a worker while many jobs wait for an hour                            [--jobs N]
-              crash       how soon the jobs of a killed worker process run elsewhere                     [--rounds N]
-              codec       encode and decode of one message (BenchmarkDotNet, no broker)
-              --broker URI   defaults to amqp://guest:guest@127.0.0.1
-            """);
-        return 2;
+    default: Console.Error.WriteLine(Usage); return 2;
+}
+
+async Task<int> AgainstBrokerAsync(Func<BenchmarkOptions, Task> runAsync)
+{
+    await using var broker = await BenchBroker.StartAsync(options.Broker);
+    await runAsync(options with { Broker = broker.Uri });
+    return 0;
 }

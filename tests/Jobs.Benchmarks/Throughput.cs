@@ -3,109 +3,106 @@ using System.Globalization;
 
 namespace Jobs.Benchmarks;
 
-/// <summary>Enqueue and run N no-op jobs, A B A B: the reference loop and Jobs in the same run, on the same broker.</summary>
+/// <summary>
+/// Enqueue and run N no-op jobs: Jobs and its references in the same run, on the same broker. Each round runs every side, the next round in the opposite order;
+/// ratios are taken within a round, so that a slow minute of the machine is on both sides of them.
+/// </summary>
 static class Throughput
 {
-    const int ArgumentLength = 400;
-
-    sealed record Result(string Name, double EnqueuesPerSecond, double DonePerSecond, double CpuMicroseconds, double Bytes);
-
     public static async Task RunAsync(BenchmarkOptions options)
     {
-        await using var reference = await Reference.StartAsync(options.Broker);
-        await using var jobs = await JobsUnderTest.StartAsync(options.Broker);
-        var text = new string('x', ArgumentLength);
-        var bodyLength = Wire.JobBody.Write("bench.noop", BenchJobs.Noop(text).Arguments, new JobsOptions().Json).Length;
-
-        Console.WriteLine($"{options.Jobs:n0} jobs of {bodyLength} bytes a round, quorum queue, prefetch {Reference.Prefetch}, {Environment.ProcessorCount} processors");
-        await ReferenceAsync(reference, options.Jobs / 4, bodyLength); // warm-up: JIT, connections, leader
-        await JobsAsync(jobs, options.Jobs / 4, text);
-
-        var results = new List<Result>();
-        for (var round = 0; round < options.Rounds; round++)
+        var rounds = options.Rounds ?? 10;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{rounds} rounds of {options.Jobs:n0} jobs of {options.Body:n0} bytes, prefetch {options.Prefetch}, window {options.Window}, {options.Concurrency ?? 16} slots, {Environment.ProcessorCount} processors"));
+        List<ISide> sides = [];
+        try
         {
-            Show(await ReferenceAsync(reference, options.Jobs, bodyLength));
-            Show(await JobsAsync(jobs, options.Jobs, text));
-        }
-
-        var loop = Mean("reference");
-        var ours = Mean("Jobs");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ratio       {ours.EnqueuesPerSecond / loop.EnqueuesPerSecond,12:0.00} {ours.DonePerSecond / loop.DonePerSecond,12:0.00} {ours.CpuMicroseconds / loop.CpuMicroseconds,12:0.00} {ours.Bytes / loop.Bytes,12:0.00}"));
-
-        void Show(Result result)
-        {
-            if (results.Count == 0)
+            await StartAsync();
+            foreach (var side in sides)
             {
-                Console.WriteLine($"{"",-11} {"enqueues/s",12} {"done/s",12} {"CPU µs/job",12} {"bytes/job",12}");
+                await MeasureAsync(side, Math.Max(1, options.Jobs / 4)); // warm-up: JIT, connections, leaders
             }
 
-            results.Add(result);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{result.Name,-11} {result.EnqueuesPerSecond,12:n0} {result.DonePerSecond,12:n0} {result.CpuMicroseconds,12:0.0} {result.Bytes,12:n0}"));
+            Console.WriteLine();
+            Console.WriteLine($"{"round",-7}{"",-16}{string.Concat(ThroughputResult.Columns.Select(c => $"{c.Title,14}"))}");
+            List<Dictionary<string, ThroughputResult>> results = [];
+            for (var round = 0; round < rounds; round++)
+            {
+                results.Add([]);
+                foreach (var side in round % 2 == 0 ? sides : Enumerable.Reverse(sides))
+                {
+                    var result = await MeasureAsync(side, options.Jobs);
+                    results[round][side.Name] = result;
+                    Console.WriteLine($"{round + 1,-7}{side.Name,-16}{string.Concat(ThroughputResult.Columns.Select(c => $"{c.Value(result).ToString(c.Format, CultureInfo.InvariantCulture),14}"))}");
+                }
+            }
+
+            Summary([.. sides.Select(side => side.Name)], results);
+        }
+        finally
+        {
+            foreach (var side in sides)
+            {
+                await side.DisposeAsync();
+            }
         }
 
-        Result Mean(string name)
+        async Task StartAsync()
         {
-            var of = results.Where(r => r.Name == name).ToList();
-            return new(name, of.Average(r => r.EnqueuesPerSecond), of.Average(r => r.DonePerSecond), of.Average(r => r.CpuMicroseconds), of.Average(r => r.Bytes));
+            if (options.InMemory)
+            {
+                sides.Add(new ChannelLoop(options));
+                Console.WriteLine($"channel-loop     {ChannelLoop.About}");
+            }
+            else
+            {
+                sides.Add(await OwnTracking.StartAsync(options));
+                Console.WriteLine($"own-tracking     {OwnTracking.About}");
+                sides.Add(await ClientTracking.StartAsync(options));
+                Console.WriteLine($"client-tracking  {ClientTracking.About}");
+            }
+
+            sides.Add(await JobsUnderTest.StartAsync(options));
         }
     }
 
-    static async Task<Result> ReferenceAsync(Reference reference, int count, int bodyLength)
+    static void Summary(List<string> sides, List<Dictionary<string, ThroughputResult>> results)
     {
-        var meter = new Meter("reference", count);
-        var done = reference.Done.Start(count);
-        var confirmed = reference.Confirmed.Start(count);
-        for (var i = 0; i < count; i++)
+        Console.WriteLine();
+        Console.WriteLine($"{"median (min–max)",-24}{string.Concat(ThroughputResult.Columns.Select(c => $"{c.Title,28}"))}");
+        foreach (var side in sides)
         {
-            await reference.PublishAsync(bodyLength, Stopwatch.GetTimestamp());
+            Line(side, (round, c) => c.Value(round[side]), c => c.Format);
         }
 
-        await confirmed;
-        meter.Enqueued();
+        foreach (var reference in sides.Where(side => side != "Jobs"))
+        {
+            Line($"Jobs / {reference}", (round, c) => c.Value(round["Jobs"]) / c.Value(round[reference]), _ => "0.00");
+        }
+
+        void Line(
+            string name,
+            Func<Dictionary<string, ThroughputResult>, (string, string, Func<ThroughputResult, double> Value), double> value,
+            Func<(string, string Format, Func<ThroughputResult, double>), string> format) =>
+            Console.WriteLine($"{name,-24}{string.Concat(ThroughputResult.Columns.Select(c => $"{Spread.Of(results.Select(round => value(round, c))).ToString(format(c)),28}"))}");
+    }
+
+    static async Task<ThroughputResult> MeasureAsync(ISide side, int count)
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var done = side.Expect(count);
+        var cpu = Environment.CpuUsage.TotalTime;
+        var bytes = GC.GetTotalAllocatedBytes(precise: true);
+        var start = Stopwatch.GetTimestamp();
+        await side.EnqueueManyAsync(count);
+        var enqueued = Stopwatch.GetElapsedTime(start);
         await done;
-        return meter.Done();
-    }
-
-    static async Task<Result> JobsAsync(JobsUnderTest jobs, int count, string text)
-    {
-        var meter = new Meter("Jobs", count);
-        var done = BenchTasks.Done.Start(count);
-        await jobs.Dispatcher.EnqueueManyAsync(Enumerable.Range(0, count).Select(_ => BenchJobs.Noop(text)));
-        meter.Enqueued();
-        await done;
-        return meter.Done();
-    }
-
-    sealed class Meter
-    {
-        readonly string name;
-        readonly int count;
-        readonly TimeSpan cpu;
-        readonly long bytes;
-        readonly long start;
-        TimeSpan enqueued;
-
-        public Meter(string name, int count)
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            (this.name, this.count) = (name, count);
-            cpu = Process.GetCurrentProcess().TotalProcessorTime;
-            bytes = GC.GetTotalAllocatedBytes(precise: true);
-            start = Stopwatch.GetTimestamp();
-        }
-
-        public void Enqueued() => enqueued = Stopwatch.GetElapsedTime(start);
-
-        public Result Done()
-        {
-            var elapsed = Stopwatch.GetElapsedTime(start);
-            return new(
-                name,
-                count / enqueued.TotalSeconds,
-                count / elapsed.TotalSeconds,
-                (Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalMicroseconds / count,
-                (GC.GetTotalAllocatedBytes(precise: true) - bytes) / (double)count);
-        }
+        var elapsed = Stopwatch.GetElapsedTime(start);
+        return new(
+            side.Name,
+            count / elapsed.TotalSeconds,
+            count / enqueued.TotalSeconds,
+            (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / count,
+            (GC.GetTotalAllocatedBytes(precise: true) - bytes) / (double)count);
     }
 }
