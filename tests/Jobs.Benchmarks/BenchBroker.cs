@@ -18,10 +18,15 @@ sealed class BenchBroker : IAsyncDisposable
     public static async Task<BenchBroker> StartAsync(string broker)
     {
         var nodes = broker switch { "processes" => 1, "processes3" => 3, _ => 0 };
-        var cluster = nodes == 0 ? null : await LocalCluster.StartAsync(nodes);
-        var started = new BenchBroker(cluster?.AmqpUris[0].ToString() ?? OfFirstHost(broker), cluster);
-        await started.CleanAsync();
-        return started;
+        if (nodes > 0)
+        {
+            var cluster = await LocalCluster.StartAsync(nodes);
+            return new(cluster.AmqpUris[0].ToString(), cluster);
+        }
+
+        var existing = new BenchBroker(OfFirstHost(broker), cluster: null);
+        await existing.CleanAsync(); // what an aborted run left behind
+        return existing;
     }
 
     public async ValueTask DisposeAsync()

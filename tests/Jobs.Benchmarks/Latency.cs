@@ -39,7 +39,7 @@ static class Latency
         }
 
         Console.WriteLine();
-        Console.WriteLine($"{"median (min–max)",-21}{string.Concat(Columns.Select(c => $"{c.Title,20}"))}");
+        Console.WriteLine($"{"median (min–max)",-21}{string.Concat(Columns.Select(c => $"{c.Title,26}"))}");
         Line("own-tracking", "0.00", (r, value) => value(r.Reference));
         Line("Jobs", "0.00", (r, value) => value(r.Jobs));
         Line("Jobs / own-tracking", "0.00", (r, value) => value(r.Jobs) / value(r.Reference));
@@ -52,7 +52,7 @@ static class Latency
         }
 
         void Line(string name, string format, Func<(Result Reference, Result Jobs), Func<Result, double>, double> value) =>
-            Console.WriteLine($"{name,-21}{string.Concat(Columns.Select(c => $"{Spread.Of(results.Select(r => value(r, c.Value))).ToString(format),20}"))}");
+            Console.WriteLine($"{name,-21}{string.Concat(Columns.Select(c => $"{Spread.Of(results.Select(r => value(r, c.Value))).ToString(format),26}"))}");
     }
 
     static async Task<Result> MeasureAsync(ISide side, int rate, int count)

@@ -68,7 +68,7 @@ static class Throughput
     static void Summary(List<string> sides, List<Dictionary<string, ThroughputResult>> results)
     {
         Console.WriteLine();
-        Console.WriteLine($"{"median (min–max)",-24}{string.Concat(ThroughputResult.Columns.Select(c => $"{c.Title,28}"))}");
+        Console.WriteLine($"{"median (min–max)",-24}{string.Concat(ThroughputResult.Columns.Select(c => $"{c.Title,32}"))}");
         foreach (var side in sides)
         {
             Line(side, (round, c) => c.Value(round[side]), c => c.Format);
@@ -83,7 +83,7 @@ static class Throughput
             string name,
             Func<Dictionary<string, ThroughputResult>, (string, string, Func<ThroughputResult, double> Value), double> value,
             Func<(string, string Format, Func<ThroughputResult, double>), string> format) =>
-            Console.WriteLine($"{name,-24}{string.Concat(ThroughputResult.Columns.Select(c => $"{Spread.Of(results.Select(round => value(round, c))).ToString(format(c)),28}"))}");
+            Console.WriteLine($"{name,-24}{string.Concat(ThroughputResult.Columns.Select(c => $"{Spread.Of(results.Select(round => value(round, c))).ToString(format(c)),32}"))}");
     }
 
     static async Task<ThroughputResult> MeasureAsync(ISide side, int count)
