@@ -29,7 +29,8 @@ public class Codec
     public string Decode()
     {
         var envelope = JobEnvelope.Read(message);
-        var arguments = new ArgumentReader(envelope.Task, envelope.Body.Arguments.Span, envelope.Body.Keywords.Span, ["text"], options.Json);
+        var body = JobBody.Read(message.Body);
+        var arguments = new ArgumentReader(envelope.Task, body.Arguments.Span, body.Keywords.Span, ["text"], options.Json);
         arguments.Require();
         var text = arguments.GetString();
         arguments.End();
