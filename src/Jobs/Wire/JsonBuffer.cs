@@ -3,17 +3,19 @@ using System.Text.Json;
 
 namespace Jobs.Wire;
 
-/// <summary>A JSON writer with its memory. One is kept per thread, so that only the exact bytes are allocated.</summary>
-sealed class JsonBuffer : IDisposable
+/// <summary>A JSON writer with its memory. One is kept per thread, and large ones grow in pooled arrays, so that only the exact bytes are allocated.</summary>
+sealed class JsonBuffer : IBufferWriter<byte>, IDisposable
 {
+    const int FirstCapacity = 1024;
     const int KeptCapacity = 64 * 1024; // a buffer that one large job blew up is let go
 
     [ThreadStatic]
     static JsonBuffer? kept;
 
-    readonly ArrayBufferWriter<byte> bytes = new(1024);
+    byte[] bytes = new byte[FirstCapacity];
+    int written;
 
-    JsonBuffer(JsonSerializerOptions json) => Writer = new(bytes, new() { Encoder = json.Encoder, SkipValidation = true });
+    JsonBuffer(JsonSerializerOptions json) => Writer = new(this, new() { Encoder = json.Encoder, SkipValidation = true });
 
     public Utf8JsonWriter Writer { get; }
 
@@ -28,17 +30,54 @@ sealed class JsonBuffer : IDisposable
     public byte[] ToArray()
     {
         Writer.Flush();
-        return bytes.WrittenSpan.ToArray();
+        return bytes.AsSpan(0, written).ToArray();
     }
 
     /// <summary>Gives the buffer back. After an exception the writer is in the middle of a value: both start again.</summary>
     public void Dispose()
     {
-        if (bytes.Capacity <= KeptCapacity)
+        Writer.Reset();
+        written = 0;
+        if (bytes.Length > KeptCapacity)
         {
-            bytes.ResetWrittenCount();
-            Writer.Reset();
+            ArrayPool<byte>.Shared.Return(bytes);
+            bytes = [];
+        }
+        else
+        {
             kept = this;
         }
+    }
+
+    void IBufferWriter<byte>.Advance(int count) => written += count;
+
+    Memory<byte> IBufferWriter<byte>.GetMemory(int sizeHint)
+    {
+        Ensure(sizeHint);
+        return bytes.AsMemory(written);
+    }
+
+    Span<byte> IBufferWriter<byte>.GetSpan(int sizeHint)
+    {
+        Ensure(sizeHint);
+        return bytes.AsSpan(written);
+    }
+
+    void Ensure(int sizeHint)
+    {
+        var needed = checked(written + Math.Max(sizeHint, 1));
+        if (needed <= bytes.Length)
+        {
+            return;
+        }
+
+        var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(Math.Max(needed, bytes.Length * 2L), Array.MaxLength));
+        bytes.AsSpan(0, written).CopyTo(larger);
+        if (bytes.Length > FirstCapacity)
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+
+        bytes = larger;
     }
 }
