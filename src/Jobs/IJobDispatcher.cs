@@ -16,7 +16,15 @@ public interface IJobDispatcher
 
     /// <summary>Enqueues many jobs pipelined, which is far faster than one call after the other, and returns when all are confirmed.</summary>
     /// <returns>A handle per job, in the order given.</returns>
-    /// <exception cref="EnqueueManyException">Some were not enqueued; it says which, and carries the handles of the others.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; any of them may have been enqueued.</exception>
+    /// <remarks>
+    /// The sequence is read while its first jobs are on their way; at most about a thousand jobs are at once. When it throws, the jobs that it gave before are still enqueued and awaited.
+    /// </remarks>
+    /// <exception cref="EnqueueManyException">Some were not enqueued, or the sequence threw; it says which, and carries the handles of the others.</exception>
+    /// <exception cref="EnqueueManyCanceledException">Cancelled; it carries the handles of those that are enqueued, and any other may have been.</exception>
     Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default);
+
+    /// <summary>Enqueues many jobs whose tasks return a <typeparamref name="T"/>.</summary>
+    /// <typeparam name="T">What the tasks return.</typeparam>
+    /// <inheritdoc cref="EnqueueManyAsync(IEnumerable{Job}, CancellationToken)" path="/*[not(self::summary)]"/>
+    Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default);
 }

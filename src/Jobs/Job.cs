@@ -42,6 +42,9 @@ public record Job
     /// <summary>The task, when it is one of this program.</summary>
     internal TaskDefinition? Definition { get; init; }
 
+    /// <summary>The name of the schedule that fires it, set by the beat.</summary>
+    internal string? Schedule { get; init; }
+
     /// <summary>The id; choose it to make a repeated enqueue recognisable. At most 255 bytes. Defaults to a new version-7 UUID.</summary>
     public string? Id { get; init; }
 
@@ -103,12 +106,15 @@ public sealed record Job<T> : Job
     }
 }
 
-/// <summary>A job that has been enqueued.</summary>
-/// <param name="id">The id of the job.</param>
-public class JobHandle(string id)
+/// <summary>A job that has been enqueued. Only a dispatcher makes one; derive from it to stand in for one in a test.</summary>
+public class JobHandle
 {
+    /// <summary>For dispatchers.</summary>
+    /// <param name="id">The id of the job.</param>
+    protected internal JobHandle(string id) => Id = id;
+
     /// <summary>The id of the job.</summary>
-    public string Id { get; } = id;
+    public string Id { get; }
 
     /// <inheritdoc/>
     public override string ToString() => Id;
@@ -116,5 +122,12 @@ public class JobHandle(string id)
 
 /// <summary>A job that has been enqueued and will return a <typeparamref name="T"/>.</summary>
 /// <typeparam name="T">What the task returns.</typeparam>
-/// <param name="id">The id of the job.</param>
-public sealed class JobHandle<T>(string id) : JobHandle(id);
+public class JobHandle<T> : JobHandle
+{
+    /// <summary>For dispatchers.</summary>
+    /// <param name="id">The id of the job.</param>
+    protected internal JobHandle(string id)
+        : base(id)
+    {
+    }
+}

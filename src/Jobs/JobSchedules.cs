@@ -1,4 +1,5 @@
 using Jobs.Beat;
+using Jobs.Dispatching;
 using Jobs.Registry;
 using Jobs.Transport;
 using Microsoft.Extensions.Options;
@@ -16,14 +17,14 @@ namespace Jobs;
 public sealed class JobSchedules : IAsyncDisposable, IDisposable
 {
     readonly Lazy<JobJournal> journal;
-    readonly TaskRegistry tasks;
+    readonly JobEncoder encoder;
     readonly JobsOptions options;
     readonly EditClock versions;
 
     internal JobSchedules(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> options, TimeProvider time)
     {
         journal = new(() => transport.OpenJournal(BeatRecord.Journal));
-        (this.tasks, this.options, versions) = (tasks, options.Value, new(time));
+        (encoder, this.options, versions) = (new(tasks, options.Value), options.Value, new(time));
     }
 
     /// <summary>Adds a cron schedule, or changes it. Its slots count from now on; those of its former timing that have not fired are dropped.</summary>
@@ -40,7 +41,7 @@ public sealed class JobSchedules : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(job);
         _ = new Schedule(name, SlotSource.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire);
-        return SetAsync(name, ScheduleText.Of(job, tasks, options) with { Cron = cron, TimeZone = timeZone?.Id, Misfire = misfire }, cancellationToken);
+        return SetAsync(name, ScheduleText.Of(job, encoder) with { Cron = cron, TimeZone = timeZone?.Id, Misfire = misfire }, cancellationToken);
     }
 
     /// <summary>Adds a schedule at a fixed interval, or changes it.</summary>
@@ -54,7 +55,7 @@ public sealed class JobSchedules : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(job);
         _ = new Schedule(name, SlotSource.Every(every), job, misfire);
-        return SetAsync(name, ScheduleText.Of(job, tasks, options) with { Every = every, Misfire = misfire }, cancellationToken);
+        return SetAsync(name, ScheduleText.Of(job, encoder) with { Every = every, Misfire = misfire }, cancellationToken);
     }
 
     /// <summary>Undoes what was set or paused at run time: a schedule of code or configuration is again as it says, another one is gone. No-op when there is nothing to undo.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Jobs.Transport;
 using Jobs.Wire;
 
 namespace Jobs;
@@ -57,15 +58,4 @@ public sealed class JobsOptions
             yield return $"Jobs:RetryDelay {RetryDelay} and MaxRetryDelay {MaxRetryDelay}: must not be negative, and the first not above the second.";
         }
     }
-}
-
-/// <summary>The rule for queue names: a routing key through 28 delay levels must fit AMQP's 255 bytes.</summary>
-static class QueueName
-{
-    public const int MaxBytes = 180;
-
-    public static string Rule => $"a queue name has 1 to {MaxBytes} bytes and does not begin with 'amq.'";
-
-    public static bool IsValid(string? name) =>
-        !string.IsNullOrEmpty(name) && System.Text.Encoding.UTF8.GetByteCount(name) <= MaxBytes && !name.StartsWith("amq.", StringComparison.Ordinal);
 }

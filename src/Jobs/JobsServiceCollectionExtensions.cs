@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Jobs;
 using Jobs.Diagnostics;
+using Jobs.Dispatching;
 using Jobs.Health;
 using Jobs.Registry;
 using Jobs.Transport;

@@ -1,3 +1,5 @@
+using Jobs.Transport;
+
 namespace Jobs;
 
 /// <summary>How this process runs jobs. Bound to the configuration section <c>Jobs:Worker</c>; code set in <c>AddWorker</c> wins.</summary>

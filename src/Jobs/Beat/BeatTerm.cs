@@ -200,6 +200,6 @@ sealed class BeatTerm(
         }
 
         using var deadline = new CancellationTokenSource(grace, time);
-        await ((Task)slots.TryFlushAsync(deadline.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)slots.FlushAsync(deadline.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jobs.Dispatching;
 using Jobs.Registry;
 
 namespace Jobs.Beat;
@@ -6,12 +7,18 @@ namespace Jobs.Beat;
 /// <summary>A named schedule: when, what, and what to do about slots that were missed.</summary>
 sealed record Schedule
 {
-    /// <exception cref="ArgumentException">The name or the policy is not valid.</exception>
+    /// <exception cref="ArgumentException">The name, the policy or an option of the job is not valid.</exception>
     public Schedule(string name, SlotSource slots, Job job, MisfirePolicy misfire)
     {
         ArgumentNullException.ThrowIfNull(slots);
         ArgumentNullException.ThrowIfNull(job);
         Validate(name, misfire);
+        if (job.Id is not null || job.Eta is not null)
+        {
+            throw new ArgumentException($"The job of schedule '{name}' has {(job.Id is not null ? $"the Id '{job.Id}'" : $"the Eta {job.Eta:u}")}: leave it unset, the slot gives it.", nameof(job));
+        }
+
+        JobEncoder.Validate(job); // what would be refused at every slot is refused now
         Name = name;
         Slots = slots;
         Job = job;
@@ -51,7 +58,7 @@ sealed record Schedule
 
     /// <summary>The job of one slot. Its id is made of name and slot alone, so that two beats can only ever produce the same job.</summary>
     public Job JobAt(DateTimeOffset slot) =>
-        Job with { Id = string.Create(CultureInfo.InvariantCulture, $"{Name}@{slot.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}") };
+        Job with { Schedule = Name, Id = string.Create(CultureInfo.InvariantCulture, $"{Name}@{slot.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}") };
 
     /// <summary>The slot to fire now, given that all up to <paramref name="after"/> are dealt with. A slot later than the threshold is missed.</summary>
     public DueSlot Due(DateTimeOffset after, DateTimeOffset now, TimeSpan threshold, int cap)

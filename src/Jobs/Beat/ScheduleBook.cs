@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Jobs.Dispatching;
 using Jobs.Registry;
+using Jobs.Transport;
 using Jobs.Wire;
 
 namespace Jobs.Beat;
@@ -40,6 +42,28 @@ sealed class ScheduleBook
 
         problems = book.problems;
         return book;
+    }
+
+    /// <summary>What is wrong with jobs that no slot could enqueue, for example because their arguments cannot be written.</summary>
+    public IEnumerable<string> Unsendable(JobEncoder encoder)
+    {
+        foreach (var (schedule, origin) in byName.Values)
+        {
+            string? problem = null;
+            try
+            {
+                _ = ScheduleText.Of(schedule.Job, encoder);
+            }
+            catch (ArgumentException e)
+            {
+                problem = $"Schedule '{schedule.Name}' {origin}: {e.Message}";
+            }
+
+            if (problem is not null)
+            {
+                yield return problem;
+            }
+        }
     }
 
     void AddAttributes(TaskDefinition task)

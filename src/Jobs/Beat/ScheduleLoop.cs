@@ -54,7 +54,7 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
             }
             else
             {
-                await Task.Delay(BackOff(failures++), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(BackOff(failures++, Random.Shared.NextDouble()), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
@@ -126,9 +126,9 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
     }
 
     // 1, 2, 4 … 15 s, of which a random half is taken off: the schedules of many beats do not come back in one wave.
-    static TimeSpan BackOff(int failures)
+    internal static TimeSpan BackOff(int failures, double random)
     {
         var longest = Math.Min(longestBackOff.TotalSeconds, Math.Pow(2, failures));
-        return TimeSpan.FromSeconds(longest * (1 - Random.Shared.NextDouble() / 2));
+        return TimeSpan.FromSeconds(longest * (1 - random / 2));
     }
 }

@@ -1,6 +1,7 @@
+using System.Globalization;
 using System.Text.Json;
+using Jobs.Dispatching;
 using Jobs.Registry;
-using Jobs.Wire;
 
 namespace Jobs.Beat;
 
@@ -30,27 +31,19 @@ sealed record ScheduleText
 
     public Dictionary<string, JsonElement>? Headers { get; init; }
 
-    /// <exception cref="ArgumentException">The job has an option that makes no sense in a schedule.</exception>
-    public static ScheduleText Of(Job job, TaskRegistry tasks, JobsOptions options)
+    /// <summary>Queue, expiry and priority are merged here, because the beat that leads may have other tasks and options.</summary>
+    /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
+    public static ScheduleText Of(Job job, JobEncoder encoder)
     {
-        if (job.Id is not null || job.Eta is not null)
-        {
-            throw new ArgumentException($"The job of a schedule has {(job.Id is not null ? $"the Id '{job.Id}'" : $"the Eta {job.Eta:u}")}: leave it unset, the slot gives it.", nameof(job));
-        }
-
-        var task = job.Definition ?? tasks.Find(job.Task);
-        var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue; // resolved here: the beat that leads may have other tasks and options
-        JobDispatcher.Validate(job, job.Task, queue); // what would be refused at every slot is refused now
-        _ = JobDispatcher.Eta(job, DateTimeOffset.UnixEpoch);
-
+        var merged = encoder.Merge(job);
         return new()
         {
             Task = job.Task,
-            Queue = queue,
-            Body = JsonElement.Parse(JobBody.Write(job.Task, job.Arguments, options.Json)),
+            Queue = merged.Queue,
+            Body = JsonElement.Parse(encoder.WriteBody(job)),
             Delay = job.Delay,
-            Expires = job.Expires ?? task?.Expires,
-            Priority = job.Priority ?? task?.Priority,
+            Expires = merged.Expires,
+            Priority = merged.Priority,
             Headers = job.Headers?.ToDictionary(header => header.Key, header => HeaderJson(header.Key, header.Value)),
         };
     }
@@ -84,16 +77,26 @@ sealed record ScheduleText
         string s => JsonSerializer.SerializeToElement(s, BeatJson.Default.String),
         bool b => JsonElement.Parse(b ? "true"u8 : "false"u8),
         int i => JsonSerializer.SerializeToElement(i, BeatJson.Default.Int32),
-        double d => JsonSerializer.SerializeToElement(d, BeatJson.Default.Double),
+        double d when double.IsFinite(d) => JsonElement.Parse(Number(d)),
+        double d => throw new ArgumentException($"The job of a schedule has a header '{name}' with the value {d}, which JSON has no text for; use a finite number."),
         _ => throw new ArgumentException($"The job of a schedule has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null."),
     };
+
+    // With a fraction: 1.0 would be written as 1, and come back as an int.
+    static string Number(double value)
+    {
+        var text = value.ToString("R", CultureInfo.InvariantCulture);
+        return IsFraction(text) ? text : $"{text}.0";
+    }
+
+    static bool IsFraction(string number) => number.AsSpan().ContainsAny('.', 'e', 'E');
 
     static object? HeaderValue(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.String => value.GetString(),
         JsonValueKind.True => true,
         JsonValueKind.False => false,
-        JsonValueKind.Number => value.TryGetInt32(out var number) ? (object)number : value.GetDouble(),
+        JsonValueKind.Number => !IsFraction(value.GetRawText()) && value.TryGetInt32(out var number) ? (object)number : value.GetDouble(),
         _ => null,
     };
 }

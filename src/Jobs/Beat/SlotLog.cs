@@ -40,11 +40,11 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
         while (true)
         {
             await any.WaitAsync(stopping).ConfigureAwait(false);
-            while (!await TryFlushAsync(stopping).ConfigureAwait(false))
+            while (await FlushAsync(stopping).ConfigureAwait(false) is { } e)
             {
                 if (!failed)
                 {
-                    Log.SlotsNotRecorded(logger);
+                    Log.SlotsNotRecorded(logger, e);
                 }
 
                 failed = true;
@@ -55,8 +55,8 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
         }
     }
 
-    /// <returns>Whether nothing is left to write.</returns>
-    public async Task<bool> TryFlushAsync(CancellationToken cancellationToken)
+    /// <returns>Why it could not be written, or <see langword="null"/> when nothing is left to write.</returns>
+    public async Task<Exception?> FlushAsync(CancellationToken cancellationToken)
     {
         await writing.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -69,7 +69,7 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
         }
     }
 
-    async Task<bool> WriteAsync(CancellationToken cancellationToken)
+    async Task<Exception?> WriteAsync(CancellationToken cancellationToken)
     {
         Dictionary<string, SlotMark> marks;
         lock (gate)
@@ -79,18 +79,18 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
 
         if (marks.Count == 0)
         {
-            return true;
+            return null;
         }
 
         try
         {
             await journal.AppendAsync(new BeatRecord { Slots = marks }.Write(), timeout, cancellationToken).ConfigureAwait(false);
-            return true;
+            return null;
         }
-        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             GiveBack();
-            return false;
+            return e;
         }
         catch
         {

@@ -69,7 +69,7 @@ static partial class Log
     public static partial void BeatFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which slots it has fired; it tries again. If it died now, the next leader would fire those again with the same ids")]
-    public static partial void SlotsNotRecorded(ILogger logger);
+    public static partial void SlotsNotRecorded(ILogger logger, Exception exception);
 
     [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read by this version and is kept as it is; was it written by a newer one, or by something else?")]
     public static partial void RecordUnreadable(ILogger logger, Exception exception);

@@ -61,10 +61,13 @@ sealed class Telemetry : IDisposable
         consumersLost = meter.CreateCounter<long>(Names.Metric.ConsumersLost, Names.Unit.Consumers, "Consumers that were lost while their connection lived.");
     }
 
+    /// <summary>Whether anybody counts enqueues.</summary>
+    public bool WantsSent => sent.Enabled || operation.Enabled;
+
     /// <summary>An enqueue came to its answer; without an error the job is enqueued.</summary>
     public void Sent(string system, string task, string queue, TimeSpan duration, string? error)
     {
-        if (sent.Enabled || operation.Enabled)
+        if (WantsSent)
         {
             var tags = Tags(system, Names.Operation.Send, task, queue, error);
             sent.Add(1, tags);

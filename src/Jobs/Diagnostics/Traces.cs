@@ -12,23 +12,27 @@ static class Traces
 {
     static readonly ActivitySource source = new(Names.Source, Names.Version);
 
-    public static Activity? StartSend(string system, string task, string id, string queue)
+    /// <summary>The span of a job that is sent; it is not the current activity.</summary>
+    public static Activity? StartSend(in SentJob job)
     {
         if (!source.HasListeners())
         {
             return null;
         }
 
-        if (JobContext.Current is null && ScheduledId.IsOne(id))
+        var caller = Activity.Current;
+        if (job.IsScheduled)
         {
-            Activity.Current = null; // the beat fires outside any trace, whatever trace the host was started in; undone by the end of the caller's async method
+            Activity.Current = null; // the beat fires outside any trace
         }
 
-        var activity = source.StartActivity(ActivityKind.Producer, tags: Tags(system, Names.Operation.Send, queue), name: $"send {queue}");
+        var activity = source.StartActivity(ActivityKind.Producer, tags: Tags(job.System, Names.Operation.Send, job.Queue), name: $"send {job.Queue}");
+        Activity.Current = caller; // the next job of many is not a child of this one
         return activity?
-            .SetTag(Names.Tag.MessageId, id)
-            .SetTag(Names.Tag.ConversationId, JobContext.Current?.RootId ?? id)
-            .SetTag(Names.Tag.Task, task);
+            .SetTag(Names.Tag.MessageId, job.Id)
+            .SetTag(Names.Tag.ConversationId, job.RootId)
+            .SetTag(Names.Tag.Task, job.Task)
+            .SetTag(Names.Tag.BodySize, job.BodySize);
     }
 
     public static Activity? StartProcess(in RunningJob job)
@@ -60,22 +64,6 @@ static class Traces
     public static void Failed(Activity? activity, Exception e) =>
         activity?.SetStatus(ActivityStatusCode.Error, e.Message).SetTag(Names.Tag.Error, Telemetry.ErrorType(e));
 
-    /// <summary>W3C trace context always travels: of the current activity, or of the job that is running when nobody listens here.</summary>
-    public static void Inject(JobHeaders headers)
-    {
-        var activity = Activity.Current;
-        var (parent, state) = activity is { IdFormat: ActivityIdFormat.W3C }
-            ? (activity.Id, activity.TraceStateString)
-            : (JobContext.Current?.TraceParent, JobContext.Current?.TraceState);
-        if (parent is null)
-        {
-            return;
-        }
-
-        headers.TraceParent = parent;
-        headers.TraceState = string.IsNullOrEmpty(state) ? null : state;
-    }
-
     // With the start of the span, because samplers decide by them.
     static KeyValuePair<string, object?>[] Tags(string system, string operation, string queue) =>
     [
@@ -84,18 +72,4 @@ static class Traces
         new(Names.Tag.OperationType, operation),
         new(Names.Tag.Queue, queue),
     ];
-}
-
-/// <summary>The ids that a beat gives: <c>name@20260301T120500Z</c>.</summary>
-static class ScheduledId
-{
-    const int SlotLength = 16;
-
-    public static bool IsOne(string id)
-    {
-        var at = id.Length - SlotLength - 1;
-        return at > 0 && id[at] == '@' && id[at + 9] == 'T' && id[^1] == 'Z'
-            && !id.AsSpan(at + 1, 8).ContainsAnyExceptInRange('0', '9')
-            && !id.AsSpan(at + 10, 6).ContainsAnyExceptInRange('0', '9');
-    }
 }

@@ -27,8 +27,9 @@ sealed class StartupCheck(IServiceProvider services) : IHostedLifecycleService
         {
             var beat = services.GetRequiredService<IOptions<BeatOptions>>().Value;
             problems.AddRange(beat.Problems());
-            _ = ScheduleBook.Create(tasks, services.GetServices<Schedule>(), beat, out var scheduleProblems);
+            var book = ScheduleBook.Create(tasks, services.GetServices<Schedule>(), beat, out var scheduleProblems);
             problems.AddRange(scheduleProblems);
+            problems.AddRange(book.Unsendable(new(tasks, services.GetRequiredService<IOptions<JobsOptions>>().Value)));
         }
 
         return problems.Count == 0

@@ -9,7 +9,11 @@ namespace Jobs.Transport;
 /// <param name="Delay">How long the transport keeps the message back. Defaults to not at all.</param>
 /// <param name="Kind">What happens when nobody can take the message. Defaults to <see cref="OutgoingKind.Work"/>.</param>
 [Experimental("JOBS0001")]
-public readonly record struct Outgoing(string Queue, JobMessage Message, TimeSpan Delay = default, OutgoingKind Kind = OutgoingKind.Work);
+public readonly record struct Outgoing(string Queue, JobMessage Message, TimeSpan Delay = default, OutgoingKind Kind = OutgoingKind.Work)
+{
+    /// <summary>2^28 − 1 seconds, what 28 binary levels can hold: eight and a half years.</summary>
+    internal static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds((1 << 28) - 1);
+}
 
 /// <summary>What a message is for.</summary>
 [Experimental("JOBS0001")]

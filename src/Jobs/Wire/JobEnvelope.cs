@@ -21,6 +21,9 @@ sealed class JobEnvelope
 
     public DateTimeOffset? Expires { get; private init; }
 
+    /// <summary>The schedule that fired it, if one did.</summary>
+    public string? Schedule { get; private init; }
+
     public string? TraceParent { get; private init; }
 
     public string? TraceState { get; private init; }
@@ -63,6 +66,7 @@ sealed class JobEnvelope
             Retries = headers.Retries,
             Eta = headers.Eta,
             Expires = headers.Expires,
+            Schedule = headers.Schedule,
             TraceParent = headers.TraceParent,
             TraceState = headers.TraceState,
         };

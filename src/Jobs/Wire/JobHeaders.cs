@@ -82,6 +82,13 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
     /// <summary>How the body is compressed; Jobs reads no compressed body.</summary>
     public string? Compression => Text(WireHeaders.Compression);
 
+    /// <summary>The name of the schedule that fired the job.</summary>
+    public string? Schedule
+    {
+        get => Text(WireHeaders.Schedule);
+        set => Set(WireHeaders.Schedule, value);
+    }
+
     /// <summary>The W3C trace that the job belongs to.</summary>
     public string? TraceParent
     {

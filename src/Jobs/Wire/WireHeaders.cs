@@ -21,6 +21,9 @@ static class WireHeaders
     /// <summary>Tells copies of one job apart: of the same id, each copy is another message.</summary>
     public const string Copy = "x-jobs-copy";
 
+    /// <summary>The name of the schedule that fired the job. Such a job begins a trace of its own.</summary>
+    public const string Schedule = "x-jobs-schedule";
+
     /// <summary>Marks the end of what a journal's new reader has to read.</summary>
     public const string Mark = "x-jobs-mark";
 

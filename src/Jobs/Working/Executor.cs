@@ -108,7 +108,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
         var delay = (e as RetryJobException)?.After
             ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, options.Random.NextDouble());
-        delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > JobDispatcher.MaxDelay ? JobDispatcher.MaxDelay : delay;
+        delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Outgoing.MaxDelay ? Outgoing.MaxDelay : delay;
         return new Outcome.Retry(delay, time.GetUtcNow() + delay, maxRetries, e);
     }
 

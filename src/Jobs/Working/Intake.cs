@@ -70,7 +70,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         }
 
         return envelope.Eta - now is { } early && early > waitedForInSlot
-            ? new Outcome.Postponed(early < JobDispatcher.MaxDelay ? early : JobDispatcher.MaxDelay)
+            ? new Outcome.Postponed(early < Outgoing.MaxDelay ? early : Outgoing.MaxDelay)
             : null;
     }
 

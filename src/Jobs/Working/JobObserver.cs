@@ -32,7 +32,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
                 BodySize = attempt.Message.Body.Length,
                 TraceParent = envelope.TraceParent,
                 TraceState = envelope.TraceState,
-                Waited = envelope.Eta is not null || envelope.Retries > 0 || ScheduledId.IsOne(envelope.Id),
+                Waited = envelope.Eta is not null || envelope.Retries > 0 || envelope.Schedule is not null,
             }),
             Scope = logger.BeginScope(context),
             Counted = telemetry.Started(Tag(attempt), queue, telemetry.WantsQueueLatency ? PublishTime.Of(envelope) : null, time.GetUtcNow()),

@@ -39,7 +39,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
             Priority = 7,
             Delay = second,
             Expires = minute,
-            Headers = new Dictionary<string, object?> { ["who"] = "me", ["n"] = 5, ["x"] = 0.5, ["yes"] = true },
+            Headers = new Dictionary<string, object?> { ["who"] = "me", ["n"] = 5, ["x"] = 0.5, ["whole"] = 1.0, ["large"] = 1e300, ["yes"] = true },
         };
         await beat.AfterAsync(() => schedules.SetAsync("live", 10 * second, job, cancellationToken: Cancellation), loops: 2);
 
@@ -181,7 +181,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
 
         byte[] Change(long version, TimeSpan every) => new BeatRecord
         {
-            Set = new() { ["live"] = new(noon.UtcTicks + version, ScheduleText.Of(new("a"), new([]), new()) with { Every = every }) },
+            Set = new() { ["live"] = new(noon.UtcTicks + version, ScheduleText.Of(new("a"), new(new TaskRegistry([]), new())) with { Every = every }) },
         }.Write();
     }
 
@@ -202,6 +202,9 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await Refused<ArgumentException>("the Id 'x'", () => schedules.SetAsync("live", second, new Job("a") { Id = "x" }, cancellationToken: Cancellation));
         await Refused<ArgumentException>("the queue ''", () => schedules.SetAsync("live", second, new Job("a") { Queue = "" }, cancellationToken: Cancellation));
         await Refused<ArgumentException>("has a Delay of", () => schedules.SetAsync("live", second, new Job("a") { Delay = -second }, cancellationToken: Cancellation));
+        await Refused<ArgumentException>("the Eta 2026", () => schedules.SetAsync("live", second, new Job("a") { Eta = noon }, cancellationToken: Cancellation));
+        await Refused<ArgumentException>("header 'x' with the value NaN", () => schedules.SetAsync("live", second, new Job("a") { Headers = new Dictionary<string, object?> { ["x"] = double.NaN } }, cancellationToken: Cancellation));
+        await Refused<ArgumentException>("cannot be written", () => schedules.SetAsync("live", second, new Job("a", [typeof(int)]), cancellationToken: Cancellation));
         await Refused<ArgumentException>("expires after", () => schedules.SetAsync("live", second, new Job("a") { Expires = TimeSpan.Zero }, cancellationToken: Cancellation));
         await Refused<ArgumentException>("not a name for a schedule", () => schedules.PauseAsync("", Cancellation));
         await beat.RunAsync(5 * second, second);

@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using Jobs.Beat;
 using Jobs.Contracts;
-using Jobs.Diagnostics;
 using Jobs.Tests.Working;
+using Jobs.Wire;
 using OpenTelemetry;
 using OpenTelemetry.Trace;
 using Xunit;
@@ -84,23 +83,41 @@ public sealed class SpanTests : IDisposable
         Assert.Equal(default, process.ParentSpanId);
         Assert.NotEqual(send.TraceId, process.TraceId);
         Assert.Equal(send.SpanId, Assert.Single(process.Links).Context.SpanId);
+        Assert.Equal("span.tick", host.Published((string)process.GetTagItem("messaging.message.id")!)[0].Message.Text(WireHeaders.Schedule));
         Assert.Same(startup, Activity.Current); // nobody else's trace was ended for it
     }
 
     [Fact]
-    public void The_ids_of_scheduled_jobs_are_known_by_their_form()
+    public async Task A_users_id_that_looks_like_a_schedules_keeps_its_trace()
     {
-        var schedule = new Schedule("nightly", SlotSource.Every(TimeSpan.FromHours(1)), new Job("t"), MisfirePolicy.Once);
-        Assert.True(ScheduledId.IsOne(schedule.JobAt(new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero)).Id!));
+        const string Id = "news@20260301T120500Z";
+        using var request = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
+        await using var host = await JobsHost.StartAsync(TestTask.Returning("span.ok"));
+        await host.EnqueueAsync("span.ok", Id);
+        await host.AckedAsync(Id);
+
+        var (send, process) = (await SpanAsync("send", Id), await SpanAsync("process", Id));
+        Assert.Equal(request.SpanId, send.ParentSpanId);
+        Assert.Equal(send.SpanId, process.ParentSpanId);
+        Assert.Null(host.Published(Id)[0].Message.Text(WireHeaders.Schedule));
     }
 
-    [Theory]
-    [InlineData("someone@example.com")]
-    [InlineData("@20300102T030405Z")]
-    [InlineData("nightly@20300102T0304xxZ")]
-    [InlineData("nightly")]
-    [InlineData("")]
-    public void Other_ids_are_not_taken_for_scheduled_ones(string id) => Assert.False(ScheduledId.IsOne(id));
+    [Fact]
+    public async Task Each_of_many_jobs_has_a_span_of_its_own_under_the_callers()
+    {
+        using var request = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
+        await using var host = JobsHost.Create(_ => { });
+        await host.Dispatcher.EnqueueManyAsync([new("span.many") { Id = "one" }, new("span.many") { Id = "two" }], TestContext.Current.CancellationToken);
+
+        foreach (var id in new[] { "one", "two" })
+        {
+            var send = await SpanAsync("send", id);
+            Assert.Equal(request.SpanId, send.ParentSpanId);
+            Assert.Equal(send.Id, host.Published(id)[0].Message.Text(WireHeaders.TraceParent));
+        }
+
+        Assert.Same(request, Activity.Current);
+    }
 
     static void Equal(Dictionary<string, object?> expected, Activity span) =>
         Assert.Equal(expected.OrderBy(t => t.Key, StringComparer.Ordinal), span.TagObjects.OrderBy(t => t.Key, StringComparer.Ordinal));

@@ -1,5 +1,6 @@
 using Jobs.Contracts;
 using Jobs.Tests.Working;
+using Jobs.Transport;
 using Xunit;
 
 namespace Jobs.Tests.Dispatching;
@@ -48,10 +49,114 @@ public sealed class EnqueueManyTests
     }
 
     [Fact]
-    public async Task A_cancelled_call_is_cancelled_as_a_whole()
+    public async Task A_sequence_that_throws_loses_no_handle_of_the_jobs_that_it_gave()
     {
         await using var host = JobsHost.Create(_ => { });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], new CancellationToken(canceled: true)));
+        host.Transport.Fault = (step, _, message) => step == FaultStep.Publish && message.CorrelationId == "150" ? new JobPublishException("150", true, true, "gone") : null;
+
+        var thrown = await Assert.ThrowsAsync<EnqueueManyException>(() => host.Dispatcher.EnqueueManyAsync(Jobs(), TestContext.Current.CancellationToken));
+
+        Assert.IsType<InvalidDataException>(thrown.InnerException);
+        Assert.Equal(Enumerable.Range(0, 200).Select(i => i == 150 ? null : $"{i}"), thrown.Handles.Select(h => h?.Id));
+        Assert.Equal([150], thrown.Failures.Keys);
+        Assert.Equal("The sequence of jobs threw after 200 jobs, 199 of which are enqueued: line 201", thrown.Message);
+        Assert.False(thrown.IsTransient);
+        Assert.Equal(199, host.Transport.Published.Count);
+
+        static IEnumerable<Job> Jobs()
+        {
+            for (var i = 0; i < 200; i++)
+            {
+                yield return new("t") { Id = $"{i}" };
+            }
+
+            throw new InvalidDataException("line 201");
+        }
+    }
+
+    [Fact]
+    public async Task A_sequence_is_read_only_as_fast_as_its_jobs_are_taken()
+    {
+        var hold = new TaskCompletionSource();
+        await using var host = JobsHost.Create(jobs => jobs.UseTransport(_ => new HeldTransport(hold.Task)));
+        var pulled = 0;
+        var all = host.Dispatcher.EnqueueManyAsync(Jobs(), TestContext.Current.CancellationToken);
+
+        Assert.InRange(pulled, 1_000, 1_200); // it returned to us, because no publish ends
+        hold.SetResult();
+        Assert.Equal(5_000, (await all.Soon()).Count);
+
+        IEnumerable<Job> Jobs()
+        {
+            for (; pulled < 5_000; pulled++)
+            {
+                yield return new("t");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Many_jobs_of_one_type_have_typed_handles_and_a_mixed_list_has_not()
+    {
+        await using var host = JobsHost.Create(_ => { });
+        IReadOnlyList<JobHandle<int>> typed = await host.Dispatcher.EnqueueManyAsync(Enumerable.Range(0, 3).Select(Add), TestContext.Current.CancellationToken);
+        IReadOnlyList<JobHandle> mixed = await host.Dispatcher.EnqueueManyAsync([Add(1), new Job("other")], TestContext.Current.CancellationToken);
+
+        Assert.Equal(3, typed.Count);
+        Assert.Equal(2, mixed.Count);
+
+        static Job<int> Add(int number) => new("tasks.add", [number]);
+    }
+
+    [Fact]
+    public async Task A_cancelled_call_publishes_nothing()
+    {
+        await using var host = JobsHost.Create(_ => { });
+        var cancelled = new CancellationToken(canceled: true);
+        var thrown = await Assert.ThrowsAsync<EnqueueManyCanceledException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], cancelled));
+        Assert.Equal(cancelled, thrown.CancellationToken);
+        Assert.Empty(thrown.Handles);
         Assert.Empty(host.Transport.Published);
+    }
+
+    [Fact]
+    public async Task A_call_that_is_cancelled_on_its_way_says_which_jobs_are_enqueued()
+    {
+        using var cancel = new CancellationTokenSource();
+        await using var host = JobsHost.Create(_ => { });
+        host.Transport.Fault = (step, _, message) =>
+        {
+            if (step == FaultStep.Publish && message.CorrelationId == "250")
+            {
+                cancel.Cancel();
+            }
+
+            return null;
+        };
+
+        var thrown = await Assert.ThrowsAsync<EnqueueManyCanceledException>(
+            () => host.Dispatcher.EnqueueManyAsync(Enumerable.Range(0, 1_000).Select(i => new Job("t") { Id = $"{i}" }), cancel.Token));
+
+        Assert.Equal(cancel.Token, thrown.CancellationToken);
+        Assert.Equal(host.Transport.Published.Select(p => p.Message.CorrelationId), thrown.Handles.Where(h => h is not null).Select(h => h!.Id));
+        Assert.Equal(250, thrown.Handles.Count(h => h is not null));
+        Assert.Equal(thrown.Handles.Count - 250, thrown.Failures.Count);
+        Assert.All(thrown.Failures.Values, e => Assert.IsAssignableFrom<OperationCanceledException>(e));
+    }
+
+    /// <summary>No publish ends before it is let go.</summary>
+    sealed class HeldTransport(Task hold) : JobTransport
+    {
+        public override TransportCapabilities Capabilities => TransportCapabilities.None;
+
+        public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) => new(hold);
+
+        public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public override JobJournal OpenJournal(string name) => throw new NotSupportedException();
+
+        public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -41,6 +41,19 @@ public sealed class EnqueueTests
     }
 
     [Fact]
+    public async Task Messages_of_one_chosen_id_are_told_apart_by_a_stamp_that_made_ids_do_without()
+    {
+        await using var host = JobsHost.Create(_ => { });
+        await host.EnqueueAsync("t", "chosen");
+        await host.EnqueueAsync("t", "chosen");
+        var made = await host.EnqueueAsync("t");
+
+        var stamps = host.Published("chosen").Select(p => Assert.IsType<int>(p.Message.Headers[WireHeaders.Copy])).ToArray();
+        Assert.Equal(2, stamps.Distinct().Count());
+        Assert.False(Only(host, made.Id).Message.Headers.ContainsKey(WireHeaders.Copy));
+    }
+
+    [Fact]
     public async Task The_calls_options_go_before_the_tasks_and_those_before_the_hosts()
     {
         var task = new TestTask("set", (_, _) => Task.CompletedTask) { Queue = "task.queue", Priority = 3, Expires = TimeSpan.FromMinutes(3) };

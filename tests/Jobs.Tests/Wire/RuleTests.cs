@@ -1,4 +1,5 @@
 using Jobs.Registry;
+using Jobs.Transport;
 using Jobs.Wire;
 using Jobs.Working;
 using Xunit;

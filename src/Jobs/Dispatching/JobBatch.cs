@@ -1,0 +1,64 @@
+using Jobs.Diagnostics;
+using Jobs.Transport;
+
+namespace Jobs.Dispatching;
+
+/// <summary>Jobs that are published in one call. A batch whose jobs are done takes new ones: its lists are allocated once.</summary>
+sealed class JobBatch
+{
+    const int Size = 128;
+
+    readonly List<Outgoing> outgoing = new(Size);
+    readonly List<(int Position, SendObservation? Observation)> jobs = new(Size);
+    ValueTask<IReadOnlyDictionary<int, Exception>> publish;
+
+    public bool IsFull => outgoing.Count == Size;
+
+    public void Add(in Outgoing message, int position, SendObservation? observation)
+    {
+        outgoing.Add(message);
+        jobs.Add((position, observation));
+    }
+
+    /// <summary>Begins to publish; does not throw.</summary>
+    public void Publish(JobDispatcher dispatcher, CancellationToken cancellationToken)
+    {
+        try
+        {
+            publish = outgoing.Count == 0 ? new(System.Collections.Immutable.ImmutableDictionary<int, Exception>.Empty) : dispatcher.PublishAsync(outgoing, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            publish = ValueTask.FromException<IReadOnlyDictionary<int, Exception>>(e);
+        }
+    }
+
+    /// <summary>Waits until the fate of each job is known; does not throw.</summary>
+    /// <param name="fail">Told of each job that was not enqueued.</param>
+    public async ValueTask CompleteAsync(Action<int, Exception> fail)
+    {
+        IReadOnlyDictionary<int, Exception>? failures = null;
+        Exception? whole = null;
+        try
+        {
+            failures = await publish.ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            whole = e;
+        }
+
+        for (var i = 0; i < jobs.Count; i++)
+        {
+            var e = whole ?? failures!.GetValueOrDefault(i);
+            jobs[i].Observation?.End(e);
+            if (e is not null)
+            {
+                fail(jobs[i].Position, e);
+            }
+        }
+
+        outgoing.Clear();
+        jobs.Clear();
+    }
+}

@@ -1,0 +1,174 @@
+using System.Text;
+using Jobs.Registry;
+using Jobs.Transport;
+using Jobs.Wire;
+
+namespace Jobs.Dispatching;
+
+/// <summary>Turns a job into a message: merges its options, validates them, and writes headers and body. It reads no clock and does no I/O.</summary>
+sealed class JobEncoder(TaskRegistry tasks, JobsOptions options)
+{
+    const int MaxNameBytes = 255; // an AMQP short string: correlation_id carries the id
+
+    /// <summary>The message of a job, without its trace.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="sending">What differs each time that the job is sent.</param>
+    /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
+    public Outgoing Encode(Job job, in Sending sending)
+    {
+        var merged = Merge(job);
+        if (!IsName(sending.Id))
+        {
+            throw new ArgumentException($"Job '{job.Task}' has the id '{sending.Id}'; an id has 1 to {MaxNameBytes} bytes.", nameof(job));
+        }
+
+        var eta = Eta(job, sending.Now);
+        var message = new JobMessage
+        {
+            Headers = Headers(job, sending, eta, merged.Expires),
+            Body = WriteBody(job),
+            CorrelationId = sending.Id,
+            Priority = merged.Priority,
+            Timestamp = sending.Now.ToUnixTimeSeconds(),
+        };
+        return new(merged.Queue, message, eta is { } due && due > sending.Now ? due - sending.Now : TimeSpan.Zero);
+    }
+
+    /// <summary>The options of a job, each from the call, else from its task, else from the host.</summary>
+    /// <exception cref="ArgumentException">An option cannot be sent.</exception>
+    public MergedOptions Merge(Job job)
+    {
+        Validate(job);
+        var task = job.Definition ?? tasks.Find(job.Task);
+        var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue;
+        ValidateQueue(job, queue);
+        return new(queue, job.Expires ?? task?.Expires, job.Priority ?? task?.Priority);
+    }
+
+    /// <summary>The arguments, as the body of a message.</summary>
+    public byte[] WriteBody(Job job) => JobBody.Write(job.Task, job.Arguments, options.Json);
+
+    /// <summary>Checks what the caller has set, as far as that needs neither task nor host nor clock.</summary>
+    /// <exception cref="ArgumentException">The job can never be sent as it is.</exception>
+    public static void Validate(Job job)
+    {
+        if (job is { Delay: not null, Eta: not null })
+        {
+            throw new ArgumentException($"Job '{job.Task}' has both Delay ({job.Delay}) and Eta ({job.Eta}); set one.", nameof(job));
+        }
+
+        if (job.Delay < TimeSpan.Zero || job.Delay > Outgoing.MaxDelay)
+        {
+            throw new ArgumentException($"Job '{job.Task}' has a Delay of {job.Delay}; it must be 0 to {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
+        }
+
+        if (job.Queue is { } queue)
+        {
+            ValidateQueue(job, queue);
+        }
+
+        if (job.Priority > 9)
+        {
+            throw new ArgumentException($"Job '{job.Task}' has priority {job.Priority}; it must be 0 to 9.", nameof(job));
+        }
+
+        if (job.Expires <= TimeSpan.Zero || job.Expires > Outgoing.MaxDelay)
+        {
+            throw new ArgumentException($"Job '{job.Task}' expires after {job.Expires}; that must be positive, and at most {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
+        }
+
+        if (job.Headers is { } headers)
+        {
+            ValidateHeaders(job, headers);
+        }
+    }
+
+    static void ValidateQueue(Job job, string queue)
+    {
+        if (!QueueName.IsValid(queue))
+        {
+            throw new ArgumentException($"Job '{job.Task}' goes to the queue '{queue}'; {QueueName.Rule}.", nameof(job));
+        }
+    }
+
+    static void ValidateHeaders(Job job, IReadOnlyDictionary<string, object?> headers)
+    {
+        foreach (var (name, value) in headers)
+        {
+            if (!IsName(name) || WireHeaders.IsReserved(name))
+            {
+                throw new ArgumentException($"Job '{job.Task}' has a header '{name}', which is a name of the protocol or not 1 to {MaxNameBytes} bytes; choose another.", nameof(job));
+            }
+
+            // Other integer types corrupt the whole table when Python reads it (celery-protocol §2.2).
+            if (value is not (null or string or bool or int or double))
+            {
+                throw new ArgumentException($"Job '{job.Task}' has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null.", nameof(job));
+            }
+        }
+    }
+
+    static bool IsName(string text) => text.Length is > 0 and <= MaxNameBytes && Encoding.UTF8.GetByteCount(text) <= MaxNameBytes;
+
+    static DateTimeOffset? Eta(Job job, DateTimeOffset now) => job switch
+    {
+        { Delay: { } delay } => now + delay,
+        { Eta: { } eta } => eta - now > Outgoing.MaxDelay
+            ? throw new ArgumentException($"Job '{job.Task}' has an Eta of {eta:u}; it must be at most {Outgoing.MaxDelay.TotalDays:0} days from now.", nameof(job))
+            : eta,
+        _ => null,
+    };
+
+    // Only headers that are set: each costs a dictionary entry, bytes on the wire and a parse at every hop. There is room for them and for no more: headers are a third of what an enqueue allocates.
+    static JobHeaders Headers(Job job, in Sending sending, DateTimeOffset? eta, TimeSpan? expires)
+    {
+        const int Always = 3; // task, id, and the trace that is added later
+        var count = Always + (sending.ParentId is null ? 0 : 2) + (eta is null ? 0 : 1) + (expires is null ? 0 : 1) + (job.Id is null ? 0 : 1) + (job.Schedule is null ? 0 : 1) + (job.Headers?.Count ?? 0);
+        var headers = new JobHeaders(count) { Task = job.Task, Id = sending.Id };
+        if (sending.ParentId is { } parent)
+        {
+            (headers.RootId, headers.ParentId) = (sending.RootId, parent);
+        }
+
+        if (eta is not null)
+        {
+            headers.Eta = eta;
+        }
+
+        if (expires is { } after)
+        {
+            headers.Expires = sending.Now + after;
+        }
+
+        if (job.Id is not null)
+        {
+            headers[WireHeaders.Copy] = sending.Stamp; // an id that was chosen may be sent twice; an id that we made is never
+        }
+
+        if (job.Schedule is { } schedule)
+        {
+            headers.Schedule = schedule;
+        }
+
+        if (job.Headers is { } own)
+        {
+            foreach (var (name, value) in own)
+            {
+                headers[name] = value;
+            }
+        }
+
+        return headers;
+    }
+}
+
+/// <summary>What differs each time that a job is sent.</summary>
+/// <param name="Now">The time.</param>
+/// <param name="Id">The id of the job.</param>
+/// <param name="Stamp">Random: tells this message from every other of the same id.</param>
+/// <param name="RootId">The first job of the tree that the running job belongs to, when a job enqueues this one.</param>
+/// <param name="ParentId">The running job, when a job enqueues this one.</param>
+readonly record struct Sending(DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null);
+
+/// <summary>The options of a job after those of its task and of the host.</summary>
+readonly record struct MergedOptions(string Queue, TimeSpan? Expires, byte? Priority);
