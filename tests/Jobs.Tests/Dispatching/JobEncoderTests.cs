@@ -44,10 +44,10 @@ public sealed class JobEncoderTests
     {
         var job = new Job("t") { Headers = own == 0 ? null : Enumerable.Range(0, own).ToDictionary(i => $"h{i}", object? (i) => i) };
         var message = encoder.Encode(job, parents == 0 ? new(sending.Now, "made", 0) : sending).Message;
-        var before = message.Headers.Capacity;
-        JobEncoder.AddTrace(message, "00-x", null);
+        var before = message.Headers.Entries.Capacity;
+        message.Headers.TraceParent = "00-x";
 
-        Assert.Equal(before, message.Headers.Capacity);
+        Assert.Equal(before, message.Headers.Entries.Capacity);
         Assert.Equal(new Dictionary<string, object?>(own + parents + 3).Capacity, before);
     }
 
