@@ -39,7 +39,7 @@ public sealed class UnwritableArgumentTests
 
     [Fact]
     public void A_schedule_with_such_arguments_is_refused_when_it_is_set() =>
-        Assert.Throws<ArgumentException>(() => ScheduleText.Of(Job("getter"), new TaskRegistry([]), new()));
+        Assert.Throws<ArgumentException>(() => ScheduleText.Of(Job("getter"), new(new TaskRegistry([]), new())));
 
     /// <summary>A getter may call anything; also this dispatcher.</summary>
     [Fact]
