@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Jobs.Wire;
 
 namespace Jobs.Diagnostics;
 

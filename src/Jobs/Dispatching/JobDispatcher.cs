@@ -56,7 +56,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         var now = time.GetUtcNow();
         var id = job.Id ?? Guid.CreateVersion7(now).ToString(); // of the same moment as the timestamp: see PublishTime
         var running = JobContext.Current;
-        var outgoing = encoder.Encode(job, new(now, id, Random.Shared.Next(), running?.RootId, running?.Id));
+        var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id));
         var sent = new SentJob(transport.MessagingSystem, job.Task, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length, IsScheduled: job.Schedule is not null);
         observation = SendObservation.Begin(telemetry, time, sent, out var trace);
 

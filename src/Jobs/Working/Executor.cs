@@ -1,5 +1,6 @@
 using Jobs.Diagnostics;
 using Jobs.Registry;
+using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
