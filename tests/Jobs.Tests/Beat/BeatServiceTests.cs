@@ -227,7 +227,7 @@ public sealed class BeatServiceTests
 
         await beat.JumpAsync(Minute);
 
-        Assert.Equal(job with { Id = "tick@20260301T120100Z" }, Assert.Single(beat.Dispatcher.Enqueued));
+        Assert.Equal(job with { Id = "tick@20260301T120100Z", Schedule = "tick" }, Assert.Single(beat.Dispatcher.Enqueued));
     }
 
     static Schedule Every(string name, TimeSpan interval, MisfirePolicy misfire = MisfirePolicy.Once) =>
