@@ -92,6 +92,7 @@ public sealed class SpanTests : IDisposable
     {
         const string Id = "news@20260301T120500Z";
         using var request = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
+        request.ActivityTraceFlags = ActivityTraceFlags.Recorded; // else the sampler drops its children
         await using var host = await JobsHost.StartAsync(TestTask.Returning("span.ok"));
         await host.EnqueueAsync("span.ok", Id);
         await host.AckedAsync(Id);
@@ -106,6 +107,7 @@ public sealed class SpanTests : IDisposable
     public async Task Each_of_many_jobs_has_a_span_of_its_own_under_the_callers()
     {
         using var request = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
+        request.ActivityTraceFlags = ActivityTraceFlags.Recorded; // else the sampler drops its children
         await using var host = JobsHost.Create(_ => { });
         await host.Dispatcher.EnqueueManyAsync([new("span.many") { Id = "one" }, new("span.many") { Id = "two" }], TestContext.Current.CancellationToken);
 
