@@ -23,6 +23,7 @@ sealed class RabbitJournal : JobJournal
     readonly TimeProvider time;
     readonly Channel<RabbitJournalReader> terms = Channel.CreateUnbounded<RabbitJournalReader>();
     readonly Lock gate = new();
+    readonly SemaphoreSlim wanted = new(0, 1);
     readonly CancellationTokenSource stopping = new();
     Task? leading;
 
@@ -40,20 +41,29 @@ sealed class RabbitJournal : JobJournal
 
     public override async Task<JournalReader> LeadAsync(CancellationToken cancellationToken)
     {
-        lock (gate)
-        {
-            using (ExecutionContext.SuppressFlow()) // it outlives this call
-            {
-                leading ??= Task.Run(TermsAsync, CancellationToken.None);
-            }
-        }
-
         while (true)
         {
+            Want();
             var reader = await terms.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
             if (!reader.Lost.IsCancellationRequested)
             {
                 return reader;
+            }
+        }
+    }
+
+    void Want()
+    {
+        lock (gate)
+        {
+            if (wanted.CurrentCount == 0)
+            {
+                wanted.Release();
+            }
+
+            using (ExecutionContext.SuppressFlow()) // it outlives this call
+            {
+                leading ??= Task.Run(TermsAsync, CancellationToken.None);
             }
         }
     }
@@ -65,19 +75,28 @@ sealed class RabbitJournal : JobJournal
         return side;
     }
 
-    /// <summary>One term after the other, each on a channel of its own: the end of one says nothing about the connection, which others use too.</summary>
+    /// <summary>
+    /// One term after the other, each on a channel of its own: the end of one says nothing about the connection, which others use too. Only while somebody here asks to lead:
+    /// this process would otherwise be made the leader again at once, and nobody would take its term.
+    /// </summary>
     async Task TermsAsync()
     {
-        var (failures, refused) = (0, false);
+        var (failures, refused, due) = (0, false, false);
         while (!stopping.IsCancellationRequested)
         {
             var started = time.GetTimestamp();
             Incarnation? incarnation = null;
             try
             {
+                if (!due)
+                {
+                    await wanted.WaitAsync(stopping.Token).ConfigureAwait(false);
+                    due = true;
+                }
+
                 var side = Side();
                 incarnation = await side.ConnectedAsync(stopping.Token).ConfigureAwait(false);
-                await TermAsync(side.Topology, incarnation, Standing).ConfigureAwait(false);
+                due = !await TermAsync(side.Topology, incarnation, Standing).ConfigureAwait(false);
                 failures = time.GetElapsedTime(started) > healthy ? 1 : failures + 1;
             }
             catch (Exception) when (stopping.IsCancellationRequested)
@@ -107,7 +126,8 @@ sealed class RabbitJournal : JobJournal
         }
     }
 
-    async Task TermAsync(Topology topology, Incarnation incarnation, Action standing)
+    /// <returns>Whether this process led.</returns>
+    async Task<bool> TermAsync(Topology topology, Incarnation incarnation, Action standing)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token);
         await topology.DeclareAsync(incarnation, spec, life.Token).ConfigureAwait(false);
@@ -125,6 +145,7 @@ sealed class RabbitJournal : JobJournal
 
         await reader.Ended.ConfigureAwait(false);
         await watching.ConfigureAwait(false);
+        return reader.CaughtUp.IsCompletedSuccessfully;
     }
 
     /// <summary>Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.</summary>
