@@ -31,6 +31,7 @@ sealed class RabbitJournalReader : JournalReader
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly ITimer occasion;
     CancellationTokenRegistration ofConnection;
+    Task? closing;
     string mark = "";
     TaskCompletionSource markSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
     ulong acked;
@@ -196,8 +197,19 @@ sealed class RabbitJournalReader : JournalReader
         ended.TrySetResult();
     }
 
-    /// <summary>Closes the channel: the broker takes everything back and makes another consumer active.</summary>
+    /// <summary>Closes the channel: the broker takes everything back and makes another consumer active. Whoever led calls this, and the journal's loop does: it happens once.</summary>
     public override async ValueTask DisposeAsync()
+    {
+        Task ending;
+        lock (gate)
+        {
+            ending = closing ??= Task.Run(CloseAsync, CancellationToken.None);
+        }
+
+        await ending.ConfigureAwait(false);
+    }
+
+    async Task CloseAsync()
     {
         await occasion.DisposeAsync().ConfigureAwait(false);
         ofConnection.Unregister();
@@ -206,13 +218,17 @@ sealed class RabbitJournalReader : JournalReader
             if (!incarnation.Dead.IsCancellationRequested && channel.IsOpen)
             {
                 // No cancel before it: a cancelled consumer keeps its messages, and the next leader would not see them.
-                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye).ConfigureAwait(false);
+                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye, time).ConfigureAwait(false);
             }
         }
-        catch (Exception e)
+        catch (TimeoutException)
         {
-            // The broker may believe that this consumer is still there, and give everything to it.
-            incarnation.Abandon($"the channel of a journal could not be closed: {e.Message}");
+            // The broker may go on giving everything to this consumer, for as long as the connection lives.
+            incarnation.Abandon($"the channel of a journal was not closed within {goodbye}");
+        }
+        catch (Exception)
+        {
+            // It was going away anyhow.
         }
 
         End("it was ended here");
