@@ -7,7 +7,7 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
 {
     public QueueSpec DeadLetters { get; } = new(deadLetterQueue, QueueKind.DeadLetter);
 
-    /// <summary>Where suspects run one at a time; see <see cref="Consumer"/>.</summary>
+    /// <summary>Where suspects run one at a time; see <see cref="RabbitMQ.Quarantine"/>.</summary>
     public QueueSpec Quarantine(string queue) => new($"{prefix}.quarantine.{queue}", QueueKind.Quarantine);
 
     /// <summary>The queue of a journal.</summary>

@@ -1,5 +1,4 @@
-using Jobs.Wire;
-using Microsoft.Extensions.Logging;
+using System.Threading.Channels;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -7,37 +6,33 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>One consumer on one channel of one queue, from its first delivery to the end of the channel.</summary>
 /// <remarks>
-/// The callback copies and hands over; job code never runs in it. Acks are collected and sent by one loop. When the channel is gone, what it had in
-/// hand is handed to the subscription, which recognises it when the broker delivers it again.
-/// A message that was given out <see cref="suspectAfter"/> times without an end may kill its worker each time. It is moved to a quarantine queue, whose
-/// consumers take one message at a time: there the delivery count grows only for the one that was running, so innocents that were
-/// merely prefetched beside it are never dead-lettered for it.
+/// The callback copies and hands over; job code never runs in it. Acks are collected and sent by one loop. When the channel is gone, what the consumer had in
+/// hand is remembered, and recognised when the broker delivers it again.
 /// A queue that is not ours may be a classic one that a policy mirrors (RabbitMQ 3.x). When its master dies the broker would go on delivering on this
 /// channel, while a tag from before settles whatever message stands at its place on the new master (server #4004, #4305). So the broker is asked to cancel
 /// the consumer then, and from the cancel on nothing is sent on the channel but its close.
 /// </remarks>
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
-    static readonly TimeSpan ackInterval = TimeSpan.FromMilliseconds(5);
-    static readonly TimeSpan quarantinePause = TimeSpan.FromSeconds(1); // given back, it comes again at once; what refuses it may need a while
+    // How long acks wait for others, unless a batch is full.
+    static readonly TimeSpan patience = TimeSpan.FromMilliseconds(5);
 
     // How long a silent peer may hold up a stop.
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
-    readonly RabbitSubscription subscription;
+    readonly ConsumedQueue queue;
+    readonly Inbox inbox;
+    readonly LostDeliveries lostDeliveries;
+    readonly Publish publish;
+    readonly BrokerParts parts;
     readonly Incarnation incarnation;
     readonly IChannel channel;
-    readonly string queue;
-    readonly string consumedQueue;
-    readonly bool isQuarantine;
-    readonly int suspectAfter;
     readonly int ackBatch;
-    readonly ILogger logger;
     readonly Lock gate = new();
     readonly AckWindow window;
-    readonly SemaphoreSlim ackNow = new(0, 1);
-    readonly SemaphoreSlim ackSoon = new(0, 1);
-    readonly CancellationTokenSource ended = new();
+    readonly Channel<bool> flushes =
+        global::System.Threading.Channels.Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    readonly ITimer flushSoon; // one for all flushes: nothing is allocated for each
     readonly CancellationTokenSource voiding;
     readonly CancellationToken tagsVoid; // usable after its source is disposed
     readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -46,19 +41,19 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     string? tag;
     bool gone;
 
-    Consumer(RabbitSubscription subscription, Incarnation incarnation, IChannel channel, string queue, bool isQuarantine, int prefetch)
+    Consumer(ConsumedQueue queue, Inbox inbox, LostDeliveries lostDeliveries, Publish publish, BrokerParts parts, Incarnation incarnation, IChannel channel)
         : base(channel)
     {
-        (this.subscription, this.incarnation, this.channel, this.queue, this.isQuarantine) = (subscription, incarnation, channel, queue, isQuarantine);
-        consumedQueue = isQuarantine ? subscription.Names.Quarantine(queue).Name : queue;
-        // Not fewer than five: resets of connections alone return what is prefetched, too. And in quarantine as many are left again, as there a job may still wait beside one that kills.
-        suspectAfter = Math.Min(5, subscription.MaxDeliveries / 2);
-        ackBatch = Math.Max(1, prefetch / 8);
-        logger = subscription.Logger;
-        window = new(prefetch);
+        (this.queue, this.inbox, this.lostDeliveries, this.publish) = (queue, inbox, lostDeliveries, publish);
+        (this.parts, this.incarnation, this.channel) = (parts, incarnation, channel);
+        ackBatch = Math.Max(1, queue.Prefetch / 8);
+        window = new(queue.Prefetch);
+        flushSoon = parts.Time.CreateTimer(static consumer => ((Consumer)consumer!).flushes.Writer.TryWrite(true), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         voiding = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead);
         tagsVoid = voiding.Token;
     }
+
+    public ConsumedQueue Queue => queue;
 
     /// <summary>Ends with the reason when this consumer gets nothing any more.</summary>
     public Task<string> Lost => lost.Task;
@@ -80,9 +75,10 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
     }
 
-    public static async Task<Consumer> StartAsync(RabbitSubscription subscription, Incarnation incarnation, string queue, bool isQuarantine, int prefetch, CancellationToken life)
+    public static async Task<Consumer> StartAsync(
+        ConsumedQueue queue, Inbox inbox, LostDeliveries lostDeliveries, Publish publish, BrokerParts parts, Incarnation incarnation, CancellationToken life)
     {
-        if (subscription.HasQuarantine)
+        if (queue.Quarantine is not null)
         {
             return await StartAsync(null).ConfigureAwait(false); // a quorum queue of ours: its tags outlive a change of leader
         }
@@ -100,13 +96,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         async Task<Consumer> StartAsync(Dictionary<string, object?>? arguments)
         {
             var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
-            var consumer = new Consumer(subscription, incarnation, channel, queue, isQuarantine, prefetch);
+            var consumer = new Consumer(queue, inbox, lostDeliveries, publish, parts, incarnation, channel);
             try
             {
                 channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
-                await channel.BasicQosAsync(0, (ushort)prefetch, global: false, life).ConfigureAwait(false);
+                await channel.BasicQosAsync(0, (ushort)queue.Prefetch, global: false, life).ConfigureAwait(false);
                 consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
-                consumer.tag = await channel.BasicConsumeAsync(consumer.consumedQueue, autoAck: false, "", noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
+                consumer.tag = await channel.BasicConsumeAsync(queue.Name, autoAck: false, "", noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
                 return consumer;
             }
             catch
@@ -132,35 +128,35 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     Task Receive(ulong deliveryTag, bool redelivered, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         var message = MessageMapping.Message(properties, body);
-        var count = MessageMapping.Count(message, "x-delivery-count") + MessageMapping.Count(message, WireHeaders.Deliveries);
-        var delivery = new RabbitDelivery(subscription, this, deliveryTag, queue, message, count);
+        var delivery = new RabbitDelivery(this, deliveryTag, message, MessageMapping.DeliveryCount(message), publish);
         Received++;
-        if (redelivered && subscription.Recognise(delivery) is { } before)
+        if (redelivered && lostDeliveries.Recognise(delivery) is { } before)
         {
             if (before.Adopt(this, deliveryTag))
             {
-                Log.CameBack(logger, message.CorrelationId, queue, "not ended yet");
+                Log.CameBack(parts.Logger, message.CorrelationId, queue.JobQueue, "not ended yet");
                 return Task.CompletedTask;
             }
 
             if (before.IsAcked)
             {
-                Log.CameBack(logger, message.CorrelationId, queue, "ended");
+                Log.CameBack(parts.Logger, message.CorrelationId, queue.JobQueue, "ended");
                 Track(deliveryTag, delivery);
                 return delivery.SettleAsync([]).AsTask();
             }
         }
 
         Track(deliveryTag, delivery);
-        if (count >= suspectAfter && !isQuarantine && subscription.HasQuarantine)
+        if (!queue.IsQuarantine && queue.Quarantine is { } quarantine && quarantine.Suspects(delivery.DeliveryCount))
         {
-            _ = QuarantineAsync(delivery, count); // not awaited: nothing may hold up the callback, a publish least of all
+            quarantine.Take(delivery, tagsVoid);
         }
-        else
+        else if (!inbox.TryAdd(delivery) && queue.IsQuarantine)
         {
-            subscription.HandOver(delivery);
+            queue.Quarantine!.GiveBack(delivery);
         }
 
+        // Stopped, outside quarantine: it stays unacked, and goes back once, when the channel closes. Given back now, it would come to this consumer again at once.
         return Task.CompletedTask;
     }
 
@@ -173,7 +169,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (gone)
             {
-                subscription.Remember([delivery]); // still in the client's hands when the channel was lost
+                lostDeliveries.Remember([delivery]); // still in the client's hands when the channel was lost
                 return;
             }
 
@@ -189,7 +185,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (gone)
             {
-                Log.LateSettlement(logger, queue);
+                Log.LateSettlement(parts.Logger, queue.JobQueue);
                 return;
             }
 
@@ -197,14 +193,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             completed = window.Completed;
         }
 
-        if (completed == 1)
-        {
-            Signal(ackSoon);
-        }
-
         if (completed >= ackBatch)
         {
-            Signal(ackNow);
+            flushes.Writer.TryWrite(true);
+        }
+        else if (completed == 1)
+        {
+            flushSoon.Change(patience, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -243,8 +238,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (tag is not null && !gone)
             {
-                using var patience = new CancellationTokenSource(goodbye, subscription.Time);
-                using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, incarnation.Dead, patience.Token);
+                using var deadline = new CancellationTokenSource(goodbye, parts.Time);
+                using var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, incarnation.Dead, deadline.Token);
                 await channel.BasicCancelAsync(tag, noWait: false, life.Token).ConfigureAwait(false);
             }
         }
@@ -258,50 +253,24 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
     }
 
-    async Task QuarantineAsync(RabbitDelivery delivery, int count)
-    {
-        var quarantine = subscription.Names.Quarantine(queue).Name;
-        try
-        {
-            var copy = delivery.Message.Copy(Random.Shared.Next());
-            copy.Headers[WireHeaders.Deliveries] = suspectAfter; // not its count: beside a poison that kills faster than this move, an innocent's grows too
-            await delivery.SettleAsync([new(quarantine, copy)]).ConfigureAwait(false);
-            subscription.Telemetry.Quarantined(queue);
-            Log.Quarantined(logger, delivery.Identity.Id, queue, count, quarantine);
-        }
-        catch (Exception e)
-        {
-            Log.QuarantineFailed(logger, delivery.Identity.Id, queue, e);
-            await Task.Delay(quarantinePause, subscription.Time, tagsVoid).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await delivery.ReleaseAsync().ConfigureAwait(false);
-        }
-    }
-
     async Task AckLoopAsync()
     {
         var acks = new List<(ulong Tag, bool Multiple)>();
         try
         {
-            while (!gone)
+            while (await flushes.Reader.WaitToReadAsync().ConfigureAwait(false))
             {
-                await ackSoon.WaitAsync(ended.Token).ConfigureAwait(false);
-                bool more;
-                do
+                flushes.Reader.TryRead(out _);
+                if (await FlushAsync(acks).ConfigureAwait(false))
                 {
-#pragma warning disable RS0030 // Not on TimeProvider yet: a token that fires would throw every few milliseconds.
-                    await ackNow.WaitAsync(ackInterval, ended.Token).ConfigureAwait(false); // a full batch, or a little patience
-#pragma warning restore RS0030
-                    more = await FlushAsync(acks).ConfigureAwait(false);
+                    flushSoon.Change(patience, Timeout.InfiniteTimeSpan);
                 }
-                while (more);
             }
         }
-        catch (OperationCanceledException)
+        catch (Exception e)
         {
-        }
-        catch (Exception e) when (MeansGone(e))
-        {
-            await SetLost(e.Message).ConfigureAwait(false);
+            // Whatever it is: without this loop no ack goes out any more, while deliveries go on.
+            await SetLost(MeansGone(e) ? e.Message : $"its acks could not be sent: {e}").ConfigureAwait(false);
         }
     }
 
@@ -338,10 +307,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             {
                 gone = true;
                 voided = voiding.CancelAsync(); // callbacks on the pool, not under the lock
-                subscription.Remember(window.MayComeBack());
+                lostDeliveries.Remember(window.MayComeBack());
             }
         }
 
+        flushes.Writer.TryComplete();
         lost.TrySetResult(reason);
         return Task.CompletedTask;
     }
@@ -349,10 +319,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     /// <summary>Flushes the acks and closes the channel; the broker takes back what is not acked.</summary>
     public async ValueTask DisposeAsync()
     {
-        await ended.CancelAsync().ConfigureAwait(false);
+        flushes.Writer.TryComplete();
+        await flushSoon.DisposeAsync().ConfigureAwait(false);
         try
         {
-            await acking.WaitAsync(goodbye).ConfigureAwait(false);
+            await acking.WaitAsync(goodbye, parts.Time).ConfigureAwait(false);
             if (!gone && !incarnation.Dead.IsCancellationRequested)
             {
                 var acks = new List<(ulong, bool)>();
@@ -360,7 +331,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
                 {
                 }
 
-                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye).ConfigureAwait(false); // answered: the acks have been processed
+                // Answered: the acks have been processed.
+                await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye, parts.Time).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (MeansGone(e))
@@ -380,20 +352,6 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     // Everything that the client throws when a channel or connection is not there any more.
-    static bool MeansGone(Exception e) => e is OperationCanceledException or global::RabbitMQ.Client.Exceptions.RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException or TimeoutException;
-
-    static void Signal(SemaphoreSlim semaphore)
-    {
-        if (semaphore.CurrentCount == 0)
-        {
-            try
-            {
-                semaphore.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // somebody else was first; once is enough
-            }
-        }
-    }
+    static bool MeansGone(Exception e) =>
+        e is OperationCanceledException or RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException or TimeoutException;
 }

@@ -72,8 +72,12 @@ static class MessageMapping
         Timestamp = properties.IsTimestampPresent() ? properties.Timestamp.UnixTime : 0,
     };
 
-    /// <summary>A header that counts something; zero when it is not there, or is no number.</summary>
-    public static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value)
+    /// <summary>How often the message was handed out in vain: by its queue, and before it was written into this queue.</summary>
+    public static int DeliveryCount(JobMessage message) =>
+        (int)Math.Min((long)Count(message, "x-delivery-count") + Count(message, WireHeaders.Deliveries), int.MaxValue);
+
+    // Zero when the header is not there, or is no number.
+    static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value)
         ? value switch
         {
             int i => Math.Max(i, 0),

@@ -4,30 +4,27 @@ using Jobs.Wire;
 namespace Jobs.RabbitMQ;
 
 /// <summary>A delivery that remembers the channel it came by. A tag means nothing on another channel.</summary>
-sealed class RabbitDelivery : Delivery
+/// <remarks>It locks itself: one more object for each delivery would be felt, and nobody else locks a delivery.</remarks>
+sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, int deliveryCount, Publish publish) : Delivery
 {
-    readonly RabbitSubscription subscription;
-    readonly Lock gate = new();
-    Consumer consumer;
-    ulong tag;
-    JobMessage? message;
+    // How long a retry or dead-letter copy waits for its confirm before the original is given back.
+    static readonly TimeSpan settleTimeout = TimeSpan.FromMinutes(1);
 
-    public RabbitDelivery(RabbitSubscription subscription, Consumer consumer, ulong tag, string queue, JobMessage message, int deliveryCount)
-    {
-        (this.subscription, this.consumer, this.tag, this.message) = (subscription, consumer, tag, message);
-        Queue = queue;
-        DeliveryCount = deliveryCount;
-        Identity = MessageIdentity.Of(message);
-    }
+    Consumer consumer = consumer;
+    ulong tag = tag;
+    JobMessage? message = received;
+    MessageIdentity? identity;
 
-    public override string Queue { get; }
+    public override string Queue => consumer.Queue.JobQueue;
 
-    public override int DeliveryCount { get; }
+    public override int DeliveryCount => deliveryCount;
+
+    public override bool IsQuarantined => consumer.Queue.IsQuarantine;
 
     public override JobMessage Message => message ?? throw new InvalidOperationException("The delivery is settled.");
 
-    /// <summary>By which it is recognised when the broker delivers it again.</summary>
-    public MessageIdentity Identity { get; }
+    /// <summary>By which it is recognised when the broker delivers it again; <see langword="null"/> when nothing proves that it is the same message.</summary>
+    public MessageIdentity? Identity => Volatile.Read(ref message) is { } there ? MessageIdentity.Of(there) : identity;
 
     /// <summary>It came to its end here, or was acked before its run; not the same as: the broker knows.</summary>
     public bool IsAcked { get; private set; }
@@ -41,7 +38,7 @@ sealed class RabbitDelivery : Delivery
     /// <returns><see langword="false"/> when its channel has been lost meanwhile.</returns>
     public override bool TryStart()
     {
-        lock (gate)
+        lock (this)
         {
             if (!consumer.IsGone)
             {
@@ -58,7 +55,7 @@ sealed class RabbitDelivery : Delivery
     /// <returns>Whether the job is running; otherwise nothing changed.</returns>
     public bool Adopt(Consumer newConsumer, ulong newTag)
     {
-        lock (gate)
+        lock (this)
         {
             if (IsAcked || IsReleased)
             {
@@ -71,14 +68,15 @@ sealed class RabbitDelivery : Delivery
         }
     }
 
-    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) => subscription.PublishAsync(outgoing);
+    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) => publish(outgoing, settleTimeout);
 
     protected override ValueTask LeaveAsync()
     {
-        lock (gate)
+        lock (this)
         {
             (IsAcked, IsComplete) = (true, true);
-            message = null; // the delivery may be remembered for a while; its body need not be
+            identity = MessageIdentity.Of(message!);
+            Volatile.Write(ref message, null); // the delivery may be remembered for a while; its body need not be
             consumer.Complete(tag);
         }
 
@@ -87,7 +85,7 @@ sealed class RabbitDelivery : Delivery
 
     protected override ValueTask<bool> LeaveEarlyCoreAsync()
     {
-        lock (gate)
+        lock (this)
         {
             IsAcked = true;
             return consumer.AnswerAsync(tag, ack: true);
@@ -96,8 +94,15 @@ sealed class RabbitDelivery : Delivery
 
     protected override async ValueTask ReleaseCoreAsync()
     {
+        // A lost channel has returned it already.
+        if (IsQuarantined && !consumer.IsGone && await consumer.Queue.Quarantine!.TryWriteAgainAsync(Message, DeliveryCount).ConfigureAwait(false))
+        {
+            await LeaveAsync().ConfigureAwait(false);
+            return;
+        }
+
         ValueTask<bool> answer;
-        lock (gate)
+        lock (this)
         {
             IsReleased = true;
             answer = consumer.AnswerAsync(tag, ack: false);
@@ -105,14 +110,4 @@ sealed class RabbitDelivery : Delivery
 
         await answer.ConfigureAwait(false);
     }
-}
-
-/// <summary>
-/// What makes a message the same message when it is delivered again: id, second of publication, and the number of the copy. The id alone is not enough –
-/// a retry copy has the same – and must not be: a user may enqueue the same id again tomorrow.
-/// </summary>
-readonly record struct MessageIdentity(string? Id, long Timestamp, int Copy)
-{
-    public static MessageIdentity Of(JobMessage message) =>
-        new(message.CorrelationId, message.Timestamp, message.Headers.TryGetValue(WireHeaders.Copy, out var copy) && copy is int number ? number : 0);
 }

@@ -28,9 +28,6 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override string MessagingSystem => System;
 
-    /// <summary>How long a retry or dead-letter copy waits for its confirm before the original is given back.</summary>
-    public TimeSpan SettleTimeout => TimeSpan.FromMinutes(1);
-
     public override IEnumerable<string> Problems()
     {
         string? problem = null;
@@ -75,7 +72,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
-        var started = new RabbitSubscription(subscription, Parts(), this);
+        var started = new RabbitSubscription(subscription, Parts(), (outgoing, timeout) => PublishAsync(outgoing, timeout, CancellationToken.None), Ended);
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
@@ -121,7 +118,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     /// <summary>A subscription is over.</summary>
-    public void Ended(RabbitSubscription subscription)
+    void Ended(RabbitSubscription subscription)
     {
         lock (gate)
         {

@@ -26,7 +26,7 @@ public abstract class Delivery
     /// <summary>The message, not yet interpreted.</summary>
     public abstract JobMessage Message { get; }
 
-    /// <summary>How often the message was handed out before without coming to an end. Returns that were asked for count too.</summary>
+    /// <summary>How often the message was handed out before without coming to an end. Returns that were asked for count too, but not when <see cref="IsQuarantined"/>.</summary>
     public abstract int DeliveryCount { get; }
 
     /// <summary>

@@ -108,7 +108,7 @@ public sealed record SubscriptionOptions
     /// <summary>How many unsettled messages there may be per queue.</summary>
     public required int Prefetch { get; init; }
 
-    /// <summary>After how many deliveries that came to no end a message is dead; see <see cref="WorkerOptions.MaxDeliveries"/>.</summary>
+    /// <summary>After how many deliveries that came to no end a suspect is dead; see <see cref="WorkerOptions.MaxDeliveries"/>. Defaults to 20.</summary>
     public int MaxDeliveries { get; init; } = 20;
 }
 

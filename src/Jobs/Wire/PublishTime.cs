@@ -21,10 +21,13 @@ static class PublishTime
             return null;
         }
 
-        return Guid.TryParseExact(envelope.Id, "D", out var id) && id.Version == 7 && Milliseconds(id) is var exact && exact / 1000 == seconds
-            ? DateTimeOffset.FromUnixTimeMilliseconds(exact)
-            : DateTimeOffset.FromUnixTimeSeconds(seconds);
+        return Milliseconds(envelope.Id, seconds) is { } exact ? DateTimeOffset.FromUnixTimeMilliseconds(exact) : DateTimeOffset.FromUnixTimeSeconds(seconds);
     }
+
+    /// <summary>The millisecond in an id that the dispatcher made: a UUID of version 7 of that very second.</summary>
+    /// <returns><see langword="null"/> for every other id.</returns>
+    public static long? Milliseconds(string id, long seconds) =>
+        seconds > 0 && Guid.TryParseExact(id, "D", out var uuid) && uuid.Version == 7 && Milliseconds(uuid) is var exact && exact / 1000 == seconds ? exact : null;
 
     static long Milliseconds(Guid id)
     {

@@ -37,7 +37,7 @@ public sealed class ConsumerTimeoutTests(BrokerFixture brokers) : IAsyncDisposab
             });
             var host = await bench.StartedAsync(bench.Host(task: task));
             var dispatcher = Bench.Jobs(host);
-            await dispatcher.EnqueueAsync(ProbeTask.Job("long") with { Id = "long" }, TestContext.Current.CancellationToken);
+            await dispatcher.EnqueueAsync(ProbeTask.Job("long"), TestContext.Current.CancellationToken);
             await Eventually.BecomesAsync(() => task.Running == 1, TimeSpan.FromSeconds(10), "the long job to run");
 
             // Twice: a job that has been adopted once is taken away a second time.

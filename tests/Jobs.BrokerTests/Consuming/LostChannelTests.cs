@@ -48,12 +48,16 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
     }
 
     /// <summary>§3 "after a failed ack": what completed and could not be acked is acked when it comes back, without a run. (Celery #4671, Dramatiq #461)</summary>
-    [Fact]
-    public async Task A_job_that_ended_while_the_channel_was_gone_is_acked_when_it_comes_back()
+    [Theory]
+    [InlineData(false)] // its id proves that it is the same job
+    [InlineData(true)] // its stamp does
+    public async Task A_job_that_ended_while_the_channel_was_gone_is_acked_when_it_comes_back(bool stamped)
     {
         var proxy = bench.Proxy();
         var host = bench.Host(proxy);
-        await Bench.Jobs(bench.Host()).EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken);
+        await (stamped
+            ? bench.PublishAsync(Bench.Message("one", stamp: 4711))
+            : Bench.Jobs(bench.Host()).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken));
         var subscription = await bench.SubscribeAsync(host);
         var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
 
@@ -75,7 +79,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
     public async Task A_job_that_was_given_back_while_the_channel_was_gone_runs_again()
     {
         var proxy = bench.Proxy();
-        await Bench.Jobs(bench.Host()).EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken);
+        await bench.PublishAsync(Bench.Message("one", stamp: 4711));
         var subscription = await bench.SubscribeAsync(bench.Host(proxy));
         var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
 

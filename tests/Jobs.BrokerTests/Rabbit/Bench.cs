@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using Jobs.Brokers;
+using Jobs.Diagnostics;
+using Jobs.RabbitMQ;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.DependencyInjection;
@@ -118,18 +120,35 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     /// <summary>How many lines of that event were logged, with that text in them.</summary>
     public int Logged(int id, string text = "") => Lines.Count(l => l.Id == id && l.Text.Contains(text, StringComparison.Ordinal));
 
+    /// <summary>What the classes of the transport get from that host.</summary>
+    public BrokerParts Parts(IHost host)
+    {
+        var options = host.Services.GetRequiredService<IOptions<RabbitMqOptions>>().Value;
+        return new(options, BrokerAddress.Parse(options), new(Prefix, DeadQueue), TimeProvider.System, new Recorder(this), host.Services.GetRequiredService<Telemetry>());
+    }
+
     public static JobTransport Transport(IHost host) => host.Services.GetRequiredService<JobTransport>();
 
     public static IJobDispatcher Jobs(IHost host) => host.Services.GetRequiredService<IJobDispatcher>();
 
     /// <summary>A message as the dispatcher would make it.</summary>
-    public static JobMessage Message(string id, string body = """[[""],{},{}]""") => new()
+    /// <param name="id">The job's id.</param>
+    /// <param name="body">Its arguments.</param>
+    /// <param name="stamp">What proves, when it comes again, that it is this one.</param>
+    public static JobMessage Message(string id, string body = """[[""],{},{}]""", int? stamp = null)
     {
-        Headers = new() { ["task"] = "probe.run", ["id"] = id },
-        Body = Encoding.UTF8.GetBytes(body),
-        CorrelationId = id,
-        Timestamp = 1_700_000_000,
-    };
+        var message = new JobMessage
+        {
+            Headers = new() { ["task"] = "probe.run", ["id"] = id },
+            Body = Encoding.UTF8.GetBytes(body),
+            CorrelationId = id,
+            Timestamp = 1_700_000_000,
+        };
+        return stamp is { } given ? message.Copy(given) : message;
+    }
+
+    /// <summary>Puts a message into <see cref="Queue"/> as the dispatcher would.</summary>
+    public Task PublishAsync(JobMessage message) => Transport(Host()).PublishAsync(new Outgoing(Queue, message), TimeSpan.FromSeconds(30), Cancellation).AsTask();
 
     /// <summary>A connection of the test itself, past Jobs and past any proxy.</summary>
     public async Task<IChannel> ChannelAsync()

@@ -26,17 +26,18 @@ public sealed class CancelledConsumerTests(BrokerFixture brokers) : IAsyncDispos
     {
         var host = bench.Host();
         await Bench.Jobs(host).EnqueueManyAsync(Enumerable.Range(0, 5).Select(_ => ProbeTask.Job()), Cancellation);
-        var subscription = (RabbitSubscription)await bench.SubscribeAsync(host, queues: $"{bench.Prefix}.idle");
+        var inbox = new Inbox();
         var answers = new ConcurrentQueue<(string Name, CancellationToken Token)>();
         var writing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var incarnation = new Incarnation(Tap<IConnection>.On(
             await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation),
             (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? ReadAlongAsync((Task<IChannel>)call()!) : call()));
-        await using var consumer = await Consumer.StartAsync(subscription, incarnation, bench.Queue, isQuarantine: false, prefetch: 5, Cancellation);
+        var parts = bench.Parts(host);
+        await using var consumer = await Consumer.StartAsync(Work(parts, prefetch: 5), inbox, new(parts.Time), Nothing, parts, incarnation, Cancellation);
         var deliveries = new List<Delivery>();
         while (deliveries.Count < 5)
         {
-            deliveries.Add((await subscription.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!);
+            deliveries.Add((await inbox.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!);
         }
 
         await deliveries[0].SettleAsync([]);
@@ -69,6 +70,37 @@ public sealed class CancelledConsumerTests(BrokerFixture brokers) : IAsyncDispos
             return new ValueTask(Task.Delay(Timeout.Infinite, (CancellationToken)arguments[^1]!)); // never written
         });
     }
+
+    // Without its ack loop a consumer would look well, and get nothing any more once the prefetch is used up.
+    [Fact]
+    public async Task A_consumer_whose_acks_fail_for_an_unknown_reason_is_lost_and_another_one_follows()
+    {
+        var host = bench.Host();
+        await Bench.Jobs(host).EnqueueManyAsync([ProbeTask.Job("first"), ProbeTask.Job("second")], Cancellation);
+        var (inbox, parts, failed) = (new Inbox(), bench.Parts(host), 0);
+        await using var incarnation = new Incarnation(Tap<IConnection>.On(
+            await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation),
+            (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? FailOnceAsync((Task<IChannel>)call()!) : call()));
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        await using var consumer = new QueueConsumer(Work(parts, prefetch: 1), new(parts), inbox, Nothing, parts);
+        var running = consumer.RunAsync(incarnation, isFirst: false, () => { }, over.Token);
+
+        await (await inbox.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!.SettleAsync([]);
+        var second = (await inbox.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!; // on the new channel, where the first is acked without a run
+        Assert.Contains("second", System.Text.Encoding.UTF8.GetString(second.Message.Body.Span), StringComparison.Ordinal);
+        await second.SettleAsync([]);
+
+        Assert.Equal(1, bench.Logged(441, "its acks could not be sent"));
+        await over.CancelAsync();
+        await running;
+
+        async Task<IChannel> FailOnceAsync(Task<IChannel> opening) => Tap<IChannel>.On(await opening, (method, _, call) =>
+            method == nameof(IChannel.BasicAckAsync) && Interlocked.Exchange(ref failed, 1) == 0 ? throw new NotSupportedException("nobody expects this") : call());
+    }
+
+    static ValueTask<IReadOnlyDictionary<int, Exception>> Nothing(IReadOnlyList<Outgoing> outgoing, TimeSpan timeout) => throw new InvalidOperationException("There is nothing to publish.");
+
+    ConsumedQueue Work(BrokerParts parts, int prefetch) => new(bench.Queue, bench.Queue, prefetch, new(bench.Queue, bench.QuarantineQueue, 20, Nothing, parts));
 }
 
 /// <summary>Stands in front of an object of the client and sees each call before it is made.</summary>

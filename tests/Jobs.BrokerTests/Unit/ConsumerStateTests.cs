@@ -38,13 +38,4 @@ public sealed class ConsumerStateTests
         time.Timestamp += 6 * TimeSpan.TicksPerMinute;
         return state;
     }
-
-    sealed class ManualTime : TimeProvider
-    {
-        public long Timestamp { get; set; }
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Timestamp;
-    }
 }

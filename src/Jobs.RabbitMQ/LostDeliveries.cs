@@ -1,0 +1,57 @@
+namespace Jobs.RabbitMQ;
+
+/// <summary>Deliveries of one queue whose channel was lost. The broker delivers them again, perhaps to this process: then they are recognised here.</summary>
+sealed class LostDeliveries(TimeProvider time)
+{
+    // A redelivery after a lost connection comes within minutes; after half an hour it went to somebody else.
+    static readonly TimeSpan remembered = TimeSpan.FromMinutes(30);
+    const int MaxRemembered = 100_000;
+
+    readonly Lock gate = new();
+    readonly Dictionary<MessageIdentity, (RabbitDelivery Delivery, long At)> deliveries = [];
+
+    public int Count
+    {
+        get
+        {
+            lock (gate)
+            {
+                return deliveries.Count;
+            }
+        }
+    }
+
+    /// <summary>A channel is lost. Keeps those that can be recognised and must not run again.</summary>
+    public void Remember(IEnumerable<RabbitDelivery> lost)
+    {
+        var now = time.GetTimestamp();
+        lock (gate)
+        {
+            foreach (var (identity, (delivery, at)) in deliveries)
+            {
+                if (delivery.IsSettled && (deliveries.Count > MaxRemembered || time.GetElapsedTime(at, now) > remembered))
+                {
+                    deliveries.Remove(identity);
+                }
+            }
+
+            foreach (var delivery in lost)
+            {
+                if (!delivery.IsReleased && delivery.Identity is { } identity)
+                {
+                    deliveries[identity] = (delivery, now);
+                }
+            }
+        }
+    }
+
+    /// <summary>Each is recognised once.</summary>
+    /// <returns>The delivery that this redelivered message was before; <see langword="null"/> when it was not here, or nothing proves that it was.</returns>
+    public RabbitDelivery? Recognise(RabbitDelivery redelivered)
+    {
+        lock (gate)
+        {
+            return deliveries.Count > 0 && redelivered.Identity is { } identity && deliveries.Remove(identity, out var before) ? before.Delivery : null;
+        }
+    }
+}
