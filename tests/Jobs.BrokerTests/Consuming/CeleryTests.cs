@@ -109,7 +109,8 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         var good = Encoding.UTF8.GetBytes("""[["x"],{},{}]""");
         var bad = new (string Says, Dictionary<string, object?>? Headers, byte[] Body, string? Type)[]
         {
-            ("not JSON", null, Encoding.UTF8.GetBytes("hello"), null),
+            ("'task' header", null, Encoding.UTF8.GetBytes("hello"), null),
+            ("not JSON", new() { ["task"] = "probe.run", ["id"] = "0" }, Encoding.UTF8.GetBytes("hello"), null),
             ("'task' header", [], good, "application/json"),
             ("'id' header", new() { ["task"] = "probe.run" }, good, "application/json"),
             ("", new() { ["task"] = "probe.run", ["id"] = "1" }, [], "application/json"),
