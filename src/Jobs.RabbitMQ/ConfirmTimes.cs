@@ -1,6 +1,6 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>The slowest confirm of about the last 30 seconds. The line's gate guards it.</summary>
+/// <summary>The slowest confirm of about the last 30 seconds. The ledger's lock guards it.</summary>
 /// <remarks>Old ones are forgotten, or a process that is taken out of service for a slow confirm, and so publishes nothing, would never come back.</remarks>
 sealed class ConfirmTimes(TimeProvider time)
 {

@@ -1,10 +1,11 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>Declares, beside the writer of one session, what its publishes need: a declaration that takes long holds up nobody but the publishes that wait for it.</summary>
-sealed class Declarations(Incarnation incarnation, PublishLine line, Topology topology, CancellationToken life)
+sealed class Declarations(Incarnation incarnation, PublishLedger ledger, Topology topology, CancellationToken life)
 {
     const int MostAtOnce = 8; // each has a channel
 
+    readonly Lock gate = new();
     readonly SemaphoreSlim room = new(MostAtOnce);
     readonly Dictionary<(string Queue, bool Delayed), Task> running = [];
 
@@ -12,7 +13,7 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
     /// <returns>Ends with the declaration; never fails.</returns>
     public Task Begin(string queue, bool delayed)
     {
-        lock (line.Gate)
+        lock (gate)
         {
             if (topology.Knows(queue, delayed))
             {
@@ -21,11 +22,11 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
 
             if (topology.IsAway(queue))
             {
-                line.PutAside(p => p.Queue == queue);
+                ledger.PutAside(queue);
                 return Task.CompletedTask;
             }
 
-            line.Hold(p => IsOfKind(p, queue, delayed));
+            ledger.Hold(queue, delayed);
             if (!running.TryGetValue((queue, delayed), out var declaration))
             {
                 running[(queue, delayed)] = declaration = Task.Run(() => DeclareAsync(queue, delayed), CancellationToken.None);
@@ -38,7 +39,7 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
     /// <summary>After its token has fired: the publishes that were set aside are in line again.</summary>
     public Task EndedAsync()
     {
-        lock (line.Gate)
+        lock (gate)
         {
             return Task.WhenAll(running.Values);
         }
@@ -61,7 +62,7 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
         }
         catch (JobTransportException e) when (!e.IsTransient)
         {
-            line.Fail(p => IsOfKind(p, queue, delayed), p => PublishErrors.Refused(p, e));
+            ledger.Fail(queue, delayed, e);
         }
         catch (JobTransportException)
         {
@@ -76,12 +77,10 @@ sealed class Declarations(Incarnation incarnation, PublishLine line, Topology to
             }
         }
 
-        lock (line.Gate)
+        lock (gate)
         {
             running.Remove((queue, delayed));
-            line.EndHold(p => IsOfKind(p, queue, delayed), goFirst: answered); // else others go first on the next connection
+            ledger.EndHold(queue, delayed, goFirst: answered); // else others go first on the next connection
         }
     }
-
-    static bool IsOfKind(PendingPublish publish, string queue, bool delayed) => !publish.IsReply && publish.Queue == queue && publish.DelaySeconds > 0 == delayed;
 }

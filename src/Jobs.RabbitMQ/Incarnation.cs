@@ -13,6 +13,7 @@ sealed class Incarnation : IAsyncDisposable
     readonly CancellationTokenSource dead = new();
     readonly SemaphoreSlim looking = new(1, 1);
     IChannel? look;
+    string? blocked;
 
     public Incarnation(IConnection connection)
     {
@@ -27,9 +28,17 @@ sealed class Incarnation : IAsyncDisposable
             _ = dead.CancelAsync(); // callbacks on the pool, never on the client's thread
             return Task.CompletedTask;
         };
+        connection.ConnectionBlockedAsync += (_, e) => SetBlocked(e.Reason);
+        connection.ConnectionUnblockedAsync += (_, _) => SetBlocked(null);
         if (!connection.IsOpen)
         {
             _ = dead.CancelAsync();
+        }
+
+        Task SetBlocked(string? reason)
+        {
+            Volatile.Write(ref blocked, reason);
+            return Task.CompletedTask;
         }
     }
 
@@ -39,6 +48,9 @@ sealed class Incarnation : IAsyncDisposable
     public CancellationToken Dead { get; }
 
     public string? Reason { get; private set; }
+
+    /// <summary>Why the broker takes no publishes now (a memory or disk alarm), or <see langword="null"/>. Changes before the handlers of the connection that were registered later are called.</summary>
+    public string? Blocked => Volatile.Read(ref blocked);
 
     /// <summary>What the client says of its end, when it was not we who gave it up.</summary>
     public ShutdownEventArgs? Shutdown { get; private set; }

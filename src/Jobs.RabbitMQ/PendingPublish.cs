@@ -4,11 +4,12 @@ using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>One publish on its way to a confirm: awaited by its caller, and used again after that. All members are guarded by the line's gate.</summary>
-sealed class PendingPublish(PublishLine line) : IValueTaskSource
+/// <summary>One publish on its way to a confirm: awaited by its caller, and used again after that. The ledger's lock guards all members.</summary>
+sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
 {
     // Asynchronous, because confirms come in on the connection's read loop: a caller's code must never run there.
     ManualResetValueTaskSourceCore<bool> completion = new() { RunContinuationsAsynchronously = true };
+    CancellationTokenRegistration cancellation;
     bool reusable;
 
     public string Queue { get; private set; } = "";
@@ -18,7 +19,7 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
     /// <summary>Nobody may be there to take it: see <see cref="OutgoingKind.Reply"/>.</summary>
     public bool IsReply { get; private set; }
 
-    /// <summary>Of a reply: how long it still waits for its confirm. The time counts only while the connection is up and the broker does not block.</summary>
+    /// <summary>Of a reply: how long it still waits for its confirm. The time counts only while its channel is open and the broker does not block.</summary>
     public TimeSpan Patience { get; set; }
 
     /// <summary>Whole seconds that the delay levels keep it; 0 for not at all.</summary>
@@ -32,8 +33,6 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
 
     /// <summary>When it was last written, as a timestamp.</summary>
     public long SentAt { get; set; }
-
-    public CancellationTokenRegistration Cancellation { get; set; }
 
     /// <summary>It has been written to some connection: from then on its fate is unknown until a confirm.</summary>
     public bool MaybeSent { get; set; }
@@ -76,7 +75,22 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
         completion.SetException(e);
     }
 
-    public void Cancel(CancellationToken token) => line.Cancel(this, token);
+    /// <summary>Whether it waits for this declaration. Nobody declares the queue of a reply.</summary>
+    public bool Needs(string queue, bool delayed) => !IsReply && Queue == queue && DelaySeconds > 0 == delayed;
+
+    public (string Exchange, string Key) Route(BrokerNames names) =>
+        DelaySeconds == 0 ? ("", Queue) : (names.DelayLevel(Delays.HighestLevel(DelaySeconds)).Name, Delays.Key(DelaySeconds, Queue));
+
+    /// <summary>Its caller no longer wants to wait for it when the token fires.</summary>
+    public void CancelWith(CancellationToken token)
+    {
+        if (token.CanBeCanceled)
+        {
+            cancellation = token.UnsafeRegister(static (state, token) => ((PendingPublish)state!).Cancel(token), this);
+        }
+    }
+
+    void Cancel(CancellationToken token) => ledger.Cancel(this, token);
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => completion.GetStatus(token);
 
@@ -91,12 +105,12 @@ sealed class PendingPublish(PublishLine line) : IValueTaskSource
         }
         finally
         {
-            Cancellation.Dispose();
+            cancellation.Dispose();
             if (reusable)
             {
                 completion.Reset();
                 Message = null!;
-                line.Reuse(this);
+                ledger.Reuse(this);
             }
         }
     }

@@ -1,5 +1,3 @@
-using RabbitMQ.Client.Events;
-
 namespace Jobs.RabbitMQ;
 
 /// <summary>What a caller is told when its job was not confirmed. Each says whether the job may be enqueued all the same.</summary>
@@ -26,9 +24,9 @@ static class PublishErrors
             $"Job {Id(publish)} was not enqueued: exchange '{exchange}' has no route to queue '{publish.Queue}' ({publish.Returned}). Declare the queue, or let Jobs do it with Declare = DeclareMode.Declare.");
 
     /// <summary>The broker closed the channel over it.</summary>
-    public static JobPublishException RefusedByBroker(PendingPublish publish, ShutdownEventArgs reason) =>
+    public static JobPublishException RefusedByBroker(PendingPublish publish, string reason) =>
         new(Id(publish), maybeEnqueued: false, isTransient: false,
-            $"Job {Id(publish)} for queue '{publish.Queue}' ({publish.Message.Body.Length:n0} bytes) was not enqueued; the broker refused it: {reason.ReplyCode} {reason.ReplyText}");
+            $"Job {Id(publish)} for queue '{publish.Queue}' ({publish.Message.Body.Length:n0} bytes) was not enqueued; the broker refused it: {reason}");
 
     static string Id(PendingPublish publish) => publish.Message.CorrelationId ?? "";
 }

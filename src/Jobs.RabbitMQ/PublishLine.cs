@@ -1,37 +1,19 @@
-using Jobs.Transport;
-
 namespace Jobs.RabbitMQ;
 
-/// <summary>The publishes that are not on any connection now: waiting for their turn, or refused by a queue and waiting for another one.</summary>
-/// <remarks>It outlives connections. <see cref="Gate"/> guards it, the session's window and every <see cref="PendingPublish"/>.</remarks>
+/// <summary>The publishes that are not on a channel now: they wait for their turn, or were refused by a queue and wait for another one. Not thread-safe: the ledger's lock guards it.</summary>
 sealed class PublishLine(TimeProvider time)
 {
     static readonly TimeSpan aside = TimeSpan.FromMilliseconds(250);
 
-    // A queue whose leader died has another one within seconds; a caller that waits for its result longer than this has given up, or asks again.
-    static readonly TimeSpan replyPatience = TimeSpan.FromSeconds(10);
-
     readonly LinkedList<PendingPublish> waiting = new();
     readonly List<PendingPublish> nacked = [];
-    readonly Stack<PendingPublish> spare = new();
-    readonly SemaphoreSlim wakeUp = new(0); // one release too many only makes the writer look once more
-    bool writerIdle;
-    bool closed;
-
-    public Lock Gate { get; } = new();
 
     public int Count => waiting.Count + nacked.Count;
-
-    /// <summary>How long confirms took, over all connections.</summary>
-    public ConfirmTimes Confirms { get; } = new(time);
-
-    /// <summary>How many, from the front, were on a channel that the broker closed over one of them: they go one at a time until it is known which.</summary>
-    public int Suspects { get; set; }
 
     /// <summary>Everything that still waits.</summary>
     public IEnumerable<PendingPublish> Waiting => waiting.Concat(nacked).Where(p => !p.Done);
 
-    /// <summary>The next to write, or <see langword="null"/>; then the writer sleeps until <see cref="Wake"/>.</summary>
+    /// <summary>The next to write, or <see langword="null"/>.</summary>
     public PendingPublish? First
     {
         get
@@ -45,27 +27,7 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    /// <returns><see langword="null"/> once it is closed: nobody would write it, nor tell its caller at its deadline.</returns>
-    public PendingPublish? Add(Outgoing outgoing, int delaySeconds, TimeSpan timeout)
-    {
-        lock (Gate)
-        {
-            if (closed)
-            {
-                return null;
-            }
-
-            var publish = spare.TryPop(out var used) ? used : new(this);
-            publish.Begin(
-                outgoing,
-                delaySeconds,
-                timeout == Timeout.InfiniteTimeSpan || outgoing.Kind == OutgoingKind.Reply ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency),
-                replyPatience);
-            waiting.AddLast(publish);
-            Wake();
-            return publish;
-        }
-    }
+    public void Add(PendingPublish publish) => waiting.AddLast(publish);
 
     public void RemoveFirst() => waiting.RemoveFirst();
 
@@ -82,33 +44,19 @@ sealed class PublishLine(TimeProvider time)
     /// <summary>Lets others go first while the queue of these cannot be declared.</summary>
     public void PutAside(Func<PendingPublish, bool> which)
     {
-        for (var node = waiting.First; node is not null;)
+        foreach (var publish in TakeOut(which))
         {
-            var next = node.Next;
-            if (which(node.Value))
-            {
-                waiting.Remove(node);
-                PutAside(node.Value);
-            }
-
-            node = next;
+            PutAside(publish);
         }
     }
 
     /// <summary>Sets these aside until <see cref="EndHold"/>: their queue is being declared.</summary>
     public void Hold(Func<PendingPublish, bool> which)
     {
-        for (var node = waiting.First; node is not null;)
+        foreach (var publish in TakeOut(which))
         {
-            var next = node.Next;
-            if (which(node.Value))
-            {
-                waiting.Remove(node);
-                node.Value.NotBefore = long.MaxValue;
-                nacked.Add(node.Value);
-            }
-
-            node = next;
+            publish.NotBefore = long.MaxValue;
+            nacked.Add(publish);
         }
     }
 
@@ -129,89 +77,35 @@ sealed class PublishLine(TimeProvider time)
                 PutAside(publish);
             }
         }
-
-        Wake();
     }
 
     /// <summary>Drops what has its answer, and brings back what was put aside.</summary>
     public void Sweep(long now)
     {
-        for (var node = waiting.First; node is not null;)
-        {
-            var next = node.Next;
-            if (node.Value.Done)
-            {
-                waiting.Remove(node);
-            }
-
-            node = next;
-        }
-
+        TakeOut(p => p.Done);
         foreach (var publish in nacked.Where(p => !p.Done && p.NotBefore <= now))
         {
             waiting.AddLast(publish);
         }
 
         nacked.RemoveAll(p => p.Done || p.NotBefore <= now);
-        Wake();
     }
 
-    public void Fail(Func<PendingPublish, bool> which, Func<PendingPublish, Exception> why)
+    List<PendingPublish> TakeOut(Func<PendingPublish, bool> which)
     {
-        lock (Gate)
+        var taken = new List<PendingPublish>();
+        for (var node = waiting.First; node is not null;)
         {
-            foreach (var publish in Waiting.Where(which))
+            var next = node.Next;
+            if (which(node.Value))
             {
-                publish.Fail(why(publish));
+                waiting.Remove(node);
+                taken.Add(node.Value);
             }
+
+            node = next;
         }
+
+        return taken;
     }
-
-    /// <summary>Fails what waits, and takes nothing more.</summary>
-    public void Close(Func<PendingPublish, Exception> why)
-    {
-        lock (Gate)
-        {
-            closed = true;
-            Fail(_ => true, why);
-        }
-    }
-
-    public void Cancel(PendingPublish publish, CancellationToken token)
-    {
-        lock (Gate)
-        {
-            if (!publish.Done)
-            {
-                publish.Fail(new OperationCanceledException(token));
-            }
-        }
-    }
-
-    /// <summary>A confirmed publish comes back here from its caller.</summary>
-    public void Reuse(PendingPublish publish)
-    {
-        const int Kept = 4096;
-        lock (Gate)
-        {
-            if (spare.Count < Kept)
-            {
-                spare.Push(publish);
-            }
-        }
-    }
-
-    /// <summary>The writer has nothing it may write.</summary>
-    public void Idle() => writerIdle = true;
-
-    public void Wake()
-    {
-        if (writerIdle)
-        {
-            writerIdle = false;
-            wakeUp.Release();
-        }
-    }
-
-    public Task WokenAsync(CancellationToken cancellationToken) => wakeUp.WaitAsync(cancellationToken);
 }

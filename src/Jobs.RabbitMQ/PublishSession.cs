@@ -6,54 +6,61 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Publishing on one connection, from its channel to its end. The window is its own: a late confirm of an old connection can settle nothing of a new one.</summary>
-sealed partial class PublishSession
+/// <summary>One channel that publishes what stands in a ledger, from the channel's opening to its end.</summary>
+sealed class PublishSession
 {
     readonly Incarnation incarnation;
-    readonly PublishLine line;
+    readonly PublishLedger ledger;
     readonly Topology topology;
-    readonly RabbitMqOptions options;
-    readonly TimeProvider time;
+    readonly PublishKind kind;
+    readonly Action<string> giveUp;
     readonly ILogger logger;
     readonly Telemetry telemetry;
     readonly DroppedReplies replies;
-    readonly PublishWindow window;
-    readonly List<PendingPublish> confirmed = [];
+    readonly List<(string Queue, TimeSpan Latency)> latencies = []; // the client calls one handler after another
+    readonly Lock blocking = new();
+    readonly int number;
     IChannel channel = null!;
     ShutdownEventArgs? closed;
-    long blockedSince;
-    long unblocked;
-    long lastAnswer;
-    long oldestSince;
-    long swept;
-    string? stuckQueue;
-    bool over;
 
-    PublishSession(Incarnation incarnation, PublishLine line, Topology topology, BrokerParts parts, DroppedReplies replies)
+    PublishSession(Incarnation incarnation, PublishLedger ledger, Topology topology, BrokerParts parts, DroppedReplies replies, PublishKind kind, Action<string> giveUp)
     {
-        (this.incarnation, this.line, this.topology, this.replies) = (incarnation, line, topology, replies);
-        (options, time, logger, telemetry) = (parts.Options, parts.Time, parts.Logger, parts.Telemetry);
-        window = new(options.PublishWindow);
+        (this.incarnation, this.ledger, this.topology, this.replies, this.kind, this.giveUp) = (incarnation, ledger, topology, replies, kind, giveUp);
+        (logger, telemetry) = (parts.Logger, parts.Telemetry);
+        number = ledger.Begin();
     }
 
-    /// <summary>Why the broker takes nothing now (a memory or disk alarm), or <see langword="null"/>.</summary>
-    public string? Blocked { get; private set; }
-
-    public int Unconfirmed => window.Count;
-
-    public static async Task<PublishSession> OpenAsync(Incarnation incarnation, PublishLine line, Topology topology, BrokerParts parts, DroppedReplies replies, CancellationToken life)
+    /// <summary>Opens the channel.</summary>
+    /// <param name="incarnation">The connection.</param>
+    /// <param name="ledger">What there is to publish.</param>
+    /// <param name="topology">Declares queues, unless only replies are published.</param>
+    /// <param name="parts">Logger and so on.</param>
+    /// <param name="replies">Is told of replies that nobody takes.</param>
+    /// <param name="kind">What else publishes on the connection.</param>
+    /// <param name="giveUp">Ends what <see cref="RunAsync"/> runs with: the channel is over, or stuck.</param>
+    /// <param name="life">Gives the opening up.</param>
+    public static async Task<PublishSession> OpenAsync(
+        Incarnation incarnation, PublishLedger ledger, Topology topology, BrokerParts parts, DroppedReplies replies, PublishKind kind, Action<string> giveUp, CancellationToken life)
     {
-        var session = new PublishSession(incarnation, line, topology, parts, replies);
-        incarnation.Connection.ConnectionBlockedAsync += (_, e) => session.SetBlocked(e.Reason);
-        incarnation.Connection.ConnectionUnblockedAsync += (_, _) => session.SetBlocked(null);
+        var session = new PublishSession(incarnation, ledger, topology, parts, replies, kind, giveUp);
+        incarnation.Connection.ConnectionBlockedAsync += (_, _) => session.LookAtBlock();
+        incarnation.Connection.ConnectionUnblockedAsync += (_, _) => session.LookAtBlock();
+        await session.LookAtBlock().ConfigureAwait(false); // a channel may be opened while the broker blocks
+        try
+        {
+            // All four arguments: the constructor overwrites documented defaults. Confirms on, tracking off.
+            session.channel = await incarnation.Connection.CreateChannelAsync(new(true, false, null, 1), life).ConfigureAwait(false);
+        }
+        catch
+        {
+            ledger.End(session.number, refusal: null);
+            throw;
+        }
 
-        // All four arguments: the constructor overwrites documented defaults. Confirms on, tracking off.
-        // The channel is never disposed here: that may wait for a peer that is silent. It goes with its connection.
-        session.channel = await incarnation.Connection.CreateChannelAsync(new(true, false, null, 1), life).ConfigureAwait(false);
         session.channel.ChannelShutdownAsync += (_, reason) =>
         {
             session.closed = reason;
-            incarnation.Abandon($"{reason.ReplyCode} {reason.ReplyText}");
+            giveUp($"{reason.ReplyCode} {reason.ReplyText}");
             return Task.CompletedTask;
         };
         session.channel.BasicAcksAsync += (_, e) => session.Confirmed(e.DeliveryTag, e.Multiple);
@@ -62,27 +69,27 @@ sealed partial class PublishSession
         return session;
     }
 
-    /// <summary>Writes what stands in line until the connection is over; then what it left unconfirmed is in line again.</summary>
+    /// <summary>Writes what stands in the ledger until the channel is over; then what the channel left unconfirmed is in line again.</summary>
     public async Task RunAsync(CancellationToken life)
     {
         using var declaring = CancellationTokenSource.CreateLinkedTokenSource(life);
-        var declarations = new Declarations(incarnation, line, topology, declaring.Token);
+        var declarations = new Declarations(incarnation, ledger, topology, declaring.Token);
         try
         {
             while (!life.IsCancellationRequested)
             {
-                if (Next() is not { } next)
+                if (ledger.Next() is not { } next)
                 {
-                    await line.WokenAsync(life).ConfigureAwait(false);
+                    await ledger.WokenAsync(life).ConfigureAwait(false);
                 }
                 else if (!next.IsReply && !topology.Knows(next.Queue, next.DelaySeconds > 0))
                 {
                     var declared = declarations.Begin(next.Queue, next.DelaySeconds > 0);
-                    await (line.Suspects > 0 ? declared : Task.CompletedTask).ConfigureAwait(false); // suspects keep their places
+                    await (ledger.HasSuspects ? declared : Task.CompletedTask).ConfigureAwait(false); // suspects keep their places
                 }
-                else if (Take(next))
+                else if (ledger.TryWrite(next))
                 {
-                    var (exchange, key) = Route(next);
+                    var (exchange, key) = next.Route(topology.Names);
                     await channel.BasicPublishAsync(exchange, key, mandatory: true, MessageMapping.Properties(next.Message), next.Message.Body, life).ConfigureAwait(false);
                 }
             }
@@ -96,152 +103,73 @@ sealed partial class PublishSession
         {
             await declaring.CancelAsync().ConfigureAwait(false);
             await declarations.EndedAsync().ConfigureAwait(false);
-            TakeBack();
+            End();
         }
     }
 
-    public TimeSpan BlockedFor(long now) => Blocked is null ? TimeSpan.Zero : time.GetElapsedTime(blockedSince, now);
-
-    public TimeSpan OldestUnconfirmed(long now) => window.InOrder().FirstOrDefault() is { } oldest ? time.GetElapsedTime(oldest.SentAt, now) : TimeSpan.Zero;
-
-    bool HasRoom => window.HasRoom(line.Suspects > 0 ? 1 : options.PublishWindow);
-
-    PendingPublish? Next()
+    /// <summary>Ends the session, if it is about its channel.</summary>
+    public void GiveUp((int Channel, string Reason) stuck)
     {
-        lock (line.Gate)
+        if (stuck.Channel == number)
         {
-            if (Blocked is null && HasRoom && line.First is { } first)
-            {
-                return first;
-            }
-
-            line.Idle();
-            return null;
+            giveUp(stuck.Reason);
         }
     }
 
-    /// <returns>Whether it is still its turn: it may have been given up, or another one put first.</returns>
-    bool Take(PendingPublish publish)
-    {
-        lock (line.Gate)
-        {
-            if (line.First != publish)
-            {
-                return false;
-            }
-
-            line.RemoveFirst();
-            publish.MaybeSent = true;
-            publish.SentAt = time.GetTimestamp();
-            window.Add(publish); // before the write: the confirm may overtake its return
-            return true;
-        }
-    }
-
-    (string Exchange, string Key) Route(PendingPublish publish) => publish.DelaySeconds == 0
-        ? ("", publish.Queue)
-        : (topology.Names.DelayLevel(Delays.HighestLevel(publish.DelaySeconds)).Name, Delays.Key(publish.DelaySeconds, publish.Queue));
+    /// <summary>
+    /// Closes the channel, for a connection that lives on. In the background: it may wait for a queue without a leader, or for a peer that is silent. The channel of a connection that ends is never closed, it goes with it.
+    /// </summary>
+    public void Close() => _ = channel.DisposeAsync().AsTask();
 
     Task Confirmed(ulong tag, bool multiple)
     {
-        lock (line.Gate)
+        replies.Say(ledger.Confirmed(number, tag, multiple, latencies));
+        foreach (var (queue, latency) in latencies)
         {
-            if (over)
-            {
-                return Task.CompletedTask;
-            }
-
-            var now = time.GetTimestamp();
-            Answered(tag, multiple, now);
-            foreach (var publish in confirmed)
-            {
-                var latency = time.GetElapsedTime(publish.SentAt, now);
-                line.Confirms.Add(latency, now);
-                telemetry.Confirmed(RabbitMqTransport.System, publish.Queue, latency);
-                line.Suspects = Math.Max(0, line.Suspects - 1);
-                if (!publish.Done)
-                {
-                    Settle(publish);
-                }
-            }
-
-            confirmed.Clear();
-            line.Wake();
+            telemetry.Confirmed(RabbitMqTransport.System, queue, latency);
         }
 
+        latencies.Clear();
         return Task.CompletedTask;
     }
 
-    void Answered(ulong tag, bool multiple, long now)
-    {
-        var oldest = window.Oldest;
-        window.Take(tag, multiple, confirmed);
-        lastAnswer = now;
-        oldestSince = window.Oldest == oldest ? oldestSince : now;
-    }
-
-    void Settle(PendingPublish publish)
-    {
-        if (publish.Returned is null)
-        {
-            publish.Confirm();
-        }
-        else if (publish.IsReply)
-        {
-            replies.Drop(publish, $"the broker returned it ({publish.Returned})");
-        }
-        else if (publish.Redeclared || options.Declare != DeclareMode.Declare)
-        {
-            publish.Fail(PublishErrors.Unroutable(publish, Route(publish).Exchange));
-        }
-        else
-        {
-            // The queue was deleted behind our back: declare it again, after a pause, and send once more.
-            if (topology.Knows(publish.Queue, delayed: false)) // else it has been said, for another message of this window
-            {
-                Log.QueueGone(logger, publish.Queue);
-            }
-
-            topology.Gone(publish.Queue);
-            (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
-            line.PutAside(publish);
-        }
-    }
-
-    /// <summary>Refused by the queue (full, or without a leader): not for good.</summary>
     Task Nacked(ulong tag, bool multiple)
     {
-        lock (line.Gate)
-        {
-            if (over)
-            {
-                return Task.CompletedTask;
-            }
-
-            Answered(tag, multiple, time.GetTimestamp());
-            foreach (var publish in confirmed)
-            {
-                line.PutAside(publish);
-            }
-
-            confirmed.Clear();
-            line.Wake();
-        }
-
+        ledger.Nacked(number, tag, multiple);
         return Task.CompletedTask;
     }
 
-    /// <summary>Comes before the ack of the same message.</summary>
+    /// <summary>Before the ack of the same message, so that nobody believes any more that the queue is there when the message goes again.</summary>
     Task Returned(BasicReturnEventArgs e)
     {
-        lock (line.Gate)
+        if (ledger.Returned(number, e.BasicProperties.CorrelationId, e.RoutingKey, $"{e.ReplyCode} {e.ReplyText}") is { } queue)
         {
-            foreach (var publish in window.InOrder())
+            if (topology.Knows(queue, delayed: false)) // else it has been said, for another message of this channel
             {
-                if (publish.Returned is null && publish.Message.CorrelationId == e.BasicProperties.CorrelationId && Route(publish).Key == e.RoutingKey)
+                Log.QueueGone(logger, queue);
+            }
+
+            topology.Gone(queue);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Looks at the connection again and again, instead of believing one event: the last look is the one that counts.</summary>
+    Task LookAtBlock()
+    {
+        lock (blocking)
+        {
+            var reason = incarnation.Blocked;
+            if (ledger.SetBlocked(number, reason) is { } waiting && kind != PublishKind.Replies) // the connection's other session says it
+            {
+                if (reason is not null)
                 {
-                    publish.Returned = $"{e.ReplyCode} {e.ReplyText}";
-                    break;
+                    Log.Blocked(logger, reason);
+                }
+                else
+                {
+                    Log.Unblocked(logger, waiting);
                 }
             }
         }
@@ -249,81 +177,33 @@ sealed partial class PublishSession
         return Task.CompletedTask;
     }
 
-    Task SetBlocked(string? reason)
+    void End()
     {
-        lock (line.Gate)
+        const int BasicPublishClass = 60, BasicPublishMethod = 40, FrameError = 501, SyntaxError = 502;
+        var reason = closed ?? channel.CloseReason ?? incarnation.Shutdown;
+        var overPublish = reason is { Initiator: ShutdownInitiator.Peer }
+            && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
+
+        // Who closes a connection does not say over which channel. Then only replies, which may be dropped, are suspects; others have deadlines.
+        var notOurs = kind == PublishKind.WorkBesideReplies && incarnation.Connection.CloseReason is { Initiator: ShutdownInitiator.Peer };
+        var (unknown, dropped) = ledger.End(number, overPublish && !notOurs ? $"{reason!.ReplyCode} {reason.ReplyText}" : null);
+        replies.Say(dropped);
+        if (unknown > 0 && kind != PublishKind.Replies)
         {
-            var (before, _) = (Blocked, Blocked = reason); // again for another alarm, it is no change
-            if (over || (before is null) == (reason is null))
-            {
-                return Task.CompletedTask;
-            }
-
-            if (reason is not null)
-            {
-                blockedSince = time.GetTimestamp();
-                Log.Blocked(logger, reason);
-            }
-            else
-            {
-                unblocked = time.GetTimestamp();
-                Log.Unblocked(logger, line.Count);
-                line.Wake();
-            }
-        }
-
-        return Task.CompletedTask;
-    }
-
-    /// <summary>The connection is over: what it left unconfirmed goes to the front of the line.</summary>
-    void TakeBack()
-    {
-        lock (line.Gate)
-        {
-            over = true;
-            var reason = closed ?? channel.CloseReason ?? incarnation.Shutdown;
-            var alone = window.Count == 1;
-            var unknown = window.InOrder().Where(p => !p.Done).ToList();
-
-            // The broker closed the channel over a publish (too large, forbidden, unknown exchange), or the connection over a frame of one, but does not
-            // say which: all of them go again one at a time, and the one that is alone when it happens is the one.
-            const int BasicPublishClass = 60, BasicPublishMethod = 40, FrameError = 501, SyntaxError = 502;
-            var overPublish = reason is { Initiator: ShutdownInitiator.Peer }
-                && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
-            if (overPublish && alone && unknown is [var guilty])
-            {
-                if (guilty.IsReply)
-                {
-                    replies.Drop(guilty, $"the broker refused it ({reason!.ReplyCode} {reason.ReplyText})");
-                }
-                else
-                {
-                    guilty.Fail(PublishErrors.RefusedByBroker(guilty, reason!));
-                }
-
-                unknown.Clear();
-            }
-
-            line.Suspects = overPublish ? unknown.Count : line.Suspects;
-            foreach (var publish in Enumerable.Reverse(unknown))
-            {
-                publish.Returned = null;
-                if (publish.Queue == stuckQueue)
-                {
-                    line.PutAside(publish); // or it would fill the next window before all others
-                }
-                else
-                {
-                    line.PutFirst(publish);
-                }
-            }
-
-            if (unknown.Count > 0)
-            {
-                Log.Republishing(logger, unknown.Count);
-            }
-
-            line.Wake();
+            Log.Republishing(logger, unknown);
         }
     }
+}
+
+/// <summary>What a session publishes.</summary>
+enum PublishKind
+{
+    /// <summary>All that its connection publishes.</summary>
+    Work,
+
+    /// <summary>All but the replies of its connection.</summary>
+    WorkBesideReplies,
+
+    /// <summary>The replies of a connection that publishes something else too.</summary>
+    Replies,
 }

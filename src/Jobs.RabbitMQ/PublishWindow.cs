@@ -1,6 +1,6 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>The unconfirmed publishes of one channel, by sequence number. Not thread-safe: the line's gate guards it.</summary>
+/// <summary>The unconfirmed publishes of one channel, by sequence number. Not thread-safe: the ledger's lock guards it.</summary>
 sealed class PublishWindow(int size)
 {
     readonly PendingPublish?[] slots = new PendingPublish?[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)size)];

@@ -14,24 +14,29 @@ sealed class Publisher : IAsyncDisposable
     static readonly TimeSpan sweepInterval = TimeSpan.FromMilliseconds(250);
 
     readonly BrokerParts parts;
-    readonly TimeProvider time;
-    readonly PublishLine line;
-    readonly DroppedReplies replies;
+    readonly PublishLedger ledger;
+    readonly DroppedReplies dropped;
+    readonly ReplyPublisher? replies;
     readonly BrokerConnection connection;
     readonly ITimer sweeper;
+    readonly Lock gate = new();
     PublishSession? session;
     TaskCompletionSource<Incarnation> current = new(TaskCreationOptions.RunContinuationsAsynchronously);
     bool disposed;
 
-    public Publisher(string purpose, BrokerParts parts)
+    /// <param name="purpose"><c>publish</c> or <c>side</c>.</param>
+    /// <param name="parts">Options, clock and so on.</param>
+    /// <param name="withReplies">Whether replies go over this connection too, on a channel of their own.</param>
+    public Publisher(string purpose, BrokerParts parts, bool withReplies = false)
     {
-        (this.parts, Topology, time) = (parts, new(parts), parts.Time);
-        line = new(time);
-        replies = new(parts.Logger, parts.Telemetry);
+        (this.parts, Topology) = (parts, new(parts));
+        ledger = new(parts.Options.PublishWindow, parts.Options.ConfirmTimeout, parts.Options.Declare, parts.Names, parts.Time);
+        dropped = new(parts.Logger, parts.Telemetry);
+        replies = withReplies ? new(parts, Topology, dropped) : null;
         connection = new(purpose, parts, SessionAsync, Refused);
         using (ExecutionContext.SuppressFlow()) // it outlives the enqueue that this may run in
         {
-            sweeper = time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
+            sweeper = parts.Time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
         }
 
         connection.Start();
@@ -48,14 +53,11 @@ sealed class Publisher : IAsyncDisposable
             throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", refusal);
         }
 
-        var publish = line.Add(outgoing, outgoing.Delay > TimeSpan.Zero ? Delays.Seconds(outgoing.Delay) : 0, timeout)
+        var book = outgoing.Kind == OutgoingKind.Reply && replies is not null ? replies.Ledger : ledger;
+        var publish = book.Add(outgoing, outgoing.Delay > TimeSpan.Zero ? Delays.Seconds(outgoing.Delay) : 0, timeout)
             ?? throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", Disposed()); // since the look above
         var task = publish.Task;
-        if (cancellationToken.CanBeCanceled)
-        {
-            publish.Cancellation = cancellationToken.UnsafeRegister(static (state, token) => ((PendingPublish)state!).Cancel(token), publish);
-        }
-
+        publish.CancelWith(cancellationToken);
         return task;
     }
 
@@ -64,26 +66,22 @@ sealed class Publisher : IAsyncDisposable
 
     public TransportHealth CheckHealth()
     {
-        lock (line.Gate)
+        var snapshot = ledger.Snapshot();
+        return new()
         {
-            var now = time.GetTimestamp();
-            var (slowest, oldest) = (line.Confirms.Slowest(now), session?.OldestUnconfirmed(now) ?? TimeSpan.Zero);
-            return new()
-            {
-                Connection = connection.Health(forWork: true),
-                Blocked = session?.Blocked,
-                BlockedFor = session?.BlockedFor(now) ?? TimeSpan.Zero,
-                ConfirmLatency = slowest > oldest ? slowest : oldest,
-                Pending = line.Count + (session?.Unconfirmed ?? 0),
-            };
-        }
+            Connection = connection.Health(forWork: true),
+            Blocked = snapshot.Blocked,
+            BlockedFor = snapshot.BlockedFor,
+            ConfirmLatency = snapshot.ConfirmLatency,
+            Pending = snapshot.Pending,
+        };
     }
 
     /// <summary>The connection, as soon as there is one.</summary>
     /// <exception cref="JobTransportException">The broker refuses for good.</exception>
     public Task<Incarnation> ConnectedAsync(CancellationToken cancellationToken)
     {
-        lock (line.Gate)
+        lock (gate)
         {
             return Refusal is { } refusal ? Task.FromException<Incarnation>(refusal) : current.Task.WaitAsync(cancellationToken);
         }
@@ -98,34 +96,40 @@ sealed class Publisher : IAsyncDisposable
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-        var opened = await PublishSession.OpenAsync(incarnation, line, Topology, parts, replies, life.Token).ConfigureAwait(false);
+        var kind = replies is null ? PublishKind.Work : PublishKind.WorkBesideReplies;
+        var opened = await PublishSession.OpenAsync(incarnation, ledger, Topology, parts, dropped, kind, incarnation.Abandon, life.Token).ConfigureAwait(false);
         Topology.Forget();
-        lock (line.Gate)
+        lock (gate)
         {
             session = opened;
             current.TrySetResult(incarnation);
         }
 
         connection.SessionReady();
+        var replying = replies?.RunAsync(incarnation, life.Token) ?? Task.CompletedTask;
         try
         {
             await opened.RunAsync(life.Token).ConfigureAwait(false);
         }
         finally
         {
-            lock (line.Gate)
+            lock (gate)
             {
                 session = null;
                 current = new(TaskCreationOptions.RunContinuationsAsynchronously);
             }
+
+            await life.CancelAsync().ConfigureAwait(false);
+            await replying.ConfigureAwait(false);
         }
     }
 
     /// <summary>A refusal for good is told to everyone who waits.</summary>
     void Refused(JobTransportException refusal)
     {
-        line.Fail(_ => true, publish => PublishErrors.Refused(publish, refusal));
-        lock (line.Gate)
+        ledger.Fail(refusal);
+        replies?.Ledger.Fail(refusal);
+        lock (gate)
         {
             current.TrySetException(refusal);
             current = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -135,24 +139,24 @@ sealed class Publisher : IAsyncDisposable
     /// <summary>One timer for all deadlines, instead of one per message.</summary>
     void Sweep()
     {
-        lock (line.Gate)
+        var (nobodys, stuck) = ledger.Sweep(connection.LastFailure);
+        dropped.Say(nobodys);
+        if (stuck is { } channel)
         {
-            var now = time.GetTimestamp();
-            line.Fail(p => p.Deadline <= now, Overdue);
-            session?.Sweep(now, Overdue);
-            line.Sweep(now);
+            Volatile.Read(ref session)?.GiveUp(channel);
         }
-    }
 
-    JobPublishException Overdue(PendingPublish publish) => PublishErrors.Overdue(publish, session?.Blocked, connection.LastFailure);
+        replies?.Sweep(connection.LastFailure);
+    }
 
     public async ValueTask DisposeAsync()
     {
         Volatile.Write(ref disposed, true);
         await sweeper.DisposeAsync().ConfigureAwait(false);
         await connection.DisposeAsync().ConfigureAwait(false);
-        line.Close(Overdue);
-        lock (line.Gate)
+        ledger.Close(connection.LastFailure);
+        replies?.Ledger.Close(connection.LastFailure);
+        lock (gate)
         {
             current.TrySetException(Disposed());
             _ = current.Task.Exception; // observed

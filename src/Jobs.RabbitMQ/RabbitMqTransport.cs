@@ -9,7 +9,7 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume, one aside for journals: an alarm or a stalled queue on one does not stop the others.</summary>
+/// <summary>Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume, one aside for journals and replies: an alarm or a stalled queue on one does not stop the others.</summary>
 sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
 {
     /// <summary>What metrics and traces call it.</summary>
@@ -68,7 +68,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) =>
-        Publisher().PublishAsync(outgoing, timeout, cancellationToken);
+        (outgoing.Kind == OutgoingKind.Reply ? Side() : Publisher()).PublishAsync(outgoing, timeout, cancellationToken);
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
@@ -139,14 +139,14 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    /// <summary>Publishes and consumes what is no job: journals. Connects when it is first used.</summary>
+    /// <summary>Publishes and consumes what is no job: journals and replies. Connects when it is first used.</summary>
     public Publisher Side()
     {
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed && side is null, this);
             Observe();
-            return side ??= new("side", Parts());
+            return side ??= new("side", Parts(), withReplies: true);
         }
     }
 
