@@ -9,6 +9,9 @@ namespace Jobs.RabbitMQ;
 /// <summary>One channel that publishes what stands in a ledger, from the channel's opening to its end.</summary>
 sealed class PublishSession
 {
+    // A broker that waits for the leader of a queue answers after net_ticktime + 5 s, which is 65 s by default.
+    static readonly TimeSpan closePatience = TimeSpan.FromMinutes(2);
+
     readonly Incarnation incarnation;
     readonly PublishLedger ledger;
     readonly Topology topology;
@@ -119,7 +122,11 @@ sealed class PublishSession
     /// <summary>
     /// Closes the channel, for a connection that lives on. In the background: it may wait for a queue without a leader, or for a peer that is silent. The channel of a connection that ends is never closed, it goes with it.
     /// </summary>
-    public void Close() => _ = channel.DisposeAsync().AsTask();
+    public void Close()
+    {
+        channel.ContinuationTimeout = closePatience;
+        _ = channel.CloseAsync(Constants.ReplySuccess, "Goodbye", abort: true, CancellationToken.None);
+    }
 
     Task Confirmed(ulong tag, bool multiple)
     {
