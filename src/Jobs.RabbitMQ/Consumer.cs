@@ -149,14 +149,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         Track(deliveryTag, delivery);
         if (!queue.IsQuarantine && queue.Quarantine is { } quarantine && quarantine.Suspects(delivery.DeliveryCount))
         {
-            quarantine.Take(delivery, tagsVoid);
+            quarantine.Take(delivery, inbox, tagsVoid);
         }
-        else if (!inbox.TryAdd(delivery) && queue.IsQuarantine)
+        else
         {
-            queue.Quarantine!.GiveBack(delivery);
+            inbox.Add(delivery);
         }
 
-        // Stopped, outside quarantine: it stays unacked, and goes back once, when the channel closes. Given back now, it would come to this consumer again at once.
         return Task.CompletedTask;
     }
 
@@ -306,13 +305,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             if (!gone)
             {
                 gone = true;
+                lost.TrySetResult(reason); // first: what the cancel ends below has a reason of its own, and it is not why
                 voided = voiding.CancelAsync(); // callbacks on the pool, not under the lock
                 lostDeliveries.Remember(window.MayComeBack());
             }
         }
 
         flushes.Writer.TryComplete();
-        lost.TrySetResult(reason);
         return Task.CompletedTask;
     }
 

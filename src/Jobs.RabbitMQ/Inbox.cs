@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Jobs.Transport;
 
@@ -7,12 +8,18 @@ namespace Jobs.RabbitMQ;
 sealed class Inbox
 {
     readonly Channel<RabbitDelivery> ready = Channel.CreateUnbounded<RabbitDelivery>();
+    readonly ConcurrentQueue<RabbitDelivery> late = new(); // came after the stop; given back before the cancel is answered, the broker would deliver them here again
 
     public int Count => ready.Reader.Count;
 
     /// <summary>From the client's callback: never waits.</summary>
-    /// <returns><see langword="false"/> when the subscription has been stopped.</returns>
-    public bool TryAdd(RabbitDelivery delivery) => ready.Writer.TryWrite(delivery);
+    public void Add(RabbitDelivery delivery)
+    {
+        if (!ready.Writer.TryWrite(delivery))
+        {
+            late.Enqueue(delivery);
+        }
+    }
 
     /// <summary>The next delivery to run, or <see langword="null"/> when the subscription has been stopped.</summary>
     public async ValueTask<Delivery?> NextAsync()
@@ -32,12 +39,15 @@ sealed class Inbox
     /// <summary>Takes nothing more.</summary>
     public void Close() => ready.Writer.TryComplete();
 
-    /// <summary>Returns what is here to the broker.</summary>
-    public async ValueTask GiveBackAsync()
+    /// <summary>Returns what is here to the broker; all at once, as one from quarantine has to be written first.</summary>
+    public Task GiveBackAsync()
     {
-        while (ready.Reader.TryRead(out var delivery))
+        var returns = new List<Task>();
+        while (ready.Reader.TryRead(out var delivery) || late.TryDequeue(out delivery))
         {
-            await delivery.ReleaseAsync().ConfigureAwait(false);
+            returns.Add(delivery.ReleaseAsync().AsTask());
         }
+
+        return Task.WhenAll(returns);
     }
 }

@@ -110,8 +110,9 @@ sealed class Incarnation : IAsyncDisposable
         await dead.CancelAsync().ConfigureAwait(false);
         try
         {
-            await Connection.AbortAsync(200, "Goodbye", goodbye).WaitAsync(goodbye).ConfigureAwait(false);
-            await Connection.DisposeAsync().AsTask().WaitAsync(goodbye).ConfigureAwait(false);
+            // Real time: what is waited for is a peer, and no test moves it.
+            await Connection.AbortAsync(200, "Goodbye", goodbye).WaitAsync(goodbye, TimeProvider.System).ConfigureAwait(false);
+            await Connection.DisposeAsync().AsTask().WaitAsync(goodbye, TimeProvider.System).ConfigureAwait(false);
         }
         catch (Exception)
         {

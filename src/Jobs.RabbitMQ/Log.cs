@@ -47,6 +47,9 @@ static partial class Log
     [LoggerMessage(443, LogLevel.Error, "Job {JobId} from {Queue} could not be moved to quarantine; it is given back")]
     public static partial void QuarantineFailed(ILogger logger, string? jobId, string queue, Exception e);
 
+    [LoggerMessage(448, LogLevel.Error, "Job {JobId} from {Queue} cannot be moved to quarantine, which refuses it for good; it runs beside the others, and nothing counts how many workers it kills")]
+    public static partial void QuarantineRefused(ILogger logger, string? jobId, string queue, Exception e);
+
     [LoggerMessage(444, LogLevel.Debug, "Job {JobId} from {Queue} came back after a lost connection; it had {State} here and is not run again")]
     public static partial void CameBack(ILogger logger, string? jobId, string queue, string state);
 

@@ -32,14 +32,21 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
     public bool Suspects(int deliveryCount) => deliveryCount >= suspectAfter;
 
     /// <summary>Moves a suspect out of the main queue. Not awaited: nothing may hold up the client's callback, a publish least of all.</summary>
-    public void Take(RabbitDelivery suspect, CancellationToken tagsVoid) => Start(MoveAsync(suspect, tagsVoid));
-
-    /// <summary>Returns a delivery that came when the worker was already stopping.</summary>
-    public void GiveBack(RabbitDelivery delivery) => Start(delivery.ReleaseAsync().AsTask());
+    /// <param name="suspect">The delivery.</param>
+    /// <param name="inbox">Takes a suspect that quarantine refuses for good.</param>
+    /// <param name="tagsVoid">Fires when the channel of the delivery is gone.</param>
+    public void Take(RabbitDelivery suspect, Inbox inbox, CancellationToken tagsVoid) => Start(MoveAsync(suspect, inbox, tagsVoid));
 
     /// <summary>Writes the message into the quarantine queue again: this delivery does not count, as it killed nobody.</summary>
     /// <returns>Whether it is there.</returns>
-    public async ValueTask<bool> TryWriteAgainAsync(JobMessage message, int deliveryCount)
+    public Task<bool> TryWriteAgainAsync(JobMessage message, int deliveryCount)
+    {
+        var writing = WriteAgainAsync(message, deliveryCount);
+        Start(writing);
+        return writing;
+    }
+
+    async Task<bool> WriteAgainAsync(JobMessage message, int deliveryCount)
     {
         var copy = message.Copy(parts.Random.Next());
         copy.Headers[WireHeaders.Deliveries] = deliveryCount;
@@ -65,8 +72,13 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
         await Task.WhenAll(left).WaitAsync(returnTimeout, parts.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    async Task MoveAsync(RabbitDelivery suspect, CancellationToken tagsVoid)
+    async Task MoveAsync(RabbitDelivery suspect, Inbox inbox, CancellationToken tagsVoid)
     {
+        if (!suspect.TryStart())
+        {
+            return; // its channel is gone: the broker gives it out again
+        }
+
         var (id, count) = (suspect.Message.CorrelationId, suspect.DeliveryCount);
         try
         {
@@ -74,11 +86,17 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
             parts.Telemetry.Quarantined(jobQueue);
             Log.Quarantined(parts.Logger, id, jobQueue, count, name);
         }
+        catch (SettlementException e) when (!e.IsTransient)
+        {
+            // Too large for today's broker, for example. Given back, it would be a suspect again, and refused again, for ever: so it runs beside the others.
+            inbox.Add(suspect);
+            Log.QuarantineRefused(parts.Logger, id, jobQueue, e);
+        }
         catch (Exception e)
         {
-            Log.QuarantineFailed(parts.Logger, id, jobQueue, e);
             await Task.Delay(pause, parts.Time, tagsVoid).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await suspect.ReleaseAsync().ConfigureAwait(false);
+            Log.QuarantineFailed(parts.Logger, id, jobQueue, e);
         }
     }
 

@@ -83,12 +83,29 @@ sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, i
         return ValueTask.CompletedTask;
     }
 
-    protected override ValueTask<bool> LeaveEarlyCoreAsync()
+    protected override async ValueTask<bool> LeaveEarlyCoreAsync()
     {
+        ValueTask<bool> answer;
         lock (this)
         {
-            IsAcked = true;
-            return consumer.AnswerAsync(tag, ack: true);
+            IsAcked = true; // before the answer: from here on the message must not be recognised as one that runs
+            answer = consumer.AnswerAsync(tag, ack: true);
+        }
+
+        var left = false;
+        try
+        {
+            return left = await answer.ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!left)
+            {
+                lock (this)
+                {
+                    (IsAcked, IsReleased) = (false, true); // the broker has it still: when the message comes again it must run
+                }
+            }
         }
     }
 

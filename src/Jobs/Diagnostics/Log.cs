@@ -20,7 +20,7 @@ static partial class Log
     [LoggerMessage(104, LogLevel.Error, "Job {JobId} from {Queue} could not be settled; it is given back and will run again")]
     public static partial void SettlementFailed(ILogger logger, string queue, string? jobId, Exception e);
 
-    [LoggerMessage(105, LogLevel.Error, "The worker has ended: its transport failed to give it a delivery. It takes no more jobs until this process is restarted")]
+    [LoggerMessage(105, LogLevel.Error, "The worker takes no more jobs until this process is restarted: its transport failed to give it a delivery. What is in hand still runs")]
     public static partial void ReaderEnded(ILogger logger, Exception e);
 
     [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]

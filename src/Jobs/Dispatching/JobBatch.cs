@@ -50,12 +50,15 @@ sealed class JobBatch
 
         for (var i = 0; i < jobs.Count; i++)
         {
-            var e = whole ?? failures!.GetValueOrDefault(i);
-            jobs[i].Observation?.End(e);
-            if (e is not null)
+            if ((whole ?? failures!.GetValueOrDefault(i)) is { } e)
             {
                 fail(jobs[i].Position, e);
             }
+        }
+
+        for (var i = 0; i < jobs.Count; i++) // after all were told: a listener of metrics or traces may throw
+        {
+            jobs[i].Observation?.End(whole ?? failures!.GetValueOrDefault(i));
         }
 
         outgoing.Clear();

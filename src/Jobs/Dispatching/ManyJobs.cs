@@ -12,7 +12,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
 {
     const int MaxBatches = 8;
 
-    // A sequence that is slow to give jobs must not hold back those that it gave.
+    // A sequence that is slow must not hold back for long what it gave. Looked at when it gives the next job.
     static readonly TimeSpan longestWait = TimeSpan.FromMilliseconds(10);
 
     readonly Queue<JobBatch> inFlight = new(MaxBatches);
@@ -80,7 +80,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
 
     async ValueTask<JobBatch> CompleteOldestAsync()
     {
-        var oldest = inFlight.Dequeue(); // confirms come in order, so waiting for the oldest waits for all
+        var oldest = inFlight.Dequeue();
         await oldest.CompleteAsync(Fail).ConfigureAwait(false);
         return oldest;
     }

@@ -38,7 +38,9 @@ public abstract class Delivery
     /// <summary>Whether the delivery has been settled or released.</summary>
     public bool IsSettled => Volatile.Read(ref state) == Settled;
 
-    /// <summary>Writes everything that comes of the message, then removes the message from its queue. No-op when the delivery is settled, or is being settled.</summary>
+    /// <summary>
+    /// Writes everything that comes of the message, then removes the message from its queue. No-op when the delivery is settled, or is being settled: a second call returns at once, before the first has written.
+    /// </summary>
     /// <param name="outgoing">What to write first; empty to write nothing.</param>
     /// <exception cref="SettlementException">Something was not written. The delivery is open: settle it with something else, or release it.</exception>
     public ValueTask SettleAsync(IReadOnlyList<Outgoing> outgoing)
@@ -113,9 +115,9 @@ public abstract class Delivery
         return hasLeft ? ValueTask.CompletedTask : ReleaseCoreAsync();
     }
 
-    /// <summary>Asked when a slot is free for the message. Defaults to <see langword="true"/>.</summary>
+    /// <summary>Asked when a slot is free for the message. Defaults to whether the delivery is open.</summary>
     /// <returns><see langword="false"/> when the transport has lost the message meanwhile and hands it out again: it must not be run now.</returns>
-    public virtual bool TryStart() => true;
+    public virtual bool TryStart() => !IsSettled;
 
     /// <summary>Writes all of it durably.</summary>
     /// <returns>What was not written, by position; empty when all of it was.</returns>

@@ -37,6 +37,9 @@ sealed class Attempt(Delivery delivery, int stamp)
     /// <summary>What came of it; <see langword="null"/> until that is known.</summary>
     public Outcome? Outcome { get; set; }
 
+    /// <summary>Somebody waits for what the task returns. Defaults to <see langword="false"/>.</summary>
+    public bool WantsResult { get; init; }
+
     /// <summary>What the task returned, as JSON; empty when nobody wants it.</summary>
     public ReadOnlyMemory<byte> Result { get; set; }
 
@@ -71,7 +74,7 @@ sealed class Attempt(Delivery delivery, int stamp)
     }
 }
 
-/// <summary>Why a run is told to end before its task is done.</summary>
+/// <summary>Why a run is told to end before its task is done. Revoked, time limit and lost come with what can cause them.</summary>
 enum CancelCause
 {
     None,

@@ -21,7 +21,8 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         var (envelope, task) = (attempt.Envelope!, attempt.Task!);
         if (envelope.Eta - time.GetUtcNow() is { } early && early > TimeSpan.Zero)
         {
-            await Task.Delay(early, time, CancellationToken.None).ConfigureAwait(false); // at most what Intake lets pass
+            // Not more than Intake lets pass, though the clock be set back meanwhile.
+            await Task.Delay(early < Intake.WaitedForInSlot ? early : Intake.WaitedForInSlot, time, CancellationToken.None).ConfigureAwait(false);
         }
 
         var outcome = WithoutRun(attempt, envelope, out var body);
@@ -71,7 +72,15 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         var run = observer.Started(attempt, context);
         try
         {
-            await Invoke(task, context, body).ConfigureAwait(false);
+            if (attempt.WantsResult)
+            {
+                attempt.Result = await InvokeForResult(task, context, body).ConfigureAwait(false);
+            }
+            else
+            {
+                await Invoke(task, context, body).ConfigureAwait(false);
+            }
+
             attempt.Outcome = Outcome.Succeeded.Instance;
         }
         catch (OperationCanceledException) when (attempt.Cause == CancelCause.Stop)
@@ -94,6 +103,12 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         return task.InvokeAsync(context, ref arguments);
     }
 
+    ValueTask<ReadOnlyMemory<byte>> InvokeForResult(TaskDefinition task, JobContext context, in JobBody body)
+    {
+        var arguments = new ArgumentReader(task.Name, body.Arguments.Span, body.Keywords.Span, default, options.Json);
+        return task.InvokeForResultAsync(context, ref arguments);
+    }
+
     Outcome Failed(Attempt attempt, JobEnvelope envelope, TaskDefinition task, Exception e)
     {
         var maxRetries = task.MaxRetries ?? options.MaxRetries;
@@ -113,8 +128,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         return new Outcome.Retry(delay, time.GetUtcNow() + delay, maxRetries, e);
     }
 
-    Outcome.Dead Dead(Attempt attempt, string reason, Exception e) =>
-        new(new DeadLetter { Reason = reason, At = time.GetUtcNow(), Queue = attempt.Delivery.Queue, Attempts = attempt.Number }.Of(e), Telemetry.ErrorType(e), e);
+    Outcome.Dead Dead(Attempt attempt, string reason, Exception e) => Outcome.Dead.Of(attempt, reason, Telemetry.ErrorType(e), e, time.GetUtcNow());
 
     // The job has run; what its scope throws while it is torn down must not run it again.
     async ValueTask DisposeScopeAsync(JobContext context)

@@ -9,8 +9,8 @@ namespace Jobs.Working;
 /// <summary>Looks at a delivery before a slot is taken, so that what will not run holds up nothing that will. It reads headers only, and never waits.</summary>
 sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOptions<WorkerOptions> workerOptions, JobObserver observer, TimeProvider time)
 {
-    // The transport's delays have a granularity; what is left of one is shorter than a trip through it.
-    static readonly TimeSpan waitedForInSlot = TimeSpan.FromMilliseconds(100);
+    /// <summary>The transport's delays have a granularity: what is left of one is shorter than a trip through it, so the slot waits for it.</summary>
+    public static TimeSpan WaitedForInSlot { get; } = TimeSpan.FromMilliseconds(100);
 
     readonly Random random = jobsOptions.Value.Random;
     readonly int maxDeliveries = workerOptions.Value.MaxDeliveries;
@@ -69,11 +69,10 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
             return expired;
         }
 
-        return envelope.Eta - now is { } early && early > waitedForInSlot
+        return envelope.Eta - now is { } early && early > WaitedForInSlot
             ? new Outcome.Postponed(early < Outgoing.MaxDelay ? early : Outgoing.MaxDelay)
             : null;
     }
 
-    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) =>
-        new(new DeadLetter { Reason = reason, At = time.GetUtcNow(), Queue = attempt.Delivery.Queue, Attempts = attempt.Number }.Of(failure), error, failure);
+    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) => Outcome.Dead.Of(attempt, reason, error, failure, time.GetUtcNow());
 }

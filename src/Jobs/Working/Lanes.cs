@@ -8,6 +8,7 @@ sealed class Lanes
     readonly Queue<Queue<Attempt>> turns = new(); // the lanes that are not empty
     readonly Stack<WorkerSlot> free; // the last to become free is the first to be taken: its memory is warm
     int waiting;
+    bool closed;
 
     public Lanes(IEnumerable<WorkerSlot> slots) => free = new(slots);
 
@@ -15,14 +16,22 @@ sealed class Lanes
     public int Waiting => Volatile.Read(ref waiting);
 
     /// <summary>Adds an attempt.</summary>
-    /// <returns>The slot that shall run it now, or <see langword="null"/> when it has to wait.</returns>
-    public WorkerSlot? Add(Attempt attempt)
+    /// <param name="attempt">What shall run.</param>
+    /// <param name="slot">The slot that shall run it now, or <see langword="null"/> when it has to wait.</param>
+    /// <returns><see langword="false"/> once the lanes are closed: the attempt was not added.</returns>
+    public bool TryAdd(Attempt attempt, out WorkerSlot? slot)
     {
         lock (gate)
         {
-            if (free.TryPop(out var slot))
+            slot = null;
+            if (closed)
             {
-                return slot;
+                return false;
+            }
+
+            if (free.TryPop(out slot))
+            {
+                return true;
             }
 
             if (!lanes.TryGetValue(attempt.Delivery.Queue, out var lane))
@@ -37,7 +46,7 @@ sealed class Lanes
 
             lane.Enqueue(attempt);
             waiting++;
-            return null;
+            return true;
         }
     }
 
@@ -57,11 +66,12 @@ sealed class Lanes
         }
     }
 
-    /// <summary>Takes out everything that waits.</summary>
-    public IReadOnlyList<Attempt> Clear()
+    /// <summary>Takes out everything that waits, and takes nothing more.</summary>
+    public IReadOnlyList<Attempt> Close()
     {
         lock (gate)
         {
+            closed = true;
             var all = new List<Attempt>(waiting);
             while (Take() is { } attempt)
             {

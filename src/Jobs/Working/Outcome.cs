@@ -25,7 +25,14 @@ abstract record Outcome
     /// <param name="Letter">Why.</param>
     /// <param name="Error">Why, in a word for metrics.</param>
     /// <param name="Failure">What the task threw, if it ran.</param>
-    public sealed record Dead(DeadLetter Letter, string Error, Exception? Failure) : Outcome;
+    public sealed record Dead(DeadLetter Letter, string Error, Exception? Failure) : Outcome
+    {
+        public static Dead Of(Attempt attempt, string reason, string error, Exception? failure, DateTimeOffset now)
+        {
+            var letter = new DeadLetter { Reason = reason, At = now, Queue = attempt.Delivery.Queue, Attempts = attempt.Number };
+            return new(letter.Of(failure), error, failure);
+        }
+    }
 
     /// <summary>The job came too late: nobody wants it any more.</summary>
     public sealed record Expired(DateTimeOffset At) : Outcome;

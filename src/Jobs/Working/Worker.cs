@@ -33,13 +33,13 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
     }
 
     /// <summary>Gives back what waits for a slot: running jobs may take a while, and other workers are free. The subscription has been stopped.</summary>
-    public async Task GiveBackAsync()
+    public Task GiveBackAsync() =>
+        Task.WhenAll([.. progress.Lanes.Close().Reverse().Select(GiveBackAsync)]); // last first, so that the front of the queue is in order again
+
+    async Task GiveBackAsync(Attempt attempt)
     {
-        foreach (var attempt in progress.Lanes.Clear().Reverse()) // last first, so that the front of the queue is in order again
-        {
-            await ReleaseAsync(attempt.Delivery, attempt.Id).ConfigureAwait(false);
-            Left();
-        }
+        await ReleaseAsync(attempt.Delivery, attempt.Id).ConfigureAwait(false);
+        Left();
     }
 
     async Task ReadAsync(JobSubscription subscription)
@@ -72,9 +72,13 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
             {
                 _ = SettleBesideAsync(attempt);
             }
-            else if (progress.Lanes.Add(attempt) is { } slot)
+            else if (progress.Lanes.TryAdd(attempt, out var slot))
             {
-                slot.Start(attempt);
+                slot?.Start(attempt);
+            }
+            else
+            {
+                _ = GiveBackAsync(attempt); // the worker has stopped meanwhile
             }
         }
         catch (Exception e)

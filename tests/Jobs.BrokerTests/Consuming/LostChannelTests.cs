@@ -47,6 +47,28 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(0, await bench.CountAsync(bench.DeadQueue));
     }
 
+    [Fact]
+    public async Task A_message_that_could_not_leave_early_comes_again_and_is_not_taken_for_one_that_ended()
+    {
+        var proxy = bench.Proxy();
+        var host = bench.Host(proxy);
+        await bench.PublishAsync(Bench.Message("one", stamp: 4711));
+        var subscription = await bench.SubscribeAsync(host);
+        var delivery = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
+        Assert.True(delivery.TryStart());
+
+        proxy.RefuseNew();
+        proxy.ResetAll();
+        await bench.HoldsAsync(bench.Queue, 1); // given back by the broker
+        await Eventually.BecomesAsync(() => !subscription.CheckHealth().Connection.IsUp, Soon, "the connection to be known as lost");
+        Assert.False(await delivery.LeaveEarlyAsync());
+        proxy.AcceptNew();
+
+        var again = (await subscription.NextAsync().AsTask().WaitAsync(Soon, TestContext.Current.CancellationToken))!;
+        Assert.Equal("one", again.Message.CorrelationId);
+        await again.SettleAsync([]);
+    }
+
     /// <summary>§3 "after a failed ack": what completed and could not be acked is acked when it comes back, without a run. (Celery #4671, Dramatiq #461)</summary>
     [Theory]
     [InlineData(false)] // its id proves that it is the same job
@@ -283,7 +305,8 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
     /// <summary>Takes the one consumer out of the quorum queue; its channel is told nothing.</summary>
     Task ForgetConsumerAsync() => brokers.Broker.ControlAsync("eval", $$"""
         {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{{bench.Queue}}">>)),
-        [Consumer] = rabbit_amqqueue:consumers(Q),
+        One = fun One() -> case rabbit_amqqueue:consumers(Q) of [C] -> C; _ -> timer:sleep(20), One() end end, % none while an idle one is replaced
+        Consumer = One(),
         {ok, _, _} = ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, Consumer), element(1, Consumer)}, cancel, #{})).
         """);
 

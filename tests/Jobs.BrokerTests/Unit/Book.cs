@@ -110,5 +110,9 @@ sealed class Call(ValueTask publishing)
 
     public bool IsAnswered => IsConfirmed || publishing.IsCompleted;
 
-    public Task Answer() => publishing.AsTask();
+    public Task Answer()
+    {
+        Assert.True(publishing.IsCompleted, "The publish has no answer.");
+        return publishing.AsTask();
+    }
 }

@@ -204,7 +204,7 @@ public sealed class PublishLedgerTests
         var woken = book.Ledger.WokenAsync(TestContext.Current.CancellationToken);
         Assert.False(woken.IsCompleted);
         var call = book.Add("1");
-        await woken;
+        await woken.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
         Assert.Equal(1, book.Ledger.SetBlocked(book.Channel, "memory"));
         Assert.Null(book.Ledger.SetBlocked(book.Channel, "disk")); // again for another alarm
@@ -213,7 +213,7 @@ public sealed class PublishLedgerTests
         Assert.False(woken.IsCompleted);
         Assert.Equal("disk", book.Ledger.Snapshot().Blocked);
         Assert.Equal(1, book.Ledger.SetBlocked(book.Channel, null));
-        await woken;
+        await woken.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
         Assert.Equal(["1"], book.Write());
         Assert.False(call.IsAnswered);
     }

@@ -109,12 +109,14 @@ public sealed class PublishPatienceTests
     public void The_oldest_may_wait_longer_while_others_are_confirmed()
     {
         book.Begin();
-        _ = (book.Add("1", "dead"), book.Add("2"));
+        _ = (book.Add("1", "dead"), book.Add("2"), book.Add("3"));
         book.Write();
         book.Pass(TimeSpan.FromSeconds(10));
         book.Confirm(2);
         Assert.Null(book.Pass(TimeSpan.FromSeconds(10)));
-        Assert.NotNull(book.Pass(TimeSpan.FromSeconds(11)));
+        book.Confirm(3);
+        Assert.Null(book.Pass(TimeSpan.FromSeconds(9)));
+        Assert.Contains("a publish to dead was not confirmed", book.Pass(TimeSpan.FromSeconds(2)), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,12 +13,12 @@ public sealed class LanesTests
         var slot = Slot();
         var lanes = new Lanes([slot]);
 
-        Assert.Same(slot, lanes.Add(Attempt("first")));
-        Assert.Null(lanes.Add(Attempt("second")));
+        Assert.Same(slot, Add(lanes, "first"));
+        Assert.Null(Add(lanes, "second"));
         Assert.Equal(1, lanes.Waiting);
         Assert.Equal("second", lanes.Next(slot)!.Id);
         Assert.Null(lanes.Next(slot)); // now it is free
-        Assert.Same(slot, lanes.Add(Attempt("third")));
+        Assert.Same(slot, Add(lanes, "third"));
         Assert.Equal(0, lanes.Waiting);
     }
 
@@ -27,10 +27,10 @@ public sealed class LanesTests
     {
         var slot = Slot();
         var lanes = new Lanes([slot]);
-        lanes.Add(Attempt("runs"));
+        Add(lanes, "runs");
         foreach (var (queue, id) in new[] { ("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1"), ("c", "c2") })
         {
-            lanes.Add(Attempt(id, queue));
+            Add(lanes, id, queue);
         }
 
         var order = Enumerable.Range(0, 6).Select(_ => lanes.Next(slot)!.Id).ToArray();
@@ -39,20 +39,25 @@ public sealed class LanesTests
     }
 
     [Fact]
-    public void What_waits_is_taken_out_once()
+    public void What_waits_is_taken_out_once_and_then_nothing_is_taken_in()
     {
         var slot = Slot();
         var lanes = new Lanes([slot]);
-        lanes.Add(Attempt("runs"));
-        lanes.Add(Attempt("1"));
-        lanes.Add(Attempt("2"));
+        Add(lanes, "runs");
+        Add(lanes, "1");
+        Add(lanes, "2");
 
-        Assert.Equal(["1", "2"], lanes.Clear().Select(a => a.Id));
+        Assert.Equal(["1", "2"], lanes.Close().Select(a => a.Id));
         Assert.Equal(0, lanes.Waiting);
         Assert.Null(lanes.Next(slot));
+        Assert.False(lanes.TryAdd(TestAttempt.Of(TestMessage.Of()), out _)); // although a slot is free: nobody would give it back
     }
 
     static WorkerSlot Slot() => new((_, _) => Task.CompletedTask);
 
-    static Attempt Attempt(string id, string queue = "jobs") => TestAttempt.Of(TestMessage.Of(id: id), queue: queue);
+    static WorkerSlot? Add(Lanes lanes, string id, string queue = "jobs")
+    {
+        Assert.True(lanes.TryAdd(TestAttempt.Of(TestMessage.Of(id: id), queue: queue), out var slot));
+        return slot;
+    }
 }

@@ -1,5 +1,11 @@
+using System.Text;
 using Jobs.Contracts;
+using Jobs.Registry;
 using Jobs.Wire;
+using Jobs.Working;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Jobs.Tests.Working;
@@ -278,5 +284,60 @@ public sealed class OutcomeTests
         await host.StartAsync();
         await host.AckedAsync("j");
         Assert.Equal(1, task.Runs);
+    }
+
+    /// <summary>Given back for it, a job that succeeded would run again and again. (aspnet/Logging #304, dotnet/runtime #73303)</summary>
+    [Fact]
+    public async Task A_logger_that_throws_changes_nothing_about_a_job()
+    {
+        var (good, bad) = (TestTask.Returning("good"), TestTask.Throwing("bad", () => new DeadJobException("no")));
+        await using var host = JobsHost.Create(jobs =>
+        {
+            jobs.AddTask(good).AddTask(bad).AddWorker(w => w.Concurrency = 1);
+            jobs.Services.AddSingleton<ILoggerProvider>(new ThrowingLogs("Jobs.Working.JobObserver"));
+        });
+        await host.StartAsync();
+        await host.EnqueueAsync("good", "1");
+        await host.EnqueueAsync("bad", "2");
+        await host.EnqueueAsync(new Job("good") { Id = "3", Expires = TimeSpan.FromTicks(1) });
+        await host.EnqueueAsync("good", "4");
+
+        await host.AckedAsync("1");
+        await host.AckedAsync("2");
+        await host.AckedAsync("3");
+        await host.AckedAsync("4");
+        Assert.Equal((2, 1), (good.Runs, bad.Runs));
+        Assert.Equal(1, await host.CountAsync("jobs.dead"));
+    }
+
+    [Fact]
+    public async Task A_result_is_written_when_somebody_wants_it()
+    {
+        await using var host = await JobsHost.StartAsync(TestTask.Returning("ok"));
+        var executor = host.Services.GetRequiredService<Executor>();
+        var (wanted, unwanted) = (Attempt(true), Attempt(false));
+        await executor.RunAsync(wanted);
+        await executor.RunAsync(unwanted);
+
+        Assert.Equal("null", Encoding.UTF8.GetString(wanted.Result.Span)); // as Celery writes the result of a task without one
+        Assert.True(unwanted.Result.IsEmpty);
+
+        Attempt Attempt(bool wantsResult) => TestAttempt.Of(TestMessage.Of(task: "ok"), task: host.Services.GetRequiredService<TaskRegistry>().Find("ok"), wantsResult: wantsResult);
+    }
+
+    sealed class ThrowingLogs(string category) : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => categoryName == category ? this : NullLogger.Instance;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => throw new IOException("The log is full.");
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => throw new IOException("The log is full.");
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Jobs.Registry;
 using Jobs.Transport;
 using Jobs.Wire;
 using Jobs.Working;
@@ -7,8 +8,8 @@ namespace Jobs.Tests.Working;
 /// <summary>Attempts of messages that no transport delivered, for what looks at an attempt and does not settle it.</summary>
 static class TestAttempt
 {
-    public static Attempt Of(JobMessage message, Outcome? outcome = null, string queue = "jobs") =>
-        new(new NoDelivery(message, queue), stamp: 7) { Envelope = JobEnvelope.Read(message), Outcome = outcome };
+    public static Attempt Of(JobMessage message, Outcome? outcome = null, string queue = "jobs", TaskDefinition? task = null, bool wantsResult = false) =>
+        new(new NoDelivery(message, queue), stamp: 7) { Envelope = JobEnvelope.Read(message), Outcome = outcome, Task = task, WantsResult = wantsResult };
 
     sealed class NoDelivery(JobMessage message, string queue) : Delivery
     {
