@@ -49,7 +49,10 @@ sealed class Incarnation : IAsyncDisposable
 
     public string? Reason { get; private set; }
 
-    /// <summary>Why the broker takes no publishes now (a memory or disk alarm), or <see langword="null"/>. Changes before the handlers of the connection that were registered later are called.</summary>
+    /// <summary>
+    /// Why the broker takes no publishes now (a memory or disk alarm), or <see langword="null"/>. Changes before the handlers of the connection
+    /// that were registered later are called.
+    /// </summary>
     public string? Blocked => Volatile.Read(ref blocked);
 
     /// <summary>What the client says of its end, when it was not we who gave it up.</summary>

@@ -50,7 +50,8 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
 
     public void Begin(Outgoing outgoing, int delaySeconds, long deadline, TimeSpan patience)
     {
-        (Queue, Message, IsReply, DelaySeconds, Deadline, Patience) = (outgoing.Queue, outgoing.Message, outgoing.Kind == OutgoingKind.Reply, delaySeconds, deadline, patience);
+        (Queue, Message, IsReply) = (outgoing.Queue, outgoing.Message, outgoing.Kind == OutgoingKind.Reply);
+        (DelaySeconds, Deadline, Patience) = (delaySeconds, deadline, patience);
         (MaybeSent, Done, Returned, Redeclared, reusable) = (false, false, null, false, false);
     }
 

@@ -69,12 +69,15 @@ sealed partial class PublishLedger
     }
 
     /// <summary>No queue took the message. Comes before the ack of the same message.</summary>
-    /// <returns>A queue that was deleted behind our back and has to be declared again, before the message goes again after the ack; or <see langword="null"/>.</returns>
+    /// <returns>
+    /// A queue that was deleted behind our back and has to be declared again, before the message goes again after the ack; or <see langword="null"/>.
+    /// </returns>
     public string? Returned(int of, string? id, string key, string why)
     {
         lock (gate)
         {
-            if (of == channel && window.InOrder().FirstOrDefault(p => p.Returned is null && p.Message.CorrelationId == id && p.Route(names).Key == key) is { } publish)
+            bool IsIt(PendingPublish p) => p.Returned is null && p.Message.CorrelationId == id && p.Route(names).Key == key;
+            if (of == channel && window.InOrder().FirstOrDefault(IsIt) is { } publish)
             {
                 publish.Returned = why;
                 return publish.Done || publish.IsReply || !GoesAgain(publish) ? null : publish.Queue;
@@ -84,7 +87,10 @@ sealed partial class PublishLedger
         }
     }
 
-    /// <summary>A memory or disk alarm began (<paramref name="reason"/>) or ended (<see langword="null"/>). Nothing is overdue, stuck or written meanwhile.</summary>
+    /// <summary>
+    /// A memory or disk alarm began (<paramref name="reason"/>) or ended (<see langword="null"/>). Meanwhile nothing is written, no channel is stuck
+    /// and no reply loses patience; callers still have their deadlines.
+    /// </summary>
     /// <returns>How many wait, if this is a change; <see langword="null"/> if not.</returns>
     public int? SetBlocked(int of, string? reason)
     {
@@ -118,8 +124,8 @@ sealed partial class PublishLedger
     /// <summary>The channel is over: what it left unconfirmed goes to the front of the line.</summary>
     /// <param name="of">The number of the channel.</param>
     /// <param name="refusal">
-    /// What the broker said, when it closed the channel over a publish (too large, forbidden, unknown exchange), or the connection over a frame of one. It does not say which: all of them go again one at a time, and
-    /// the one that is alone when it happens is the one.
+    /// What the broker said, when it closed the channel over a publish (too large, forbidden, unknown exchange), or the connection over a frame
+    /// of one. It does not say which: all of them go again one at a time, and the one that is alone when it happens is the one.
     /// </param>
     /// <returns>How many go again, and the replies that nobody takes.</returns>
     public (int Unknown, IReadOnlyList<DroppedReply> Dropped) End(int of, string? refusal)
@@ -247,8 +253,9 @@ sealed partial class PublishLedger
     }
 
     /// <summary>
-    /// Some publishes are never confirmed nor refused: those that were on their way when their queue was deleted (3.10), those of a queue whose leader died before this channel first
-    /// used it (the broker waits for it a minute), those to a peer that is silent. They would fill the window for all other queues. On another channel they go again, with the same ids.
+    /// Some publishes are never confirmed nor refused: those that were on their way when their queue was deleted (3.10), those of a queue whose
+    /// leader died before this channel first used it (the broker waits for it a minute), those to a peer that is silent. They would fill the window
+    /// for all other queues. On another channel they go again, with the same ids.
     /// </summary>
     string? Stuck(long now)
     {

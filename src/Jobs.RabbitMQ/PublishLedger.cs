@@ -2,15 +2,23 @@ using Jobs.Transport;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>The book of all publishes of one publisher: those that wait, and those that the broker has not confirmed yet. It outlives connections, and does no I/O.</summary>
+/// <summary>
+/// The book of all publishes of one publisher: those that wait, and those that the broker has not confirmed yet.
+/// It outlives connections, and does no I/O.
+/// </summary>
 /// <remarks>
-/// 1. <see cref="Add"/> puts a publish in line. 2. <see cref="Begin"/> opens the page of a channel: its publishes have the sequence numbers of the channel. 3. The writer asks for <see cref="Next"/>, makes sure that its
-/// queue is declared, and writes it after <see cref="TryWrite"/>. 4. The broker's answers settle it: <see cref="Confirmed"/>, <see cref="Nacked"/>, and <see cref="Returned"/> before the confirm of the same
-/// message. 5. <see cref="End"/> closes the page: what was written and not confirmed goes to the front of the line. 6. <see cref="Sweep"/> looks for what has waited too long.
+/// 1. <see cref="Add"/> puts a publish in line.
+/// 2. <see cref="Begin"/> opens the page of a channel: its publishes have the sequence numbers of the channel.
+/// 3. The writer asks for <see cref="Next"/>, makes sure that its queue is declared, and writes it after <see cref="TryWrite"/>.
+/// 4. The broker's answers settle it: <see cref="Confirmed"/>, <see cref="Nacked"/>, and <see cref="Returned"/> before the confirm of the same message.
+/// 5. <see cref="End"/> closes the page: what was written and not confirmed goes to the front of the line.
+/// 6. <see cref="Sweep"/> looks for what has waited too long.
 /// All methods may be called from any thread. What somebody has to be told of is returned.
 /// </remarks>
 /// <param name="size">How many publishes may be unconfirmed at once.</param>
-/// <param name="confirmTimeout">How long the oldest of them may stay unconfirmed before the channel is given up; half of it, when nothing else is confirmed either.</param>
+/// <param name="confirmTimeout">
+/// How long the oldest of them may stay unconfirmed before the channel is given up; half of it, when nothing else is confirmed either.
+/// </param>
 /// <param name="declare">Whether a queue that was deleted is declared again.</param>
 /// <param name="names">The exchanges of delayed publishes.</param>
 /// <param name="time">The clock.</param>
@@ -51,11 +59,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
             }
 
             var publish = spare.TryPop(out var used) ? used : new(this);
-            publish.Begin(
-                outgoing,
-                delaySeconds,
-                timeout == Timeout.InfiniteTimeSpan || outgoing.Kind == OutgoingKind.Reply ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency),
-                replyPatience);
+            var forEver = timeout == Timeout.InfiniteTimeSpan || outgoing.Kind == OutgoingKind.Reply;
+            publish.Begin(outgoing, delaySeconds, forEver ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency), replyPatience);
             line.Add(publish);
             Wake();
             return publish;
@@ -106,7 +111,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
             var now = time.GetTimestamp();
             var slowest = confirms.Slowest(now);
             var oldest = window.InOrder().FirstOrDefault() is { } first ? time.GetElapsedTime(first.SentAt, now) : TimeSpan.Zero;
-            return new(blocked, blocked is null ? TimeSpan.Zero : time.GetElapsedTime(blockedSince, now), slowest > oldest ? slowest : oldest, line.Count + window.Count);
+            var blockedFor = blocked is null ? TimeSpan.Zero : time.GetElapsedTime(blockedSince, now);
+            return new(blocked, blockedFor, slowest > oldest ? slowest : oldest, line.Count + window.Count);
         }
     }
 
@@ -151,7 +157,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     }
 
     /// <summary>The declaration is refused for good: everything that waits for it is told.</summary>
-    public void Fail(string queue, bool delayed, JobTransportException refusal) => Fail(p => p.Needs(queue, delayed), publish => PublishErrors.Refused(publish, refusal));
+    public void Fail(string queue, bool delayed, JobTransportException refusal) =>
+        Fail(p => p.Needs(queue, delayed), publish => PublishErrors.Refused(publish, refusal));
 
     /// <summary>A new channel: sequence numbers begin at 1.</summary>
     /// <returns>Number of the channel. The broker's answers carry it: a late one of a former channel can settle nothing of this one.</returns>
@@ -166,7 +173,10 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>The next to write. Or <see langword="null"/>: the broker blocks, the window is full or nothing waits; then the writer sleeps until <see cref="WokenAsync"/> ends.</summary>
+    /// <summary>
+    /// The next to write. Or <see langword="null"/>: the broker blocks, the window is full or nothing waits; then the writer sleeps until
+    /// <see cref="WokenAsync"/> ends.
+    /// </summary>
     public PendingPublish? Next()
     {
         lock (gate)

@@ -1,6 +1,9 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>The publishes that are not on a channel now: they wait for their turn, or were refused by a queue and wait for another one. Not thread-safe: the ledger's lock guards it.</summary>
+/// <summary>
+/// The publishes that are not on a channel now: they wait for their turn, or were refused by a queue and wait for another one.
+/// Not thread-safe: the ledger's lock guards it.
+/// </summary>
 sealed class PublishLine(TimeProvider time)
 {
     static readonly TimeSpan aside = TimeSpan.FromMilliseconds(250);

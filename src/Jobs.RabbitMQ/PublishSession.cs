@@ -26,7 +26,8 @@ sealed class PublishSession
     IChannel channel = null!;
     ShutdownEventArgs? closed;
 
-    PublishSession(Incarnation incarnation, PublishLedger ledger, Topology topology, BrokerParts parts, DroppedReplies replies, PublishKind kind, Action<string> giveUp)
+    PublishSession(
+        Incarnation incarnation, PublishLedger ledger, Topology topology, BrokerParts parts, DroppedReplies replies, PublishKind kind, Action<string> giveUp)
     {
         (this.incarnation, this.ledger, this.topology, this.replies, this.kind, this.giveUp) = (incarnation, ledger, topology, replies, kind, giveUp);
         (logger, telemetry) = (parts.Logger, parts.Telemetry);
@@ -43,7 +44,14 @@ sealed class PublishSession
     /// <param name="giveUp">Ends what <see cref="RunAsync"/> runs with: the channel is over, or stuck.</param>
     /// <param name="life">Gives the opening up.</param>
     public static async Task<PublishSession> OpenAsync(
-        Incarnation incarnation, PublishLedger ledger, Topology topology, BrokerParts parts, DroppedReplies replies, PublishKind kind, Action<string> giveUp, CancellationToken life)
+        Incarnation incarnation,
+        PublishLedger ledger,
+        Topology topology,
+        BrokerParts parts,
+        DroppedReplies replies,
+        PublishKind kind,
+        Action<string> giveUp,
+        CancellationToken life)
     {
         var session = new PublishSession(incarnation, ledger, topology, parts, replies, kind, giveUp);
         incarnation.Connection.ConnectionBlockedAsync += (_, _) => session.LookAtBlock();
@@ -93,7 +101,8 @@ sealed class PublishSession
                 else if (ledger.TryWrite(next))
                 {
                     var (exchange, key) = next.Route(topology.Names);
-                    await channel.BasicPublishAsync(exchange, key, mandatory: true, MessageMapping.Properties(next.Message), next.Message.Body, life).ConfigureAwait(false);
+                    var properties = MessageMapping.Properties(next.Message);
+                    await channel.BasicPublishAsync(exchange, key, mandatory: true, properties, next.Message.Body, life).ConfigureAwait(false);
                 }
             }
         }
@@ -120,7 +129,8 @@ sealed class PublishSession
     }
 
     /// <summary>
-    /// Closes the channel, for a connection that lives on. In the background: it may wait for a queue without a leader, or for a peer that is silent. The channel of a connection that ends is never closed, it goes with it.
+    /// Closes the channel of a connection that lives on. In the background: the broker may be waiting for a queue without a leader, or be silent.
+    /// The channel is not disposed: its answer may still come. The channel of a connection that ends goes with the connection.
     /// </summary>
     public void Close()
     {

@@ -1,8 +1,9 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// Publishes replies over a channel of their own. A dead reply queue can make the broker hold up a channel for a minute: the first publish to a quorum queue that has no leader waits for one
-/// (rabbitmq.md §1.2). So neither jobs nor journals share the channel, and a channel that is held up is left for a new one; the connection goes on.
+/// Publishes replies over a channel of their own. A dead reply queue can make the broker hold up a channel for a minute: the first publish to a
+/// quorum queue that has no leader waits for one (rabbitmq.md §1.2). So neither jobs nor journals share the channel, and a channel that is held up
+/// is left for a new one; the connection goes on.
 /// </summary>
 sealed class ReplyPublisher
 {
@@ -37,7 +38,8 @@ sealed class ReplyPublisher
             using var both = CancellationTokenSource.CreateLinkedTokenSource(life, over.Token);
             try
             {
-                opened = await PublishSession.OpenAsync(incarnation, ledger, topology, parts, dropped, PublishKind.Replies, _ => over.CancelAsync(), both.Token).ConfigureAwait(false);
+                opened = await PublishSession.OpenAsync(
+                    incarnation, ledger, topology, parts, dropped, PublishKind.Replies, giveUp: _ => over.CancelAsync(), both.Token).ConfigureAwait(false);
                 Volatile.Write(ref session, opened);
                 await opened.RunAsync(both.Token).ConfigureAwait(false);
             }

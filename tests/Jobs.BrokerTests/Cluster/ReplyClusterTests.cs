@@ -9,8 +9,8 @@ using RabbitMQ.Client;
 namespace Jobs.BrokerTests.Cluster;
 
 /// <summary>
-/// Replies to callers whose queue is gone, or is on a node that died. rabbitmq.md §11 Q6: a mandatory message to a classic queue on a dead node comes back; a quorum queue without a leader refuses it, or holds its
-/// channel up. Trait: a cluster of local processes is the same whatever the shared broker is.
+/// Replies to callers whose queue is gone, or is on a node that died. rabbitmq.md §11 Q6: a mandatory message to a classic queue on a dead node
+/// comes back; a quorum queue without a leader refuses it. Trait: a cluster of local processes is the same whatever the shared broker is.
 /// </summary>
 [Collection(nameof(ClusterCollection))]
 [Trait("Needs", "cluster")]
@@ -72,7 +72,7 @@ public sealed class ReplyClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_a_quorum_queue_without_a_leader_holds_replies_up_jobs_journals_and_other_replies_are_not()
+    public async Task While_a_quorum_queue_without_a_leader_refuses_replies_jobs_journals_and_other_replies_go_on()
     {
         var living = $"{Bench.Prefix}.living";
         await DeclareAsync(Callers, Caller, new() { ["x-queue-type"] = "quorum", ["x-quorum-initial-group-size"] = 1 });
@@ -99,7 +99,7 @@ public sealed class ReplyClusterTests : IAsyncLifetime
         await Bench.HoldsAsync(living, 1);
         await Bench.HoldsAsync(other.Queue!, 21);
         await AssertDroppedAndSettledAsync();
-        Assert.Equal(0, Bench.Logged(Disconnected)); // the replies' channel was given up, and no connection
+        Assert.Equal(0, Bench.Logged(Disconnected));
     }
 
     [Fact]

@@ -21,7 +21,8 @@ public sealed class ReplyTests(BrokerFixture brokers) : IAsyncDisposable
         await bench.DisposeAsync();
     }
 
-    // §1.2: the first publish of a channel to a quorum queue waits for an answer of the queue, for net_ticktime + 5 s, and all later ones of the channel wait behind it.
+    // §1.2: the first publish of a channel to a quorum queue waits for an answer of the queue, for net_ticktime + 5 s,
+    // and all later ones of the channel wait behind it.
     [Fact]
     public async Task While_a_reply_queue_holds_its_channel_up_jobs_journals_and_other_replies_go_on()
     {
@@ -30,8 +31,8 @@ public sealed class ReplyTests(BrokerFixture brokers) : IAsyncDisposable
         {
             foreach (var queue in new[] { mute, living })
             {
-                await channel.QueueDeclareAsync(
-                    queue, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = "quorum" }, cancellationToken: TestContext.Current.CancellationToken);
+                var quorum = new Dictionary<string, object?> { ["x-queue-type"] = "quorum" };
+                await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, quorum, cancellationToken: TestContext.Current.CancellationToken);
             }
         }
 
