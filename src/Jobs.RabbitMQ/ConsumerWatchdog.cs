@@ -5,7 +5,8 @@ namespace Jobs.RabbitMQ;
 /// A broker can forget a consumer without a word: RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by force, and moves a consumer to a queue that came back at once
 /// without knowing that it did; on any version a queue may believe that a consumer holds what never arrived (server #15473). Three looks, each for what the one before it cannot see:
 /// 1. The queue is gone. 2. Messages wait while this consumer holds none: looked at twice, as they may be on their way.
-/// 3. Other consumers leave nothing waiting, so a forgotten one looks idle: after some idle rounds a new one takes its place. In quarantine that is rare: it is idle nearly always,
+/// 3. Other consumers leave nothing waiting, so a forgotten one looks idle: after some idle rounds a new one takes its
+/// place. In quarantine that is rare: it is idle nearly always,
 /// and the second look finds a forgotten one as soon as a suspect waits.
 /// The count of consumers is no help: a leader that is slow to answer counts as none.
 /// </remarks>

@@ -1,6 +1,9 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>Declares, beside the writer of one session, what its publishes need: a declaration that takes long holds up nobody but the publishes that wait for it.</summary>
+/// <summary>
+/// Declares, beside the writer of one session, what its publishes need: a declaration that takes long holds up nobody
+/// but the publishes that wait for it.
+/// </summary>
 sealed class Declarations(Incarnation incarnation, PublishLedger ledger, Topology topology, CancellationToken life)
 {
     const int MostAtOnce = 8; // each has a channel

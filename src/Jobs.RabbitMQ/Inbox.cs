@@ -8,7 +8,9 @@ namespace Jobs.RabbitMQ;
 sealed class Inbox
 {
     readonly Channel<RabbitDelivery> ready = Channel.CreateUnbounded<RabbitDelivery>();
-    readonly ConcurrentQueue<RabbitDelivery> late = new(); // came after the stop; given back before the cancel is answered, the broker would deliver them here again
+
+    // Came after the stop. Given back before the cancel is answered, the broker would deliver them here again.
+    readonly ConcurrentQueue<RabbitDelivery> late = new();
 
     public int Count => ready.Reader.Count;
 

@@ -80,7 +80,8 @@ sealed class Incarnation : IAsyncDisposable
     }
 
     /// <summary>
-    /// How many messages wait in a queue; over one channel that is kept for it, as watchdogs ask often. One at a time: the client counts the wait for its turn against a call's time-out (#1964).
+    /// How many messages wait in a queue; over one channel that is kept for it, as watchdogs ask often. One at a time:
+    /// the client counts the wait for its turn against a call's time-out (#1964).
     /// </summary>
     /// <exception cref="OperationInterruptedException">There is no such queue.</exception>
     public async Task<long> CountAsync(string queue, CancellationToken cancellationToken)

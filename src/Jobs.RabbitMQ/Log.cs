@@ -2,7 +2,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Every line that the RabbitMQ transport logs: once per change of state, with what happens next. A lost connection takes its blocked state and its consumers along: there is no line for each of them. Event ids: 400 connections, 420 publishing, 440 consuming, 460 journals.</summary>
+/// <summary>
+/// Every line that the RabbitMQ transport logs: once per change of state, with what happens next. A lost connection
+/// takes its blocked state and its consumers along: there is no line for each of them. Event ids: 400 connections, 420
+/// publishing, 440 consuming, 460 journals.
+/// </summary>
 static partial class Log
 {
     [LoggerMessage(400, LogLevel.Information, "Connected to RabbitMQ at {Host}:{Port} ({Purpose}); a lost connection is opened again by itself")]

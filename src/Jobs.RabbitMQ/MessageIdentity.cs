@@ -5,7 +5,8 @@ namespace Jobs.RabbitMQ;
 /// <summary>What proves that a message is the same message when the broker delivers it again from the same queue.</summary>
 /// <remarks>
 /// An id alone proves nothing: a retry copy has the same one, a user may enqueue it again, and Celery sends no timestamp. Two things do:
-/// the random stamp that Jobs writes into every copy, and into every job whose id the user chose; and an id that the dispatcher made, a UUID of version 7 whose time is the message's.
+/// the random stamp that Jobs writes into every copy, and into every job whose id the user chose; and an id that the
+/// dispatcher made, a UUID of version 7 whose time is the message's.
 /// </remarks>
 /// <param name="Id">The job's id.</param>
 /// <param name="Timestamp">The second of its publication.</param>

@@ -9,9 +9,11 @@ delegate ValueTask<IReadOnlyDictionary<int, Exception>> Publish(IReadOnlyList<Ou
 
 /// <summary>Sets suspects of one queue aside: messages that may kill their worker each time.</summary>
 /// <remarks>
-/// 1. The broker counts how often it gave a message out in vain. It cannot tell a death from a stop, nor the message that ran from those that were prefetched beside it. So in the main queue the
+/// 1. The broker counts how often it gave a message out in vain. It cannot tell a death from a stop, nor the message
+/// that ran from those that were prefetched beside it. So in the main queue the
 /// count makes suspects and nothing worse.
-/// 2. A suspect moves to the quarantine queue, and its count begins anew. A consumer takes one message at a time there, so that the count grows only for the message that was in hand when a worker died.
+/// 2. A suspect moves to the quarantine queue, and its count begins anew. A consumer takes one message at a time there,
+/// so that the count grows only for the message that was in hand when a worker died.
 /// 3. Given back from there by a worker that lives, the message is written again with the count that it came with.
 /// </remarks>
 sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish publish, BrokerParts parts)

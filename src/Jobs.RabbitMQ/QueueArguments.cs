@@ -1,11 +1,13 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The arguments that each kind of queue is declared with. Only those with the same effect on 3.10 and 4.x: arguments can never be changed, so what depends on the version belongs into policies.
+/// The arguments that each kind of queue is declared with. Only those with the same effect on 3.10 and 4.x: arguments
+/// can never be changed, so what depends on the version belongs into policies.
 /// </summary>
 static class QueueArguments
 {
-    // No limit that anything reaches. 4.0's default of 20 counts every return: lost connections, stops, looks by hand; what exceeds it is dropped, or dead without a reason. Never -1: 3.10 then
+    // No limit that anything reaches. 4.0's default of 20 counts every return: lost connections, stops, looks by hand;
+    // what exceeds it is dropped, or dead without a reason. Never -1: 3.10 then
     // drops a message on its first return. What may kill its worker is for the quarantine to find out.
     const int MostReturns = 1_000_000;
 

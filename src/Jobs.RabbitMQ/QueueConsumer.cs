@@ -2,8 +2,10 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>Keeps one consumer on one queue alive: on every connection of the subscription, and over lost channels.</summary>
 /// <remarks>
-/// 1. The queue is declared: it may be gone. 2. A consumer starts on it. 3. A watchdog looks at the consumer. 4. A consumer that is lost is followed by another one after a pause. One that may
-/// only be idle is followed at once, and retires when its last job has ended. What the broker refuses is tried again and again, so that other queues are not affected.
+/// 1. The queue is declared: it may be gone. 2. A consumer starts on it. 3. A watchdog looks at the consumer. 4. A
+/// consumer that is lost is followed by another one after a pause. One that may
+/// only be idle is followed at once, and retires when its last job has ended. What the broker refuses is tried again
+/// and again, so that other queues are not affected.
 /// </remarks>
 sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, Publish publish, BrokerParts parts) : IAsyncDisposable
 {
@@ -19,7 +21,8 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
 
     /// <summary>Runs until the connection is over, or this queue is stopped.</summary>
     /// <param name="incarnation">The connection.</param>
-    /// <param name="isFirst">A subscription that never was ready: what is wrong with a queue then stops the start. Later it must not stop the other queues.</param>
+    /// <param name="isFirst">A subscription that never was ready: what is wrong with a queue then stops the start.
+    /// Later it must not stop the other queues.</param>
     /// <param name="hasOutcome">Called once: there is a consumer, or a refusal.</param>
     /// <param name="connection">Fires when the connection is over.</param>
     public async Task RunAsync(Incarnation incarnation, bool isFirst, Action hasOutcome, CancellationToken connection)

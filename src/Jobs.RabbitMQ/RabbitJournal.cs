@@ -76,7 +76,8 @@ sealed class RabbitJournal : JobJournal
     }
 
     /// <summary>
-    /// One term after the other, each on a channel of its own: the end of one says nothing about the connection, which others use too. Only while somebody here asks to lead:
+    /// One term after the other, each on a channel of its own: the end of one says nothing about the connection, which
+    /// others use too. Only while somebody here asks to lead:
     /// this process would otherwise be made the leader again at once, and nobody would take its term.
     /// </summary>
     async Task TermsAsync()
@@ -130,7 +131,7 @@ sealed class RabbitJournal : JobJournal
     async Task<bool> TermAsync(Topology topology, Incarnation incarnation, Action standing)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token);
-        await topology.DeclareAsync(incarnation, spec, life.Token).ConfigureAwait(false);
+        await topology.EnsureAsync(incarnation, spec.Name, delayed: false, life.Token).ConfigureAwait(false);
         await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
         // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.

@@ -197,7 +197,10 @@ sealed class RabbitJournalReader : JournalReader
         ended.TrySetResult();
     }
 
-    /// <summary>Closes the channel: the broker takes everything back and makes another consumer active. Whoever led calls this, and the journal's loop does: it happens once.</summary>
+    /// <summary>
+    /// Closes the channel: the broker takes everything back and makes another consumer active. Whoever led calls this,
+    /// and the journal's loop does: it happens once.
+    /// </summary>
     public override async ValueTask DisposeAsync()
     {
         Task ending;

@@ -9,7 +9,10 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume, one aside for journals and replies: an alarm or a stalled queue on one does not stop the others.</summary>
+/// <summary>
+/// Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume, one aside for journals and
+/// replies: an alarm or a stalled queue on one does not stop the others.
+/// </summary>
 sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
 {
     /// <summary>What metrics and traces call it.</summary>
@@ -157,10 +160,21 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         {
             observed = true;
             telemetry.Observe(
-                () => [.. Read(publisher, p => Up("publish", p.CheckHealth().Connection.IsUp)), .. Read(side, p => Up("side", p.CheckHealth().Connection.IsUp)), .. Subscriptions().Take(1).Select(_ => Up("consume", Subscriptions().All(s => s.CheckHealth().Connection.IsUp)))],
+                Connections,
                 () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue).Select(q => Measure(q.Count(c => c.IsConsuming), (Names.Tag.Queue, q.Key))),
                 () => Read(publisher, p => Measure(p.CheckHealth().Blocked is null ? 0 : 1)),
                 () => Read(publisher, p => Measure(p.CheckHealth().Pending)));
+        }
+
+        IEnumerable<Measurement<int>> Connections()
+        {
+            var subscribed = Subscriptions();
+            return
+            [
+                .. Read(publisher, p => Up("publish", p.CheckHealth().Connection.IsUp)),
+                .. Read(side, p => Up("side", p.CheckHealth().Connection.IsUp)),
+                .. subscribed.Take(1).Select(_ => Up("consume", subscribed.All(s => s.CheckHealth().Connection.IsUp))),
+            ];
         }
 
         static Measurement<int> Up(string connection, bool up) => Measure(up ? 1 : 0, (Names.Tag.Connection, connection));

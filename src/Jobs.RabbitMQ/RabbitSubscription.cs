@@ -2,7 +2,10 @@ using Jobs.Transport;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>What a worker takes from the broker: a connection of its own, on it a consumer for each queue and its quarantine, and one inbox for all of them.</summary>
+/// <summary>
+/// What a worker takes from the broker: a connection of its own, on it a consumer for each queue and its quarantine,
+/// and one inbox for all of them.
+/// </summary>
 sealed class RabbitSubscription : JobSubscription
 {
     readonly BrokerParts parts;

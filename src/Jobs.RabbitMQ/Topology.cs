@@ -144,7 +144,8 @@ sealed class Topology(BrokerParts parts)
     }
 
     /// <summary>
-    /// All in one go over one channel: the broker goes through them in order and closes the channel at the first that it refuses. Only the last call waits for an answer, and so learns of all.
+    /// All in one go over one channel: the broker goes through them in order and closes the channel at the first that
+    /// it refuses. Only the last call waits for an answer, and so learns of all.
     /// </summary>
     /// <param name="incarnation">Where.</param>
     /// <param name="queues">The queues.</param>

@@ -17,7 +17,8 @@ public interface IJobDispatcher
     /// <summary>Enqueues many jobs pipelined, which is far faster than one call after the other, and returns when all are confirmed.</summary>
     /// <returns>A handle per job, in the order given.</returns>
     /// <remarks>
-    /// The sequence is read while its first jobs are on their way; at most about a thousand jobs are at once. When it throws, the jobs that it gave before are still enqueued and awaited.
+    /// The sequence is read while its first jobs are on their way; at most about a thousand jobs are at once. When it
+    /// throws, the jobs that it gave before are still enqueued and awaited.
     /// </remarks>
     /// <exception cref="EnqueueManyException">Some were not enqueued, or the sequence threw; it says which, and carries the handles of the others.</exception>
     /// <exception cref="EnqueueManyCanceledException">Cancelled; it carries the handles of those that are enqueued, and any other may have been.</exception>

@@ -98,7 +98,8 @@ public sealed class JobsBuilder
     /// <param name="job">What to enqueue.</param>
     /// <param name="timeZone">The zone that the expression is read in. Defaults to UTC.</param>
     /// <param name="misfire">What happens to missed slots.</param>
-    /// <exception cref="ArgumentException">The expression, the name or an option of the job is not valid. Arguments that cannot be written are found when the host starts, because only then all options are known.</exception>
+    /// <exception cref="ArgumentException">The expression, the name or an option of the job is not valid. Arguments
+    /// that cannot be written are found when the host starts, because only then all options are known.</exception>
     public JobsBuilder Schedule(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once)
     {
         Services.AddSingleton(new Schedule(name, SlotSource.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire));

@@ -21,14 +21,20 @@ public sealed class JobPublishException(string jobId, bool maybeEnqueued, bool i
     public override bool IsTransient { get; } = isTransient;
 }
 
-/// <summary>Some jobs of <see cref="IJobDispatcher.EnqueueManyAsync(IEnumerable{Job}, CancellationToken)"/> were not enqueued, or their sequence threw.</summary>
+/// <summary>
+/// Some jobs of <see cref="IJobDispatcher.EnqueueManyAsync(IEnumerable{Job}, CancellationToken)"/> were not enqueued,
+/// or their sequence threw.
+/// </summary>
 /// <param name="handles">A handle per job, or <see langword="null"/>.</param>
 /// <param name="failures">What went wrong, by position.</param>
 /// <param name="sequence">What the sequence of jobs threw, when it did.</param>
 public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, Exception? sequence = null)
     : JobsException(Text(handles, failures, sequence), sequence ?? failures.First().Value)
 {
-    /// <summary>A handle per job in the order given; <see langword="null"/> where it failed. When the sequence threw, it ends with the last job that the sequence gave.</summary>
+    /// <summary>
+    /// A handle per job in the order given; <see langword="null"/> where it failed. When the sequence threw, it ends
+    /// with the last job that the sequence gave.
+    /// </summary>
     public IReadOnlyList<JobHandle?> Handles { get; } = handles;
 
     /// <summary>What went wrong, by position in the order given.</summary>
@@ -50,7 +56,10 @@ public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IRea
 public sealed class EnqueueManyCanceledException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, CancellationToken cancellationToken, Exception? sequence = null)
     : OperationCanceledException($"Cancelled after {handles.Count} jobs, {handles.Count - failures.Count} of which are enqueued.", sequence, cancellationToken)
 {
-    /// <summary>A handle per job that was taken from the sequence, in its order; <see langword="null"/> where it is not known that the job is enqueued.</summary>
+    /// <summary>
+    /// A handle per job that was taken from the sequence, in its order; <see langword="null"/> where it is not known
+    /// that the job is enqueued.
+    /// </summary>
     public IReadOnlyList<JobHandle?> Handles { get; } = handles;
 
     /// <summary>What went wrong, by position in the order given. A job with an <see cref="OperationCanceledException"/> may or may not be enqueued.</summary>

@@ -18,8 +18,10 @@ public sealed class WorkerOptions
     public int? Prefetch { get; set; }
 
     /// <summary>
-    /// How many workers a suspect may take down before it goes to the dead-letter queue; at least 2. A job becomes a suspect when it was handed out five times (or half of this number, when that is
-    /// less) without coming to an end: the transport then sets it aside, where suspects run one at a time and are counted anew. Stops do not count there. In memory, and in queues that somebody else
+    /// How many workers a suspect may take down before it goes to the dead-letter queue; at least 2. A job becomes a
+    /// suspect when it was handed out five times (or half of this number, when that is
+    /// less) without coming to an end: the transport then sets it aside, where suspects run one at a time and are
+    /// counted anew. Stops do not count there. In memory, and in queues that somebody else
     /// declared (<c>DeclareMode.Passive</c>), nothing is set aside, and no job is dead for this reason. Defaults to 20.
     /// </summary>
     public int MaxDeliveries { get; set; } = 20;

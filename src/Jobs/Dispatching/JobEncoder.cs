@@ -119,7 +119,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options)
         _ => null,
     };
 
-    // Only headers that are set: each costs a dictionary entry, bytes on the wire and a parse at every hop. There is room for them and for no more: headers are a third of what an enqueue allocates.
+    // Only headers that are set: each costs a dictionary entry, bytes on the wire and a parse at every hop. There is
+    // room for them and for no more: headers are a third of what an enqueue allocates.
     static JobHeaders Headers(Job job, in Sending sending, DateTimeOffset? eta, TimeSpan? expires)
     {
         const int Always = 3; // task, id, and the trace that is added later

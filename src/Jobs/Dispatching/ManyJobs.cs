@@ -4,8 +4,10 @@ namespace Jobs.Dispatching;
 
 /// <summary>One <c>EnqueueManyAsync</c>: takes jobs from a sequence, and has several batches of them on their way at once.</summary>
 /// <remarks>
-/// 1. A job is encoded as soon as it is taken; one that cannot be sent is a failure of its position. 2. A full batch is published. When all batches are on their way, the oldest is awaited
-/// and used again. 3. When the sequence ends, throws or is given up, the batches on their way are awaited: whatever happens, the caller is told of each job that was taken.
+/// 1. A job is encoded as soon as it is taken; one that cannot be sent is a failure of its position. 2. A full batch is
+/// published. When all batches are on their way, the oldest is awaited
+/// and used again. 3. When the sequence ends, throws or is given up, the batches on their way are awaited: whatever
+/// happens, the caller is told of each job that was taken.
 /// </remarks>
 sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func<string, THandle> handle, CancellationToken cancellationToken)
     where THandle : JobHandle

@@ -26,11 +26,15 @@ public abstract class Delivery
     /// <summary>The message, not yet interpreted.</summary>
     public abstract JobMessage Message { get; }
 
-    /// <summary>How often the message was handed out before without coming to an end. Returns that were asked for count too, but not when <see cref="IsQuarantined"/>.</summary>
+    /// <summary>
+    /// How often the message was handed out before without coming to an end. Returns that were asked for count too, but
+    /// not when <see cref="IsQuarantined"/>.
+    /// </summary>
     public abstract int DeliveryCount { get; }
 
     /// <summary>
-    /// The message was set aside because it may kill its workers, and is handed out alone: only then does <see cref="DeliveryCount"/> say how many workers it has killed.
+    /// The message was set aside because it may kill its workers, and is handed out alone: only then does
+    /// <see cref="DeliveryCount"/> say how many workers it has killed.
     /// Defaults to <see langword="false"/>.
     /// </summary>
     public virtual bool IsQuarantined => false;
@@ -39,7 +43,8 @@ public abstract class Delivery
     public bool IsSettled => Volatile.Read(ref state) == Settled;
 
     /// <summary>
-    /// Writes everything that comes of the message, then removes the message from its queue. No-op when the delivery is settled, or is being settled: a second call returns at once, before the first has written.
+    /// Writes everything that comes of the message, then removes the message from its queue. No-op when the delivery is
+    /// settled, or is being settled: a second call returns at once, before the first has written.
     /// </summary>
     /// <param name="outgoing">What to write first; empty to write nothing.</param>
     /// <exception cref="SettlementException">Something was not written. The delivery is open: settle it with something else, or release it.</exception>
@@ -77,7 +82,8 @@ public abstract class Delivery
     }
 
     /// <summary>
-    /// Removes the message from its queue before the run, for tasks that are acknowledged early. The removal does not wait for others to go with it. The delivery stays open:
+    /// Removes the message from its queue before the run, for tasks that are acknowledged early. The removal does not
+    /// wait for others to go with it. The delivery stays open:
     /// <see cref="SettleAsync"/> then only writes.
     /// </summary>
     /// <returns>Whether the message has left; if not, it comes again, and must not be run now.</returns>
@@ -103,7 +109,10 @@ public abstract class Delivery
         return left;
     }
 
-    /// <summary>The message was not run, or not to its end: gives it back to its queue. No-op when the delivery is settled, is being settled, or has left early.</summary>
+    /// <summary>
+    /// The message was not run, or not to its end: gives it back to its queue. No-op when the delivery is settled, is
+    /// being settled, or has left early.
+    /// </summary>
     public ValueTask ReleaseAsync()
     {
         if (!TryBegin())

@@ -66,7 +66,10 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// <exception cref="JobTransportException">The transport refuses for good, for example because of a wrong password. One that is away is waited for in the background.</exception>
     public abstract Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken);
 
-    /// <summary>How many messages a queue holds that have not been handed out; delayed ones are not counted. 0 for a queue that does not exist; asking makes none.</summary>
+    /// <summary>
+    /// How many messages a queue holds that have not been handed out; delayed ones are not counted. 0 for a queue that
+    /// does not exist; asking makes none.
+    /// </summary>
     public abstract Task<long> CountAsync(string queue, CancellationToken cancellationToken);
 
     /// <summary>The journal of that name, which is made when it is not there yet. Every call gives another reader and writer of the same journal.</summary>

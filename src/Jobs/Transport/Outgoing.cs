@@ -23,7 +23,8 @@ public enum OutgoingKind
     Work,
 
     /// <summary>
-    /// An answer to somebody who may be gone. Its queue is never declared. When nobody takes the message – there is no such queue, the queue refuses it, or ten seconds pass without a confirm –
+    /// An answer to somebody who may be gone. Its queue is never declared. When nobody takes the message – there is no
+    /// such queue, the queue refuses it, or ten seconds pass without a confirm –
     /// it is dropped and counted, and its write counts as done.
     /// </summary>
     Reply,

@@ -1,6 +1,9 @@
 namespace Jobs.Wire;
 
-/// <summary>A message whose headers have been read: what Jobs itself needs of them. Everything else stays in <see cref="Message"/> and survives a round trip.</summary>
+/// <summary>
+/// A message whose headers have been read: what Jobs itself needs of them. Everything else stays in
+/// <see cref="Message"/> and survives a round trip.
+/// </summary>
 sealed class JobEnvelope
 {
     JobEnvelope(JobMessage message) => Message = message;

@@ -5,7 +5,8 @@ using System.Text;
 namespace Jobs.Wire;
 
 /// <summary>
-/// The headers of a message, the same on every transport: text is a <see cref="string"/>, also inside tables and lists. Those that Jobs knows have members; all others travel untouched.
+/// The headers of a message, the same on every transport: text is a <see cref="string"/>, also inside tables and lists.
+/// Those that Jobs knows have members; all others travel untouched.
 /// </summary>
 /// <remarks>Celery's own headers can hold a table called <c>headers</c> too: it is one of the others, and survives like them.</remarks>
 public sealed class JobHeaders : IReadOnlyDictionary<string, object?>

@@ -20,7 +20,8 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     };
 
     /// <summary>
-    /// What takes the place of messages that the transport refuses for good: given back, the job would run, end the same way and be refused again, for ever. A reply has no substitute: its job has
+    /// What takes the place of messages that the transport refuses for good: given back, the job would run, end the
+    /// same way and be refused again, for ever. A reply has no substitute: its job has
     /// succeeded.
     /// </summary>
     /// <returns><see langword="null"/> when nothing is left to try.</returns>

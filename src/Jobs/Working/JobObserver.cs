@@ -6,7 +6,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Working;
 
-/// <summary>Told once of each change of an attempt's state, and passes it on to log, metrics and traces. Nobody else in this folder speaks to them about jobs.</summary>
+/// <summary>
+/// Told once of each change of an attempt's state, and passes it on to log, metrics and traces. Nobody else in this
+/// folder speaks to them about jobs.
+/// </summary>
 sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvider time, ILogger<JobObserver> logger)
 {
     readonly string system = transport.MessagingSystem;

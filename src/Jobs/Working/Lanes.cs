@@ -1,6 +1,9 @@
 namespace Jobs.Working;
 
-/// <summary>Attempts that wait for a slot, and slots that wait for an attempt; never both. Each queue has a lane, and slots take from the lanes in turn, so that no queue holds up another.</summary>
+/// <summary>
+/// Attempts that wait for a slot, and slots that wait for an attempt; never both. Each queue has a lane, and slots take
+/// from the lanes in turn, so that no queue holds up another.
+/// </summary>
 sealed class Lanes
 {
     readonly Lock gate = new();

@@ -7,7 +7,8 @@ namespace Jobs.Working;
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
 /// <remarks>
 /// 1. One reader takes every delivery within the prefetch and asks <see cref="Intake"/>. 2. What has its outcome already is settled beside the slots.
-/// 3. The rest goes to <see cref="Lanes"/>: to a free slot at once, or to the first that becomes free. 4. A slot runs attempts one after the other, until none waits.
+/// 3. The rest goes to <see cref="Lanes"/>: to a free slot at once, or to the first that becomes free. 4. A slot runs
+/// attempts one after the other, until none waits.
 /// </remarks>
 sealed class Worker(Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
 {
@@ -151,7 +152,8 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         }
     }
 
-    // Not the job's fault: the framework or the broker failed. Never ack here, that would lose the job. Give it back; if the channel is gone the broker redelivers on its own.
+    // Not the job's fault: the framework or the broker failed. Never ack here, that would lose the job. Give it back;
+    // if the channel is gone the broker redelivers on its own.
     async Task GiveBackAsync(Delivery delivery, string? id, Exception failure)
     {
         try
