@@ -10,7 +10,7 @@ namespace Jobs.RabbitMQ;
 sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, Publish publish, BrokerParts parts) : IAsyncDisposable
 {
     // Longer than a delivery needs from the socket to its consumer.
-    static readonly TimeSpan aMoment = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan retiring = TimeSpan.FromSeconds(1);
 
     readonly LostDeliveries lostDeliveries = new(parts.Time);
     readonly HashSet<Consumer> consumers = []; // the one that gets deliveries, and those that retire
@@ -153,7 +153,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
     {
         do
         {
-            await Task.WhenAny(consumer.Lost, Task.Delay(aMoment, parts.Time)).ConfigureAwait(false);
+            await Task.WhenAny(consumer.Lost, Task.Delay(retiring, parts.Time)).ConfigureAwait(false);
         }
         while (!consumer.IsGone && consumer.Unsettled > 0);
         await EndAsync(consumer).ConfigureAwait(false);

@@ -83,8 +83,7 @@ public abstract class Delivery
 
     /// <summary>
     /// Removes the message from its queue before the run, for tasks that are acknowledged early. The removal does not
-    /// wait for others to go with it. The delivery stays open:
-    /// <see cref="SettleAsync"/> then only writes.
+    /// wait for others to go with it. The delivery stays open: <see cref="SettleAsync"/> then only writes.
     /// </summary>
     /// <returns>Whether the message has left; if not, it comes again, and must not be run now.</returns>
     public async ValueTask<bool> LeaveEarlyAsync()

@@ -31,10 +31,10 @@ sealed class Attempt(Delivery delivery, int stamp)
     /// <summary>The job's id for logs.</summary>
     public string Id => Envelope?.Id ?? Message.Headers.GetValueOrDefault(WireHeaders.Id) as string ?? Message.CorrelationId ?? "?";
 
-    /// <summary>The how-many-eth run of the job this is; 0 when its headers cannot be read.</summary>
+    /// <summary>The number of this run of the job, from 1; 0 when the headers cannot be read.</summary>
     public int Number => Envelope is null ? 0 : Envelope.Retries + 1;
 
-    /// <summary>What came of it; <see langword="null"/> until that is known.</summary>
+    /// <summary>What came of the attempt; <see langword="null"/> until that is known.</summary>
     public Outcome? Outcome { get; set; }
 
     /// <summary>Somebody waits for what the task returns. Defaults to <see langword="false"/>.</summary>

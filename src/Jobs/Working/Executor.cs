@@ -7,7 +7,10 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Working;
 
-/// <summary>Runs an attempt in its slot, and says what came of it. It never throws. Read it top to bottom.</summary>
+/// <summary>
+/// Runs an attempt in its slot, and says what came of it. What the task throws becomes an outcome; only a transport that
+/// fails to let a message leave early throws through here. Read it top to bottom.
+/// </summary>
 /// <remarks>
 /// 1. A job that expired while it waited for the slot does not run. 2. The body is taken apart. 3. A task that is acknowledged early leaves its queue now.
 /// 4. The task runs with its own scope, logging scope and trace. 5. What the task threw becomes an outcome.
@@ -21,7 +24,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         var (envelope, task) = (attempt.Envelope!, attempt.Task!);
         if (envelope.Eta - time.GetUtcNow() is { } early && early > TimeSpan.Zero)
         {
-            // Not more than Intake lets pass, though the clock be set back meanwhile.
+            // Not longer than Intake lets pass: the clock may have been set back meanwhile.
             await Task.Delay(early < Intake.WaitedForInSlot ? early : Intake.WaitedForInSlot, time, CancellationToken.None).ConfigureAwait(false);
         }
 

@@ -20,9 +20,8 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     };
 
     /// <summary>
-    /// What takes the place of messages that the transport refuses for good: given back, the job would run, end the
-    /// same way and be refused again, for ever. A reply has no substitute: its job has
-    /// succeeded.
+    /// What takes the place of messages that the transport refuses for good. Given back, the job would run, end the same
+    /// way and be refused again, for ever. A reply has no substitute: its job has succeeded.
     /// </summary>
     /// <returns><see langword="null"/> when nothing is left to try.</returns>
     public IReadOnlyList<Outgoing>? InsteadOf(IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)
