@@ -10,6 +10,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
 {
     readonly JobsOptions options = jobsOptions.Value;
     readonly JobEncoder encoder = new(tasks, jobsOptions.Value);
+    readonly JobIds ids = new();
 
     public Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default) =>
         SendAsync(job, static id => new JobHandle(id), cancellationToken);
@@ -54,7 +55,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
     {
         ArgumentNullException.ThrowIfNull(job);
         var now = time.GetUtcNow();
-        var id = job.Id ?? Guid.CreateVersion7(now).ToString(); // of the same moment as the timestamp: see PublishTime
+        var id = job.Id ?? ids.Next(now); // of the same moment as the timestamp: see PublishTime
         var running = JobContext.Current;
         var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id));
         var sent = new SentJob(transport.MessagingSystem, job.Task, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length, IsScheduled: job.Schedule is not null);
