@@ -208,7 +208,7 @@ sealed class BrokerConnection : IAsyncDisposable
         RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
         HandshakeContinuationTimeout = parts.Options.ConnectTimeout,
         ConsumerDispatchConcurrency = 1,
-        SocketFactory = BrokerSocket.Create,
+        SocketFactory = family => BrokerSocket.Create(family, parts.Time),
     };
 
     /// <summary>What the user must change is not transient; everything else may heal. By reply codes, never by text.</summary>

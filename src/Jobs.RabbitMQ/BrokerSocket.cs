@@ -6,7 +6,7 @@ namespace Jobs.RabbitMQ;
 /// <summary>Sockets that notice a dead peer. The client's own sets only NoDelay, and heartbeats alone take 3 to 4 intervals.</summary>
 static class BrokerSocket
 {
-    public static ITcpClient Create(AddressFamily family)
+    public static ITcpClient Create(AddressFamily family, TimeProvider time)
     {
         var socket = new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
@@ -20,6 +20,11 @@ static class BrokerSocket
             socket.SetRawSocketOption(SolTcp, TcpUserTimeout, BitConverter.GetBytes(20_000));
         }
 
-        return new TcpClientAdapter(socket);
+        return new Client(socket, time);
+    }
+
+    sealed class Client(Socket socket, TimeProvider time) : TcpClientAdapter(socket)
+    {
+        public override NetworkStream GetStream() => new BrokerStream(Client, time);
     }
 }
