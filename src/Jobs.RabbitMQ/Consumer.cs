@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using System.Threading.Channels;
+using Jobs.Wire;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -23,7 +25,6 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     readonly ConsumedQueue queue;
     readonly Inbox inbox;
     readonly LostDeliveries lostDeliveries;
-    readonly Publish publish;
     readonly BrokerParts parts;
     readonly Incarnation incarnation;
     readonly IChannel channel;
@@ -39,12 +40,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     Task acking = Task.CompletedTask;
     Task voided = Task.CompletedTask;
     string? tag;
+    string? lastTask;
     bool gone;
 
     Consumer(ConsumedQueue queue, Inbox inbox, LostDeliveries lostDeliveries, Publish publish, BrokerParts parts, Incarnation incarnation, IChannel channel)
         : base(channel)
     {
-        (this.queue, this.inbox, this.lostDeliveries, this.publish) = (queue, inbox, lostDeliveries, publish);
+        (this.queue, this.inbox, this.lostDeliveries, PublishAsync) = (queue, inbox, lostDeliveries, publish);
         (this.parts, this.incarnation, this.channel) = (parts, incarnation, channel);
         ackBatch = Math.Max(1, queue.Prefetch / 8);
         window = new(queue.Prefetch);
@@ -54,6 +56,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     public ConsumedQueue Queue => queue;
+
+    /// <summary>Publishes what comes of its deliveries.</summary>
+    public Publish PublishAsync { get; }
 
     /// <summary>Ends with the reason when this consumer gets nothing any more.</summary>
     public Task<string> Lost => lost.Task;
@@ -102,7 +107,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
                 channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
                 await channel.BasicQosAsync(0, (ushort)queue.Prefetch, global: false, life).ConfigureAwait(false);
                 consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
-                consumer.tag = await channel.BasicConsumeAsync(queue.Name, autoAck: false, "", noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
+                consumer.tag = await channel.BasicConsumeAsync(queue.Name, autoAck: false, ShortTag(), noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
                 return consumer;
             }
             catch
@@ -127,8 +132,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
     Task Receive(ulong deliveryTag, bool redelivered, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
-        var message = MessageMapping.Message(properties, body);
-        var delivery = new RabbitDelivery(this, deliveryTag, message, MessageMapping.DeliveryCount(message), publish);
+        var message = MessageMapping.Message(properties, body, lastTask);
+        lastTask = message.Headers.GetValueOrDefault(WireHeaders.Task) as string;
+        var delivery = new RabbitDelivery(this, deliveryTag, message, MessageMapping.DeliveryCount(message));
         Received++;
         if (redelivered && lostDeliveries.Recognise(delivery) is { } before)
         {
@@ -349,6 +355,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         await Task.WhenAll(acking, voided).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         voiding.Dispose();
     }
+
+    // The broker's own tags are longer, and one comes with every delivery. Operators tell consumers apart by it.
+    static string ShortTag() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
 
     // Everything that the client throws when a channel or connection is not there any more.
     static bool MeansGone(Exception e) =>

@@ -52,13 +52,14 @@ static class MessageMapping
 
     /// <param name="properties">As delivered.</param>
     /// <param name="body">The client's buffer, which is valid only during the callback: it is copied.</param>
-    public static JobMessage Message(IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body) => new()
+    /// <param name="likelyTask">The task of the message before.</param>
+    public static JobMessage Message(IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, string? likelyTask = null) => new()
     {
         Headers = properties.Headers switch
         {
             null => new(),
-            Dictionary<string, object?> own => JobHeaders.Received(own),
-            var other => JobHeaders.Received(new(other)),
+            Dictionary<string, object?> own => JobHeaders.Received(own, likelyTask, properties.CorrelationId),
+            var other => JobHeaders.Received(new(other), likelyTask, properties.CorrelationId),
         },
         Body = body.ToArray(),
         ContentType = properties.ContentType,

@@ -10,7 +10,11 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
     // Asynchronous, because confirms come in on the connection's read loop: a caller's code must never run there.
     ManualResetValueTaskSourceCore<bool> completion = new() { RunContinuationsAsynchronously = true };
     CancellationTokenRegistration cancellation;
+    LinkedListNode<PendingPublish>? node;
     bool reusable;
+
+    /// <summary>Its place in the line; in no list while it is on a channel or put aside.</summary>
+    public LinkedListNode<PendingPublish> Node => node ??= new(this);
 
     public string Queue { get; private set; } = "";
 

@@ -30,12 +30,12 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    public void Add(PendingPublish publish) => waiting.AddLast(publish);
+    public void Add(PendingPublish publish) => waiting.AddLast(publish.Node);
 
     public void RemoveFirst() => waiting.RemoveFirst();
 
     /// <summary>To the front again: its outcome is unknown, or its queue has to be declared again.</summary>
-    public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish);
+    public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish.Node);
 
     /// <summary>Refused by its queue, not for good: after a moment it goes again, with the same id.</summary>
     public void PutAside(PendingPublish publish)
@@ -88,7 +88,7 @@ sealed class PublishLine(TimeProvider time)
         TakeOut(p => p.Done);
         foreach (var publish in nacked.Where(p => !p.Done && p.NotBefore <= now))
         {
-            waiting.AddLast(publish);
+            waiting.AddLast(publish.Node);
         }
 
         nacked.RemoveAll(p => p.Done || p.NotBefore <= now);

@@ -5,7 +5,7 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>A delivery that remembers the channel it came by. A tag means nothing on another channel.</summary>
 /// <remarks>It locks itself: one more object for each delivery would be felt, and nobody else locks a delivery.</remarks>
-sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, int deliveryCount, Publish publish) : Delivery
+sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, int deliveryCount) : Delivery
 {
     // How long a retry or dead-letter copy waits for its confirm before the original is given back.
     static readonly TimeSpan settleTimeout = TimeSpan.FromMinutes(1);
@@ -68,7 +68,7 @@ sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, i
         }
     }
 
-    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) => publish(outgoing, settleTimeout);
+    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) => consumer.PublishAsync(outgoing, settleTimeout);
 
     protected override ValueTask LeaveAsync()
     {

@@ -11,6 +11,7 @@ namespace Jobs;
 public record Job
 {
     readonly HeadersByContent headers;
+    readonly Settings? settings; // null when the call sets none, as most calls do: there is a job for each enqueue
 
     /// <summary>A task by name: one that lives in another program, or in another language.</summary>
     /// <param name="task">The wire name.</param>
@@ -43,31 +44,81 @@ public record Job
     internal TaskDefinition? Definition { get; init; }
 
     /// <summary>The name of the schedule that fires it, set by the beat.</summary>
-    internal string? Schedule { get; init; }
+    internal string? Schedule
+    {
+        get => settings?.Schedule;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Schedule = value });
+    }
 
     /// <summary>The id; choose it to make a repeated enqueue recognisable. At most 255 bytes. Defaults to a new version-7 UUID.</summary>
-    public string? Id { get; init; }
+    public string? Id
+    {
+        get => settings?.Id;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Id = value });
+    }
 
     /// <summary>The queue to send it to. Defaults to the task's queue.</summary>
-    public string? Queue { get; init; }
+    public string? Queue
+    {
+        get => settings?.Queue;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Queue = value });
+    }
 
     /// <summary>Start no sooner than this long from now. Not together with <see cref="Eta"/>. Defaults to at once.</summary>
-    public TimeSpan? Delay { get; init; }
+    public TimeSpan? Delay
+    {
+        get => settings?.Delay;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Delay = value });
+    }
 
     /// <summary>Start no sooner than this. Not together with <see cref="Delay"/>. Defaults to at once.</summary>
-    public DateTimeOffset? Eta { get; init; }
+    public DateTimeOffset? Eta
+    {
+        get => settings?.Eta;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Eta = value });
+    }
 
     /// <summary>Drop the job when it has not started this long after it was enqueued. Defaults to the task's value.</summary>
-    public TimeSpan? Expires { get; init; }
+    public TimeSpan? Expires
+    {
+        get => settings?.Expires;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Expires = value });
+    }
 
     /// <summary>0 (normal) to 9 (most urgent), where the transport has priorities. Defaults to the task's value.</summary>
-    public byte? Priority { get; init; }
+    public byte? Priority
+    {
+        get => settings?.Priority;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Priority = value });
+    }
 
     /// <summary>Headers of your own that travel with the job. Names of the protocol (<c>task</c>, <c>id</c>, <c>x-jobs-*</c> …) are refused.</summary>
     public IReadOnlyDictionary<string, object?>? Headers
     {
         get => headers.Values;
         init => headers = new(value);
+    }
+
+    sealed record Settings
+    {
+        public static Settings None { get; } = new();
+
+        public string? Schedule { get; init; }
+
+        public string? Id { get; init; }
+
+        public string? Queue { get; init; }
+
+        public TimeSpan? Delay { get; init; }
+
+        public DateTimeOffset? Eta { get; init; }
+
+        public TimeSpan? Expires { get; init; }
+
+        public byte? Priority { get; init; }
+
+        /// <summary>So that a job with an option set to <see langword="null"/> equals one where it never was.</summary>
+        public static Settings? Of(Settings settings) => settings == None ? null : settings;
     }
 
     // A field of its own type, so that the equality that the compiler makes of all fields stays complete.

@@ -11,12 +11,11 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
 {
     static readonly AsyncLocal<JobContext?> current = new();
 
-    readonly JobEnvelope envelope;
     readonly Attempt attempt;
     readonly IServiceScopeFactory scopes;
     IServiceScope? scope;
 
-    internal JobContext(Attempt attempt, IServiceScopeFactory scopes) => (envelope, this.attempt, this.scopes) = (attempt.Envelope!, attempt, scopes);
+    internal JobContext(Attempt attempt, IServiceScopeFactory scopes) => (this.attempt, this.scopes) = (attempt, scopes);
 
     /// <summary>The job that runs on this asynchronous flow, or <see langword="null"/> outside of one.</summary>
     public static JobContext? Current
@@ -26,10 +25,10 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     }
 
     /// <summary>The id of the job: the same on every attempt, so it can key an idempotent effect.</summary>
-    public string Id => envelope.Id;
+    public string Id => Envelope.Id;
 
     /// <summary>The wire name of the task.</summary>
-    public string Task => envelope.Task;
+    public string Task => Envelope.Task;
 
     /// <summary>The queue the job came from.</summary>
     public string Queue => attempt.Delivery.Queue;
@@ -38,13 +37,13 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     public int Attempt => attempt.Number;
 
     /// <summary>The id of the first job of this tree of jobs.</summary>
-    public string RootId => envelope.RootId ?? envelope.Id;
+    public string RootId => Envelope.RootId ?? Envelope.Id;
 
     /// <summary>The id of the job that enqueued this one, if one did.</summary>
-    public string? ParentId => envelope.ParentId;
+    public string? ParentId => Envelope.ParentId;
 
     /// <summary>All headers that came with the job.</summary>
-    public IReadOnlyDictionary<string, object?> Headers => envelope.Message.Headers;
+    public IReadOnlyDictionary<string, object?> Headers => Envelope.Message.Headers;
 
     /// <summary>Fires when the worker stops and its drain deadline has passed; stopping then costs no attempt.</summary>
     public CancellationToken CancellationToken => attempt.Cancellation;
@@ -52,9 +51,11 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     /// <summary>The services of this run: one scope per execution, made when first asked for.</summary>
     public IServiceProvider Services => (Volatile.Read(ref scope) ?? MakeScope()).ServiceProvider;
 
-    internal string? TraceParent => envelope.TraceParent;
+    JobEnvelope Envelope => attempt.Envelope!;
 
-    internal string? TraceState => envelope.TraceState;
+    internal string? TraceParent => Envelope.TraceParent;
+
+    internal string? TraceState => Envelope.TraceState;
 
     internal ValueTask DisposeScopeAsync() => scope is null ? ValueTask.CompletedTask : new AsyncServiceScope(scope).DisposeAsync();
 

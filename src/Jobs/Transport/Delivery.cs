@@ -55,30 +55,7 @@ public abstract class Delivery
             return ValueTask.CompletedTask;
         }
 
-        return outgoing.Count == 0 ? LeaveOnceAsync() : WriteAndLeaveAsync();
-
-        async ValueTask WriteAndLeaveAsync()
-        {
-            IReadOnlyDictionary<int, Exception> failures;
-            try
-            {
-                failures = await WriteAsync(outgoing).ConfigureAwait(false);
-            }
-            catch
-            {
-                Volatile.Write(ref state, Open);
-                throw;
-            }
-
-            if (failures.Count > 0)
-            {
-                Volatile.Write(ref state, Open);
-                throw new SettlementException(failures);
-            }
-
-            // Checkpoint: a crash here leaves the message and what was written for it.
-            await LeaveOnceAsync().ConfigureAwait(false);
-        }
+        return outgoing.Count == 0 ? LeaveOnceAsync() : WriteAndLeaveAsync(outgoing);
     }
 
     /// <summary>
@@ -156,6 +133,29 @@ public abstract class Delivery
 
         Volatile.Write(ref state, Settled);
         return true;
+    }
+
+    async ValueTask WriteAndLeaveAsync(IReadOnlyList<Outgoing> outgoing)
+    {
+        IReadOnlyDictionary<int, Exception> failures;
+        try
+        {
+            failures = await WriteAsync(outgoing).ConfigureAwait(false);
+        }
+        catch
+        {
+            Volatile.Write(ref state, Open);
+            throw;
+        }
+
+        if (failures.Count > 0)
+        {
+            Volatile.Write(ref state, Open);
+            throw new SettlementException(failures);
+        }
+
+        // Checkpoint: a crash here leaves the message and what was written for it.
+        await LeaveOnceAsync().ConfigureAwait(false);
     }
 
     ValueTask LeaveOnceAsync()

@@ -6,30 +6,44 @@ namespace Jobs.Wire;
 /// </summary>
 sealed class JobEnvelope
 {
-    JobEnvelope(JobMessage message) => Message = message;
+    // There is one for each job that runs: what few jobs have, or few ask for, stays in the headers, and a time is a number.
+    const long Unset = long.MinValue;
+
+    readonly long eta;
+    readonly long expires;
+
+    JobEnvelope(JobMessage message, string task, string id)
+    {
+        (Message, Task, Id) = (message, task, id);
+        var headers = message.Headers;
+        Retries = headers.Retries;
+        eta = headers.Eta?.UtcTicks ?? Unset;
+        expires = headers.Expires?.UtcTicks ?? Unset;
+        _ = (headers.RootId, headers.ParentId, headers.Schedule, headers.TraceParent, headers.TraceState); // those that are wrong throw now
+    }
 
     public JobMessage Message { get; }
 
-    public string Task { get; private init; } = "";
+    public string Task { get; }
 
-    public string Id { get; private init; } = "";
+    public string Id { get; }
 
-    public string? RootId { get; private init; }
+    public string? RootId => Message.Headers.RootId;
 
-    public string? ParentId { get; private init; }
+    public string? ParentId => Message.Headers.ParentId;
 
-    public int Retries { get; private init; }
+    public int Retries { get; }
 
-    public DateTimeOffset? Eta { get; private init; }
+    public DateTimeOffset? Eta => eta == Unset ? null : new(eta, TimeSpan.Zero);
 
-    public DateTimeOffset? Expires { get; private init; }
+    public DateTimeOffset? Expires => expires == Unset ? null : new(expires, TimeSpan.Zero);
 
     /// <summary>The schedule that fired it, if one did.</summary>
-    public string? Schedule { get; private init; }
+    public string? Schedule => Message.Headers.Schedule;
 
-    public string? TraceParent { get; private init; }
+    public string? TraceParent => Message.Headers.TraceParent;
 
-    public string? TraceState { get; private init; }
+    public string? TraceState => Message.Headers.TraceState;
 
     /// <exception cref="JobFormatException">It is not a job of Celery's message protocol 2. No other exception leaves this method, whatever the bytes.</exception>
     public static JobEnvelope Read(JobMessage message)
@@ -60,19 +74,7 @@ sealed class JobEnvelope
             throw new JobFormatException($"The message for task '{task}' has no 'id' header.");
         }
 
-        return new JobEnvelope(message)
-        {
-            Task = task,
-            Id = id,
-            RootId = headers.RootId,
-            ParentId = headers.ParentId,
-            Retries = headers.Retries,
-            Eta = headers.Eta,
-            Expires = headers.Expires,
-            Schedule = headers.Schedule,
-            TraceParent = headers.TraceParent,
-            TraceState = headers.TraceState,
-        };
+        return new(message, task, id);
     }
 
     /// <summary>The message again, for its next attempt.</summary>

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Jobs.Wire;
@@ -125,15 +126,19 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
 
     /// <summary>Headers as they came over a wire that cannot tell text from bytes.</summary>
     /// <param name="entries">As received; they belong to the headers from here on.</param>
-    internal static JobHeaders Received(Dictionary<string, object?> entries)
+    /// <param name="likelyTask">The <c>task</c> header of the message before: its text is used again when this one says the same.</param>
+    /// <param name="likelyId">The correlation id, for the <c>id</c> header.</param>
+    internal static JobHeaders Received(Dictionary<string, object?> entries, string? likelyTask = null, string? likelyId = null)
     {
-        foreach (var name in entries.Keys)
+        foreach (var (name, _) in entries)
         {
-            ref var value = ref System.Runtime.InteropServices.CollectionsMarshal.GetValueRefOrNullRef(entries, name);
-            value = Decoded(value);
+            ref var value = ref CollectionsMarshal.GetValueRefOrNullRef(entries, name);
+            value = Is(likelyId, value) ? likelyId : Is(likelyTask, value) ? likelyTask : Decoded(value);
         }
 
         return new(entries);
+
+        static bool Is(string? likely, object? value) => likely is not null && value is byte[] bytes && Ascii.Equals(bytes, likely);
     }
 
     /// <summary>Takes a header away, if it is there.</summary>

@@ -3,6 +3,8 @@ namespace Jobs.Wire;
 /// <summary>A job on the wire, as every transport carries it: AMQP properties, headers and body of Celery's message protocol 2. Nothing in it has been interpreted.</summary>
 public sealed record JobMessage
 {
+    readonly Sender? sender; // null in messages of our own: each job has two messages, the one that is sent and the one that is received
+
     /// <summary>The only content type that is sent and read.</summary>
     public const string Json = "application/json";
 
@@ -22,13 +24,25 @@ public sealed record JobMessage
     public string? CorrelationId { get; init; }
 
     /// <summary>The sender's number of the message; Jobs sets none, and keeps another sender's.</summary>
-    public string? MessageId { get; init; }
+    public string? MessageId
+    {
+        get => sender?.MessageId;
+        init => sender = Sender.Of(value, AppId, Type);
+    }
 
     /// <summary>The application that sent the message; Jobs sets none, and keeps another sender's.</summary>
-    public string? AppId { get; init; }
+    public string? AppId
+    {
+        get => sender?.AppId;
+        init => sender = Sender.Of(MessageId, value, Type);
+    }
 
     /// <summary>What kind of message it is; Jobs sets none, and keeps another sender's.</summary>
-    public string? Type { get; init; }
+    public string? Type
+    {
+        get => sender?.Type;
+        init => sender = Sender.Of(MessageId, AppId, value);
+    }
 
     /// <summary>The queue that the sender waits for the result on.</summary>
     public string? ReplyTo { get; init; }
@@ -54,5 +68,12 @@ public sealed record JobMessage
 
         headers[WireHeaders.Copy] = stamp;
         return this with { Headers = headers };
+    }
+
+    /// <summary>What other senders say of themselves.</summary>
+    sealed record Sender(string? MessageId, string? AppId, string? Type)
+    {
+        public static Sender? Of(string? messageId, string? appId, string? type) =>
+            messageId is null && appId is null && type is null ? null : new(messageId, appId, type);
     }
 }

@@ -10,7 +10,7 @@ namespace Jobs.Working;
 sealed class Attempt(Delivery delivery, int stamp)
 {
     CancellationTokenSource? cancellation;
-    int cause;
+    volatile CancelCause cause;
 
     public Delivery Delivery => delivery;
 
@@ -40,11 +40,8 @@ sealed class Attempt(Delivery delivery, int stamp)
     /// <summary>Somebody waits for what the task returns. Defaults to <see langword="false"/>.</summary>
     public bool WantsResult { get; init; }
 
-    /// <summary>What the task returned, as JSON; empty when nobody wants it.</summary>
-    public ReadOnlyMemory<byte> Result { get; set; }
-
     /// <summary>Why the run was told to end, if it was.</summary>
-    public CancelCause Cause => (CancelCause)Volatile.Read(ref cause);
+    public CancelCause Cause => cause;
 
     /// <summary>Fires when the run is told to end. The source is made when the task asks for it: most tasks never do.</summary>
     public CancellationToken Cancellation
@@ -67,7 +64,7 @@ sealed class Attempt(Delivery delivery, int stamp)
     /// <summary>Tells the run to end; the first cause stands.</summary>
     public void Cancel(CancelCause why)
     {
-        if (Interlocked.CompareExchange(ref cause, (int)why, (int)CancelCause.None) == (int)CancelCause.None)
+        if (Interlocked.CompareExchange(ref cause, why, CancelCause.None) == CancelCause.None)
         {
             _ = Volatile.Read(ref cancellation)?.CancelAsync(); // what the task registered runs on the pool, not here
         }
@@ -75,7 +72,7 @@ sealed class Attempt(Delivery delivery, int stamp)
 }
 
 /// <summary>Why a run is told to end before its task is done. Revoked, time limit and lost come with what can cause them.</summary>
-enum CancelCause
+enum CancelCause : byte
 {
     None,
 

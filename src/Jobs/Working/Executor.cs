@@ -41,7 +41,8 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             return;
         }
 
-        await RunOnceAsync(attempt, envelope, task, body).ConfigureAwait(false);
+        var run = await RunOnceAsync(attempt, envelope, task, body).ConfigureAwait(false);
+        observer.Left(run);
     }
 
     Outcome? WithoutRun(Attempt attempt, JobEnvelope envelope, out JobBody body)
@@ -68,7 +69,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         }
     }
 
-    async ValueTask RunOnceAsync(Attempt attempt, JobEnvelope envelope, TaskDefinition task, JobBody body)
+    async ValueTask<RunObservation> RunOnceAsync(Attempt attempt, JobEnvelope envelope, TaskDefinition task, JobBody body)
     {
         var context = new JobContext(attempt, scopes);
         JobContext.Current = context; // undone by the end of this async method, as AsyncLocal values are
@@ -77,14 +78,13 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         {
             if (attempt.WantsResult)
             {
-                attempt.Result = await InvokeForResult(task, context, body).ConfigureAwait(false);
+                attempt.Outcome = new Outcome.Succeeded(await InvokeForResult(task, context, body).ConfigureAwait(false));
             }
             else
             {
                 await Invoke(task, context, body).ConfigureAwait(false);
+                attempt.Outcome = Outcome.Succeeded.WithoutResult;
             }
-
-            attempt.Outcome = Outcome.Succeeded.Instance;
         }
         catch (OperationCanceledException) when (attempt.Cause == CancelCause.Stop)
         {
@@ -97,6 +97,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
         observer.Ended(run, attempt);
         await DisposeScopeAsync(context).ConfigureAwait(false);
+        return run;
     }
 
     // Not async, because the reader is a ref struct.

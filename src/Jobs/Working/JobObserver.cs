@@ -62,7 +62,6 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         Decided(attempt);
         try
         {
-            run.Scope?.Dispose();
             run.Activity?.Dispose();
         }
         catch (Exception)
@@ -70,6 +69,9 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
             // As in Tell.
         }
     }
+
+    /// <summary>Nothing more is logged for the run. Called where the logging scope is out of sight already: there, to end it changes nothing and costs nothing.</summary>
+    public void Left(in RunObservation run) => Tell(static (_, scope) => scope?.Dispose(), run.Scope);
 
     /// <summary>The outcome is known: of an attempt whose task does not run, as soon as it is decided.</summary>
     public void Decided(Attempt attempt) => Tell(static (observer, attempt) => observer.Say(attempt), attempt);

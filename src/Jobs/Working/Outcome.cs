@@ -10,9 +10,10 @@ abstract record Outcome
     }
 
     /// <summary>The task returned.</summary>
-    public sealed record Succeeded : Outcome
+    /// <param name="Result">What the task returned, as JSON; empty when nobody wants it.</param>
+    public sealed record Succeeded(ReadOnlyMemory<byte> Result) : Outcome
     {
-        public static readonly Succeeded Instance = new();
+        public static readonly Succeeded WithoutResult = new(ReadOnlyMemory<byte>.Empty);
     }
 
     /// <summary>The task failed, and has attempts left: it runs again later.</summary>

@@ -84,14 +84,14 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         }
         catch (Exception e)
         {
-            _ = GiveUpAsync(); // nobody may end the reader: a worker without one looks alive and runs nothing
-
-            async Task GiveUpAsync()
-            {
-                await GiveBackAsync(delivery, null, e).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                Left();
-            }
+            _ = GiveUpAsync(delivery, e); // nobody may end the reader: a worker without one looks alive and runs nothing
         }
+    }
+
+    async Task GiveUpAsync(Delivery delivery, Exception failure)
+    {
+        await GiveBackAsync(delivery, null, failure).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Left();
     }
 
     async Task SettleBesideAsync(Attempt attempt)

@@ -144,7 +144,7 @@ public sealed class AckWindowTests
         window.Complete(tag);
     }
 
-    static RabbitDelivery Delivery(ulong tag) => new(null!, tag, Bench.Message($"{tag}"), 0, null!);
+    static RabbitDelivery Delivery(ulong tag) => new(null!, tag, Bench.Message($"{tag}"), 0);
 
     // As the delivery itself does it, without a consumer behind it.
     static void Ack(RabbitDelivery delivery) => typeof(RabbitDelivery).GetProperty(nameof(RabbitDelivery.IsComplete))!.SetValue(delivery, true);

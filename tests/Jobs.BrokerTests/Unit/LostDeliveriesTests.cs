@@ -95,7 +95,7 @@ public sealed class LostDeliveriesTests
         Assert.Same(running, lost.Recognise(Delivery(Message("running", stamp: 2))));
     }
 
-    static RabbitDelivery Delivery(JobMessage message) => new(null!, 1, message, 0, null!);
+    static RabbitDelivery Delivery(JobMessage message) => new(null!, 1, message, 0);
 
     static JobMessage Message(string id, int? stamp = null)
     {

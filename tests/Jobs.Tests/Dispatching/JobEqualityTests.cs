@@ -9,6 +9,17 @@ namespace Jobs.Tests.Dispatching;
 public sealed class JobEqualityTests
 {
     [Fact]
+    public void An_option_that_was_taken_back_was_never_set()
+    {
+        var job = new Job("t") with { Id = "1", Delay = TimeSpan.FromSeconds(1), Priority = 5 };
+        Assert.NotEqual(new Job("t"), job);
+        Assert.Equal(new Job("t") with { Priority = 5 }, job with { Id = null, Delay = null });
+        var back = job with { Id = null, Delay = null, Priority = null };
+        Assert.Equal(new Job("t"), back);
+        Assert.Equal(new Job("t").GetHashCode(), back.GetHashCode());
+    }
+
+    [Fact]
     public void Typed_jobs_are_equal_when_their_arguments_are()
     {
         AssertEqual(EveryTypeJobs.Injected(1), EveryTypeJobs.Injected(1));

@@ -17,7 +17,7 @@ public sealed class FollowUpsTests
     [Fact]
     public void Success_and_expiry_leave_nothing_behind()
     {
-        Assert.Empty(followUps.Of(TestAttempt.Of(TestMessage.Of(), Outcome.Succeeded.Instance)));
+        Assert.Empty(followUps.Of(TestAttempt.Of(TestMessage.Of(), Outcome.Succeeded.WithoutResult)));
         Assert.Empty(followUps.Of(TestAttempt.Of(TestMessage.Of(), new Outcome.Expired(at))));
     }
 
@@ -67,7 +67,7 @@ public sealed class FollowUpsTests
     [Fact]
     public void A_refused_reply_has_no_substitute_because_its_job_has_succeeded()
     {
-        var attempt = TestAttempt.Of(TestMessage.Of(), Outcome.Succeeded.Instance);
+        var attempt = TestAttempt.Of(TestMessage.Of(), Outcome.Succeeded.WithoutResult);
         Assert.Equal([], followUps.InsteadOf([new("caller", TestMessage.Of(), Kind: OutgoingKind.Reply)], Refused("gone"), attempt, at)!);
     }
 
