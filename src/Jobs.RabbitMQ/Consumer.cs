@@ -107,7 +107,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
                 channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
                 await channel.BasicQosAsync(0, (ushort)queue.Prefetch, global: false, life).ConfigureAwait(false);
                 consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
-                consumer.tag = await channel.BasicConsumeAsync(queue.Name, autoAck: false, ShortTag(), noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
+                consumer.tag = await channel.BasicConsumeAsync(
+                    queue.Name, autoAck: false, ShortTag(), noLocal: false, exclusive: false, arguments, consumer, life).ConfigureAwait(false);
                 return consumer;
             }
             catch

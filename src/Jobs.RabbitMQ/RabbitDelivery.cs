@@ -68,7 +68,8 @@ sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, i
         }
     }
 
-    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) => consumer.PublishAsync(outgoing, settleTimeout);
+    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) =>
+        consumer.PublishAsync(outgoing, settleTimeout);
 
     protected override ValueTask LeaveAsync()
     {

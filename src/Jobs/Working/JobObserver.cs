@@ -70,7 +70,10 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         }
     }
 
-    /// <summary>Nothing more is logged for the run. Called where the logging scope is out of sight already: there, to end it changes nothing and costs nothing.</summary>
+    /// <summary>
+    /// Ends the logging scope of the run. The executor calls this after the flow of the run has ended: there the scope is out of sight, and ending it
+    /// allocates nothing.
+    /// </summary>
     public void Left(in RunObservation run) => Tell(static (_, scope) => scope?.Dispose(), run.Scope);
 
     /// <summary>The outcome is known: of an attempt whose task does not run, as soon as it is decided.</summary>
