@@ -56,7 +56,7 @@ sealed class Declarations(Incarnation incarnation, PublishLedger ledger, Topolog
             await room.WaitAsync(life).ConfigureAwait(false);
             try
             {
-                await topology.EnsureAsync(incarnation, queue, delayed, life).ConfigureAwait(false);
+                await topology.EnsureAsync(incarnation, queue, delayed, takeForeign: true, life).ConfigureAwait(false);
             }
             finally
             {

@@ -33,6 +33,9 @@ static partial class Log
     [LoggerMessage(424, LogLevel.Warning, "Nobody takes the result of job {JobId} at {Queue}: {Reason}. It is dropped, and the job counts as done; further ones to this queue are counted without a line")]
     public static partial void ReplyDropped(ILogger logger, string? jobId, string queue, string reason);
 
+    [LoggerMessage(425, LogLevel.Warning, "Queue {Queue} is not what Jobs would declare: {Difference}. Jobs enqueues into it as it is; whether it outlives a lost node is up to who declared it")]
+    public static partial void ForeignQueue(ILogger logger, string queue, string difference);
+
     [LoggerMessage(440, LogLevel.Information, "Consuming from {Queue} with prefetch {Prefetch}")]
     public static partial void Consuming(ILogger logger, string queue, int prefetch);
 

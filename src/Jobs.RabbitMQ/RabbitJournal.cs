@@ -131,7 +131,7 @@ sealed class RabbitJournal : JobJournal
     async Task<bool> TermAsync(Topology topology, Incarnation incarnation, Action standing)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token);
-        await topology.EnsureAsync(incarnation, spec.Name, delayed: false, life.Token).ConfigureAwait(false);
+        await topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
         await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
         // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.

@@ -22,6 +22,7 @@ sealed class Topology(BrokerParts parts)
     readonly Dictionary<string, QueueSpec> special = new(StringComparer.Ordinal) { [parts.Names.DeadLetters.Name] = parts.Names.DeadLetters };
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
+    readonly HashSet<string> foreign = [];
     readonly Dictionary<string, long> gone = []; // since when
     volatile bool delays;
 
@@ -82,10 +83,27 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
+    /// <param name="incarnation">Where.</param>
+    /// <param name="queue">The queue.</param>
+    /// <param name="delayed">Whether the delay levels lead to it.</param>
+    /// <param name="takeForeign">Whether a work queue that somebody else made is taken as it is, a Celery application's classic queue for example: enough to publish.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
     /// <exception cref="JobTransportException">The queue exists with other arguments, does not exist, or may not be declared.</exception>
-    public async Task EnsureAsync(Incarnation incarnation, string queue, bool delayed, CancellationToken cancellationToken)
+    public async Task EnsureAsync(Incarnation incarnation, string queue, bool delayed, bool takeForeign, CancellationToken cancellationToken)
     {
-        await DeclareAsync(incarnation, Spec(queue), cancellationToken).ConfigureAwait(false);
+        var spec = Spec(queue);
+        try
+        {
+            await DeclareAsync(incarnation, spec, cancellationToken).ConfigureAwait(false);
+        }
+        catch (JobTransportException e) when (
+            takeForeign && spec.Kind == QueueKind.Work
+            && e.InnerException is OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.PreconditionFailed } reason }
+            && KeepsMessages(queue, reason.ReplyText))
+        {
+            WarnOnce(queue, reason.ReplyText);
+        }
+
         if (delayed)
         {
             await DeclareDelaysAsync(incarnation, cancellationToken).ConfigureAwait(false);
@@ -133,6 +151,19 @@ sealed class Topology(BrokerParts parts)
         {
             _ = own.DisposeAsync().AsTask();
         }
+    }
+
+    void WarnOnce(string queue, string difference)
+    {
+        lock (gate)
+        {
+            if (!foreign.Add(queue))
+            {
+                return;
+            }
+        }
+
+        Log.ForeignQueue(parts.Logger, queue, difference);
     }
 
     QueueSpec Spec(string queue)
@@ -262,4 +293,10 @@ sealed class Topology(BrokerParts parts)
             return true;
         },
         cancellationToken);
+
+    // The broker says "… inequivalent arg 'x-queue-type' for queue 'name' in vhost '/': …". It compares first what makes a queue outlive a restart and its last
+    // consumer.
+    static bool KeepsMessages(string queue, string? difference) =>
+        difference?.Contains($" for queue '{queue}' ", StringComparison.Ordinal) == true
+        && !difference.Contains("arg 'durable'", StringComparison.Ordinal) && !difference.Contains("arg 'auto_delete'", StringComparison.Ordinal);
 }

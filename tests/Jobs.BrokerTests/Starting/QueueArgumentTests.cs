@@ -30,10 +30,29 @@ public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Contains("DeclareMode.Passive", exception.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>The queue of a Celery application: enqueuing into it must need no option.</summary>
     [Fact]
-    public async Task An_enqueue_to_a_queue_with_other_arguments_fails_at_once_and_others_go_on()
+    public async Task An_enqueue_takes_a_queue_of_another_type_as_it_is_with_one_warning()
     {
         await ClassicQueueAsync();
+        var dispatcher = Bench.Jobs(bench.Host());
+
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Delay = TimeSpan.FromSeconds(1) }, TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+
+        await bench.HoldsAsync(bench.Queue, 2);
+        var line = Assert.Single(bench.Lines, l => l.Id == 425);
+        Assert.Contains(bench.Queue, line.Text, StringComparison.Ordinal);
+        Assert.Contains("but current is", line.Text, StringComparison.Ordinal); // the broker names the first argument that differs
+    }
+
+    /// <summary>What is confirmed must outlive a restart of the broker and its last consumer.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    public async Task An_enqueue_to_a_queue_that_does_not_keep_its_messages_fails_at_once_and_others_go_on(bool durable, bool autoDelete)
+    {
+        await QueueAsync("classic", durable, autoDelete);
         var dispatcher = Bench.Jobs(bench.Host());
 
         var call = dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "one" }, TestContext.Current.CancellationToken);
@@ -151,10 +170,10 @@ public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
 
     Task ClassicQueueAsync() => QueueAsync("classic");
 
-    async Task QueueAsync(string type)
+    async Task QueueAsync(string type, bool durable = true, bool autoDelete = false)
     {
         await using var channel = await bench.ChannelAsync();
-        await channel.QueueDeclareAsync(bench.Queue, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?> { ["x-queue-type"] = type }, cancellationToken: TestContext.Current.CancellationToken);
+        await channel.QueueDeclareAsync(bench.Queue, durable, exclusive: false, autoDelete, new Dictionary<string, object?> { ["x-queue-type"] = type }, cancellationToken: TestContext.Current.CancellationToken);
     }
 
     async Task DeleteAsync(string queue)
