@@ -64,6 +64,18 @@ public sealed record DeadLetter
         }
     }
 
+    /// <summary>A letter that says nothing, no larger than the message was when it came.</summary>
+    internal static JobMessage Bare(JobMessage message)
+    {
+        var copy = message.Copy(0);
+        foreach (var added in (string[])[WireHeaders.Copy, WireHeaders.DeadReason, WireHeaders.DeadAt, WireHeaders.DeadAttempts, WireHeaders.DeadQueue, WireHeaders.DeadException, WireHeaders.DeadStack])
+        {
+            copy.Headers.Remove(added);
+        }
+
+        return copy;
+    }
+
     /// <summary>The facts in a message's headers, or <see langword="null"/> when it is no dead letter of Jobs.</summary>
     internal static DeadLetter? Read(JobMessage message)
     {

@@ -53,7 +53,13 @@ sealed class FollowUps(IOptions<JobsOptions> options)
             return new(deadLetterQueue, letter.Write(attempt.Message, attempt.Stamp));
         }
 
-        // The job's own headers may nearly fill a frame, so that they fit no more together with the exception and its stack.
-        return DeadLetter.Read(refused.Message) is { IsBrief: false } whole ? new(deadLetterQueue, whole.Brief().Write(attempt.Message, attempt.Stamp)) : null;
+        // The job's own headers may nearly fill a frame. What does not fit together with the exception and its stack may fit with a short reason, and
+        // fits without one, as large as the job came; the log has the reason then.
+        return DeadLetter.Read(refused.Message) switch
+        {
+            { IsBrief: false } whole => new(deadLetterQueue, whole.Brief().Write(attempt.Message, attempt.Stamp)),
+            { } => new(deadLetterQueue, DeadLetter.Bare(attempt.Message)),
+            null => null,
+        };
     }
 }

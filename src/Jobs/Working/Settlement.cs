@@ -28,7 +28,7 @@ sealed class Settlement(FollowUps followUps, TimeProvider time)
             }
             catch (SettlementException e) when (!e.IsTransient && followUps.InsteadOf(outgoing, e.Failures, attempt, time.GetUtcNow()) is { } substitutes)
             {
-                outgoing = substitutes; // of a retry copy its dead letter, of that a brief one: there is an end
+                outgoing = substitutes; // of a retry copy its dead letter, of that a brief one, of that a bare one: there is an end
             }
         }
     }

@@ -48,7 +48,7 @@ public sealed class FollowUpsTests
         Assert.Throws<InvalidOperationException>(() => followUps.Of(TestAttempt.Of(TestMessage.Of(), Outcome.Interrupted.Instance)));
 
     [Fact]
-    public void A_refused_retry_copy_becomes_a_dead_letter_that_becomes_a_brief_one_and_then_there_is_an_end()
+    public void A_refused_retry_copy_becomes_a_dead_letter_that_becomes_a_brief_one_then_a_bare_one_and_then_there_is_an_end()
     {
         var attempt = TestAttempt.Of(TestMessage.Of(id: "j"), new Outcome.Retry(default, at, 3, new TimeoutException()));
 
@@ -59,7 +59,13 @@ public sealed class FollowUpsTests
 
         var brief = Instead(letters, "again");
         Assert.True(DeadLetter.Read(Assert.Single(brief!).Message)!.Reason.Length < letter.Reason.Length);
-        Assert.Null(Instead(brief!, "and again"));
+
+        // No larger than the message came, so that whoever took that takes this.
+        var bare = Instead(brief!, "and again");
+        Assert.Equal("jobs.dead", Assert.Single(bare!).Queue);
+        Assert.Equal(attempt.Message.Lines(), bare![0].Message.Lines());
+        Assert.False(bare[0].Message.Headers.ContainsKey(WireHeaders.Copy));
+        Assert.Null(Instead(bare, "for ever"));
 
         IReadOnlyList<Outgoing>? Instead(IReadOnlyList<Outgoing> of, string why) => followUps.InsteadOf(of, Refused(why), attempt, at);
     }
