@@ -23,6 +23,9 @@ static partial class Log
     [LoggerMessage(105, LogLevel.Error, "The worker takes no more jobs until this process is restarted: its transport failed to give it a delivery. What is in hand still runs")]
     public static partial void ReaderEnded(ILogger logger, Exception e);
 
+    [LoggerMessage(106, LogLevel.Error, "Job {JobId} from {Queue} was acknowledged before its run, as its task asks, and its dead letter could not be written: nothing is left of it but this line")]
+    public static partial void LostAfterEarlyAck(ILogger logger, string queue, string? jobId, Exception e);
+
     [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]
     public static partial void Succeeded(ILogger logger, string task, string jobId);
 

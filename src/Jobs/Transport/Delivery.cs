@@ -100,6 +100,9 @@ public abstract class Delivery
         return hasLeft ? ValueTask.CompletedTask : ReleaseCoreAsync();
     }
 
+    /// <summary>It was acknowledged before its run: nobody hands it out again.</summary>
+    internal bool HasLeft => hasLeft;
+
     /// <summary>Asked when a slot is free for the message. Defaults to whether the delivery is open.</summary>
     /// <returns><see langword="false"/> when the transport has lost the message meanwhile and hands it out again: it must not be run now.</returns>
     public virtual bool TryStart() => !IsSettled;

@@ -79,14 +79,22 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     /// <summary>The outcome is known: of an attempt whose task does not run, as soon as it is decided.</summary>
     public void Decided(Attempt attempt) => Tell(static (observer, attempt) => observer.Say(attempt), attempt);
 
-    /// <summary>The outcome could not be written: the job is given back, and runs again.</summary>
-    public void SettlementFailed(string queue, string? id, Exception failure) => Tell(
+    /// <summary>The outcome could not be written: the job is given back, and runs again, unless it was acknowledged before its run.</summary>
+    public void SettlementFailed(Delivery delivery, string? id, Exception failure) => Tell(
         static (observer, failed) =>
         {
-            Log.SettlementFailed(observer.logger, failed.queue, failed.id, failed.failure);
-            observer.telemetry.SettlementFailed(failed.queue);
+            if (failed.delivery.HasLeft)
+            {
+                Log.LostAfterEarlyAck(observer.logger, failed.delivery.Queue, failed.id, failed.failure);
+            }
+            else
+            {
+                Log.SettlementFailed(observer.logger, failed.delivery.Queue, failed.id, failed.failure);
+            }
+
+            observer.telemetry.SettlementFailed(failed.delivery.Queue);
         },
-        (queue, id, failure));
+        (delivery, id, failure));
 
     /// <summary>The services of a run failed to close; its outcome stands.</summary>
     public void ScopeDisposalFailed(JobContext context, Exception failure) =>

@@ -158,7 +158,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
     {
         try
         {
-            observer.SettlementFailed(delivery.Queue, id, failure);
+            observer.SettlementFailed(delivery, id, failure);
             await Task.Delay(pause, time, interrupt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         finally
@@ -175,7 +175,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         }
         catch (Exception e)
         {
-            observer.SettlementFailed(delivery.Queue, id, e);
+            observer.SettlementFailed(delivery, id, e);
         }
     }
 

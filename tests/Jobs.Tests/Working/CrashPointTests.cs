@@ -41,6 +41,19 @@ public sealed class CrashPointTests
         Assert.Equal(0, await host.CountAsync());
     }
 
+    [Fact]
+    public async Task The_log_says_that_nothing_is_left_of_a_job_acked_early_whose_dead_letter_cannot_be_published()
+    {
+        var task = new TestTask("early", (_, _) => throw new TimeoutException()) { AckEarly = true };
+        await using var host = await JobsHost.StartAsync(task);
+        Break(host, FaultStep.Publish, queue => queue == "jobs.dead", times: 1);
+        await host.EnqueueAsync("early", "j");
+        await host.AdvanceUntil(() => host.Logs.Lines.Any(l => l.EventId == 106), TimeSpan.FromMilliseconds(50));
+
+        Assert.DoesNotContain(host.Logs.Lines, l => l.EventId == 104); // it does not run again
+        Assert.Equal(1, task.Runs);
+    }
+
     /// <summary>Given back, the job would run, fail and be refused again, for ever.</summary>
     [Fact]
     public async Task A_retry_copy_that_is_refused_for_good_becomes_a_dead_letter()
