@@ -38,7 +38,8 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
                 // is delayed would find none: publishers have not noticed.
                 await (queue.IsQuarantine
                     ? topology.DeclareAsync(incarnation, parts.Names.Quarantine(queue.JobQueue), life.Token)
-                    : topology.EnsureAsync(incarnation, queue.Name, delayed: queue.Quarantine is not null && failures > 0, takeForeign: false, life.Token)).ConfigureAwait(false);
+                    : topology.EnsureAsync(
+                        incarnation, queue.Name, delayed: queue.Quarantine is not null && failures > 0, takeForeign: false, life.Token)).ConfigureAwait(false);
                 var consumer = await StartAsync(incarnation, replaces, life.Token).ConfigureAwait(false);
                 Tell();
                 failures = 1;

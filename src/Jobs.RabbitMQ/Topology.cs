@@ -86,7 +86,9 @@ sealed class Topology(BrokerParts parts)
     /// <param name="incarnation">Where.</param>
     /// <param name="queue">The queue.</param>
     /// <param name="delayed">Whether the delay levels lead to it.</param>
-    /// <param name="takeForeign">Whether a work queue that somebody else made is taken as it is, a Celery application's classic queue for example: enough to publish.</param>
+    /// <param name="takeForeign">
+    /// Whether a work queue that somebody else made is taken as it is, a Celery application's classic queue for example: enough to publish.
+    /// </param>
     /// <param name="cancellationToken">Gives it up.</param>
     /// <exception cref="JobTransportException">The queue exists with other arguments, does not exist, or may not be declared.</exception>
     public async Task EnsureAsync(Incarnation incarnation, string queue, bool delayed, bool takeForeign, CancellationToken cancellationToken)

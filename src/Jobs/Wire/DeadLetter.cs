@@ -8,6 +8,11 @@ public sealed record DeadLetter
     const int MaxStack = 4_000;
     const int MaxBriefReason = 200;
 
+    static readonly string[] facts =
+    [
+        WireHeaders.DeadReason, WireHeaders.DeadAt, WireHeaders.DeadAttempts, WireHeaders.DeadQueue, WireHeaders.DeadException, WireHeaders.DeadStack,
+    ];
+
     /// <summary>What happened, in a sentence.</summary>
     public required string Reason { get; init; }
 
@@ -68,9 +73,10 @@ public sealed record DeadLetter
     internal static JobMessage Bare(JobMessage message)
     {
         var copy = message.Copy(0);
-        foreach (var added in (string[])[WireHeaders.Copy, WireHeaders.DeadReason, WireHeaders.DeadAt, WireHeaders.DeadAttempts, WireHeaders.DeadQueue, WireHeaders.DeadException, WireHeaders.DeadStack])
+        copy.Headers.Remove(WireHeaders.Copy);
+        foreach (var fact in facts)
         {
-            copy.Headers.Remove(added);
+            copy.Headers.Remove(fact);
         }
 
         return copy;

@@ -53,7 +53,8 @@ public sealed class ComposeClusterTests(ComposeCluster cluster) : IClassFixture<
             // These would change what Jobs relies on.
             Assert.DoesNotContain(queue.Policy.EnumerateObject(), key => key.Name is "overflow" or "max-length" or "message-ttl" or "expires");
         });
-        // Not one node for all. A third each is the broker's aim, but an election that a slow machine holds up may end elsewhere: 24 of 44 were seen on one node.
+        // Not one node for all. A third each is the broker's aim, but an election that a slow machine holds up may end elsewhere: 24 of 44 were seen
+        // on one node.
         Assert.All(ComposeCluster.Nodes, node => Assert.InRange(queues.Count(queue => queue.Leader == node), queues.Count / 8, 2 * queues.Count / 3));
         await host.StopAsync(Cancellation);
     }

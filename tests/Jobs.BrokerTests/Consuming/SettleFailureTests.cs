@@ -16,14 +16,16 @@ public sealed class SettleFailureTests(BrokerFixture brokers) : IAsyncDisposable
 
     public ValueTask DisposeAsync() => bench.DisposeAsync();
 
-    /// <summary>Given back, it would run, die and be refused again, for ever; not given back, it would hold its place of the prefetch. (Wolverine #3767)</summary>
+    /// <summary>
+    /// Given back, it would run, die and be refused again, for ever; not given back, it would hold its place of the prefetch. (Wolverine #3767)
+    /// </summary>
     [Fact]
     public async Task A_job_whose_dead_letter_has_no_room_for_a_reason_is_dead_without_one_and_the_log_has_it()
     {
         var task = new ProbeTask((_, text) => text == "full" ? throw new DeadJobException(new string('x', 1_000)) : ValueTask.CompletedTask);
         var dispatcher = Bench.Jobs(bench.Host());
-        await dispatcher.EnqueueAsync(
-            ProbeTask.Job("full") with { Id = "full", Headers = new Dictionary<string, object?> { ["note"] = new string('x', AlmostAFrame) } }, TestContext.Current.CancellationToken);
+        var note = new Dictionary<string, object?> { ["note"] = new string('x', AlmostAFrame) };
+        await dispatcher.EnqueueAsync(ProbeTask.Job("full") with { Id = "full", Headers = note }, TestContext.Current.CancellationToken);
         await dispatcher.EnqueueManyAsync(Enumerable.Range(0, 10).Select(i => ProbeTask.Job() with { Id = $"{i}" }), TestContext.Current.CancellationToken);
 
         await bench.StartedAsync(bench.Host(task: task, worker: o => (o.Concurrency, o.Prefetch) = (1, 1)));

@@ -37,8 +37,9 @@ public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
         await ClassicQueueAsync();
         var dispatcher = Bench.Jobs(bench.Host());
 
-        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
-        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Delay = TimeSpan.FromSeconds(1) }, TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+        var later = ProbeTask.Job() with { Delay = TimeSpan.FromSeconds(1) };
+        await dispatcher.EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await dispatcher.EnqueueAsync(later, TestContext.Current.CancellationToken);
 
         await bench.HoldsAsync(bench.Queue, 2);
         var line = Assert.Single(bench.Lines, l => l.Id == 425);
