@@ -18,7 +18,8 @@ public sealed class BrokerCrashTests(BrokerFixture brokers)
             return;
         }
 
-        // Not a quorum queue: RabbitMQ 3.10 forgets one ("0 registered servers") that was declared just before its only node was killed.
+        // RabbitMQ 3.10 may forget a queue, quorum or classic, that was declared just before its only node was killed, with all that is confirmed in it: a plain
+        // client saw that in 2 of 40 kills. What this test is about is the fixture, so the node writes its definitions down first.
         var queue = TestBroker.NewName("crash");
         var factory = new ConnectionFactory { Uri = broker.AmqpUri, AutomaticRecoveryEnabled = false };
         await using var connection = await factory.CreateConnectionAsync(cancellation);
@@ -27,6 +28,7 @@ public sealed class BrokerCrashTests(BrokerFixture brokers)
             queue, durable: true, exclusive: false, autoDelete: false,
             new Dictionary<string, object?> { ["x-queue-type"] = "classic" }, cancellationToken: cancellation);
         await channel.BasicPublishAsync("", queue, mandatory: true, new BasicProperties { Persistent = true }, new byte[] { 1 }, cancellation);
+        await broker.ControlAsync("eval", "mnesia:sync_log().");
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         connection.ConnectionShutdownAsync += (_, _) =>
         {
