@@ -121,6 +121,22 @@ abstract class ClusterNode : SiteNode
         }
     }
 
+    /// <summary>
+    /// Its Erlang machine runs and its broker does not, and nothing starts it: paused in a minority, or failed when it wanted to come back from that (RabbitMQ 3.10:
+    /// <c>incompatible_feature_flags</c>, when the others are starting at that moment). The others may wait for what it knows.
+    /// </summary>
+    public async Task<bool> HasStoppedAsync()
+    {
+        try
+        {
+            return (await ControlAsync("rabbitmqctl", "eval", "rabbit_boot_state:get().")).Trim() == "stopped";
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or TimeoutException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Runs one of RabbitMQ's command line tools against this node.</summary>
     /// <exception cref="InvalidOperationException">It failed, or took too long.</exception>
     public abstract Task<string> ControlAsync(string tool, params string[] arguments);

@@ -121,10 +121,12 @@ abstract class ClusterSite : Site
                 return null;
             if (watch.Elapsed > Patience)
             {
-                // Whom fewest see has to go; on a tie the order of the nodes decides: one must keep the state of the cluster that the others take over.
+                // Who has stopped, because the others may wait for it; else whom fewest see. On a tie the order of the nodes decides: one must keep the state of the
+                // cluster that the others take over.
+                var stopped = await Task.WhenAll(ClusterNodes.Select(node => node.HasStoppedAsync()));
                 return ClusterNodes
                     .Select((node, index) => (node, index, Score: Score(node, views[index], views)))
-                    .OrderBy(entry => entry.Score).ThenByDescending(entry => entry.index)
+                    .OrderBy(entry => !stopped[entry.index]).ThenBy(entry => entry.Score).ThenByDescending(entry => entry.index)
                     .First().node;
             }
 
