@@ -5,8 +5,11 @@ namespace Jobs.Generators;
 /// <summary>The tasks of one class: one generated file.</summary>
 sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tasks)
 {
+    /// <summary>Tells classes apart whose names differ by case only: names of files do not.</summary>
+    public int Homonym { get; init; }
+
     /// <summary>Unique in the assembly, and stable.</summary>
-    public string HintName => $"{Container.Type.Replace("global::", "").Replace("@", "")}.g.cs";
+    public string HintName => $"{Container.Type.Replace("global::", "").Replace("@", "")}{(Homonym == 0 ? "" : $"-{Homonym + 1}")}.g.cs";
 
     public static IEnumerable<ClassModel> Group(ImmutableArray<TaskModel> tasks)
     {
@@ -15,10 +18,12 @@ sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tas
 
         // NewsTasks and News share the partial class NewsJobs, whose parts must be equally visible.
         var hidden = new HashSet<string>(tasks.Where(t => !t.Container.IsPublic).Select(t => $"{t.Container.Namespace}.{t.Container.Factories}"));
+        var homonyms = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase);
         foreach (var group in tasks.GroupBy(t => t.Container))
         {
+            homonyms[group.Key.Type] = homonyms.TryGetValue(group.Key.Type, out var count) ? count + 1 : 0;
             var container = group.Key with { IsPublic = !hidden.Contains($"{group.Key.Namespace}.{group.Key.Factories}") };
-            yield return new(container, group.Select(Finish).ToEquatable());
+            yield return new(container, group.Select(Finish).ToEquatable()) { Homonym = homonyms[group.Key.Type] };
         }
 
         TaskModel Finish(TaskModel task)

@@ -128,7 +128,6 @@ static class DefinitionEmitter
         code.Close().Close();
     }
 
-    /// <summary>The parameter's name, unless generated code uses that name itself.</summary>
-    static string Local(ParameterModel parameter) =>
-        parameter.Name is "a" or "context" or "arguments" or "target" or "writer" ? parameter.Name + "Argument" : parameter.Identifier;
+    /// <summary>With a prefix, so that no parameter has a name that generated code uses itself, whatever that is.</summary>
+    static string Local(ParameterModel parameter) => "p_" + parameter.Name;
 }

@@ -14,8 +14,10 @@ static class Diagnostics
     public static readonly DiagnosticDescriptor InvalidCron = Error(
         "JOBS103", "Not a cron expression", "'{0}' is not a cron expression: {1}. Give five fields (minute hour day month weekday), six with seconds first, or a macro such as @daily.");
 
-    public static readonly DiagnosticDescriptor InvalidTimeZone = Error(
-        "JOBS104", "Not a time zone", "'{0}' is not a time zone: use an IANA id such as 'Europe/London', or leave TimeZone out for UTC");
+    // A warning: the machine that builds may know fewer zones than the one that runs, where a start with an unknown one fails.
+    public static readonly DiagnosticDescriptor InvalidTimeZone = new(
+        "JOBS104", "Not a time zone", "'{0}' is not a time zone that this machine knows: use an IANA id such as 'Europe/London', or leave TimeZone out for UTC",
+        "Jobs", DiagnosticSeverity.Warning, isEnabledByDefault: true);
 
     public static readonly DiagnosticDescriptor InvalidInterval = Error(
         "JOBS105", "Not an interval", "The interval of [Every] on {0} is {1}; it must be at least one second, for example [Every(minutes: 5)]");

@@ -39,7 +39,9 @@ static class Emitter
         var code = new CodeWriter().Lines(Header).Line();
         code.Open("namespace Microsoft.Extensions.DependencyInjection");
 
-        // Named after the assembly: a test project sees the internals of the program it tests.
+        // A test project that sees the internals of the program it tests must not see this one: the two AddTasks would be ambiguous. Embedded
+        // types are hidden from other assemblies even then.
+        code.Line("[global::Microsoft.CodeAnalysis.Embedded]");
         code.Open($"internal static class JobsOf_{name}");
         code.Line($"/// <summary>Adds all tasks of {System.Security.SecurityElement.Escape(assembly)}.</summary>");
         code.Open("internal static global::Jobs.JobsBuilder AddTasks(this global::Jobs.JobsBuilder jobs)");
@@ -48,7 +50,10 @@ static class Emitter
             code.Line($"new global::Jobs.Generated.{module}_Module().AddTo(jobs);");
         }
 
-        return code.Line("return jobs;").Close().Close().Close().ToString();
+        code.Line("return jobs;").Close().Close().Close();
+
+        // As other generators define it: a partial class, so that any number of them can.
+        return code.Line().Open("namespace Microsoft.CodeAnalysis").Line("internal sealed partial class EmbeddedAttribute : global::System.Attribute { }").Close().ToString();
     }
 
     static void EmitFactories(CodeWriter code, ClassModel model)
@@ -84,7 +89,7 @@ static class Emitter
             $"{(p.IsParams ? "params " : "")}{p.Type!.Declared} {p.Identifier}{(p.Default is null ? "" : $" = {p.Default}")}"));
         var arguments = parameters.Length == 0
             ? "global::Jobs.Wire.JobArguments.None"
-            : $"new {task.DefinitionType}.Arguments({string.Join(", ", parameters.Select(p => p.Identifier))})";
+            : $"new {task.DefinitionType}.Arguments({string.Join(", ", parameters.Select(Once))})";
         code.Open($"public static {job} {Names.Escape(task.Factory)}({list})");
         foreach (var parameter in parameters.Where(p => p.Type is { IsReference: true, AcceptsNull: false }))
         {
@@ -93,6 +98,12 @@ static class Emitter
 
         code.Line($"return new {job}({task.DefinitionType}.Instance, {arguments});").Close();
     }
+
+    /// <summary>A sequence may be a query or an iterator: its code runs here, once, and not each time that the job is written or compared.</summary>
+    static string Once(ParameterModel parameter) =>
+        parameter.Type!.Name.StartsWith("global::System.Collections.Generic.IEnumerable<", StringComparison.Ordinal)
+            ? $"global::Jobs.Wire.JobArguments.Evaluated({parameter.Identifier})"
+            : parameter.Identifier;
 
     static void EmitModule(CodeWriter code, ClassModel model)
     {

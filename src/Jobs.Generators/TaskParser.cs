@@ -62,11 +62,12 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             Report(Diagnostics.Generic, location, display);
         }
 
-        if (!type.IsStatic && (type.IsAbstract || type.TypeKind != TypeKind.Class))
+        var isClass = type.TypeKind == TypeKind.Class;
+        if (method.IsStatic ? !isClass && type.TypeKind != TypeKind.Struct : type.IsAbstract || !isClass)
         {
             Report(Diagnostics.NotReachable, location, display,
-                type.TypeKind == TypeKind.Class ? $"{type.Name} is abstract" : $"{type.Name} is not a class",
-                "Declare it in a class that can be created");
+                isClass ? $"{type.Name} is abstract" : $"{type.Name} is not a class",
+                "Declare it in a class that can be created, or make it static");
         }
 
         if (method.MethodKind != MethodKind.Ordinary)
@@ -123,7 +124,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             INamedTypeSymbol { Arity: 1 } t when TypeParser.FullNameOf(t) == "System.Threading.Tasks.ValueTask" => (ReturnKind.ValueTaskOf, t.TypeArguments[0]),
             var t => (ReturnKind.Value, t),
         };
-        if (type is not null && TypeParser.FindUnsupported(type) is { } wrong)
+        if (type is not null && TypeCheck.Result(type) is { } wrong)
         {
             Report(Diagnostics.InvalidResult, location, display, wrong.Type, wrong.Reason, wrong.Remedy);
         }
@@ -150,7 +151,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             {
                 found.Add(new(parameter.Name, null, injected, null, false));
             }
-            else if (TypeParser.FindUnsupported(type) is { } wrong)
+            else if (TypeCheck.Parameter(type) is { } wrong)
             {
                 Unsendable(parameter, wrong);
             }

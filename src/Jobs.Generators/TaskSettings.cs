@@ -41,6 +41,8 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
                 }
 
                 return $"Priority = {Text(value)}";
+            case "ExpiresSeconds" when value is double and 0:
+                return Wrong(name, value, "a job that expires at once never runs: use more than 0 seconds, or leave it out");
             case "RetryDelaySeconds" or "MaxRetryDelaySeconds" or "ExpiresSeconds" when value is double seconds:
                 if (!(seconds >= 0 && seconds < TimeSpan.MaxValue.TotalSeconds))
                 {

@@ -2,10 +2,7 @@ using Microsoft.CodeAnalysis;
 
 namespace Jobs.Generators;
 
-/// <summary>Why a type cannot cross the wire, and what to do instead.</summary>
-sealed record Unsupported(string Type, string Reason, string Remedy);
-
-/// <summary>Decides how the values of a type are written and read, or that they cannot be.</summary>
+/// <summary>Decides how the values of a type are written and read.</summary>
 static class TypeParser
 {
     /// <summary>The compiler's own spelling, from <c>global::</c> on, with the question marks of type arguments.</summary>
@@ -13,8 +10,6 @@ static class TypeParser
         .AddMiscellaneousOptions(SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier)
         .WithMiscellaneousOptions(SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers
             | SymbolDisplayMiscellaneousOptions.UseSpecialTypes | SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier);
-
-    const string Record = "Use a record of plain values";
 
     public static TypeModel Parse(ITypeSymbol type)
     {
@@ -40,45 +35,6 @@ static class TypeParser
             ? model with { Kind = kind, Item = Parse(item) }
             : model;
     }
-
-    /// <summary>Looks into items and type arguments too: a list of streams is as bad as a stream.</summary>
-    public static Unsupported? FindUnsupported(ITypeSymbol type)
-    {
-        if (Check(type) is var (reason, remedy) && reason is not null)
-        {
-            return new(type.ToDisplayString(), reason, remedy!);
-        }
-
-        return type switch
-        {
-            IArrayTypeSymbol array => FindUnsupported(array.ElementType),
-            INamedTypeSymbol named => named.TypeArguments.Select(FindUnsupported).FirstOrDefault(u => u is not null),
-            _ => null,
-        };
-    }
-
-    static (string? Reason, string? Remedy) Check(ITypeSymbol type) => type switch
-    {
-        { TypeKind: TypeKind.Delegate } => ("a delegate", "Send the data, and call the code in the task"),
-        { TypeKind: TypeKind.Pointer or TypeKind.FunctionPointer } => ("a pointer", "Send the value"),
-        { TypeKind: TypeKind.Dynamic } => ("dynamic", "Name the type, or take a System.Text.Json.JsonElement"),
-        { IsRefLikeType: true } => ("a ref struct", "Use an array or a string"),
-        IArrayTypeSymbol { Rank: > 1 } => ("an array of several dimensions", "Use an array of arrays"),
-        INamedTypeSymbol { IsTupleType: true } => ("a tuple, of which JSON keeps no field", Record),
-        _ when Is(type, "System.IO.Stream") => ("a stream", "Send a byte[] or, when it is large, the place where it is stored"),
-        _ when Is(type, "System.Reflection.MemberInfo") || Is(type, "System.Reflection.Assembly") || Is(type, "System.Linq.Expressions.Expression") =>
-            ("part of this program", "Send a name, and look it up in the task"),
-        _ when Is(type, "System.Threading.CancellationTokenSource") || Is(type, "System.Threading.CancellationToken") =>
-            ("a cancellation signal", "Take one CancellationToken parameter of the method: it is given by the worker"),
-        _ when Is(type, "System.Threading.Tasks.Task") || FullNameOf(type).StartsWith("System.Threading.Tasks.ValueTask", StringComparison.Ordinal) =>
-            ("a running operation", "Await it, and send its value"),
-        _ when Is(type, "System.Exception") => ("an exception", "Send its message"),
-        { TypeKind: TypeKind.Interface } when !IsEnumerable(type) && !HasJsonType(type) =>
-            ("an interface", "Take a service through the constructor of the class; for data use a record, or put [JsonPolymorphic] and [JsonDerivedType] on the interface"),
-        { TypeKind: TypeKind.Class, IsAbstract: true } when !HasJsonType(type) =>
-            ("an abstract class", "Use a concrete class, or put [JsonPolymorphic] and [JsonDerivedType] on it"),
-        _ => (null, null),
-    };
 
     static ValueKind ScalarKind(ITypeSymbol type) => type.SpecialType switch
     {
@@ -151,7 +107,7 @@ static class TypeParser
         }
     }
 
-    static bool Is(ITypeSymbol type, string fullName)
+    public static bool Is(ITypeSymbol type, string fullName)
     {
         for (ITypeSymbol? t = type; t is not null; t = t.BaseType)
         {
@@ -163,16 +119,6 @@ static class TypeParser
 
         return false;
     }
-
-    static bool IsEnumerable(ITypeSymbol type) =>
-        type.SpecialType == SpecialType.System_Collections_IEnumerable
-        || type.AllInterfaces.Any(i => i.SpecialType == SpecialType.System_Collections_IEnumerable);
-
-    static bool HasJsonType(ITypeSymbol type) =>
-        HasAttribute(type, "System.Text.Json.Serialization.JsonPolymorphicAttribute")
-        || HasAttribute(type, "System.Text.Json.Serialization.JsonDerivedTypeAttribute")
-        || HasAttribute(type, "System.Text.Json.Serialization.JsonConverterAttribute")
-        || type.ContainingNamespace?.ToDisplayString() == "System.Text.Json.Nodes";
 
     public static bool HasAttribute(ISymbol symbol, string fullName) =>
         symbol.GetAttributes().Any(a => a.AttributeClass is { } type && FullNameOf(type).StartsWith(fullName, StringComparison.Ordinal));

@@ -45,14 +45,14 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
                 var items = type.Kind == ValueKind.ImmutableArray ? $"({value}.IsDefault ? {type.Name}.Empty : {value})" : value;
                 var element = Fresh("item");
                 code.Line("writer.StartArray();").Open($"foreach (var {element} in {items})");
-                Write(type.Item!, element);
+                WriteItem(type.Item!, element, "an item of a list");
                 code.Close().Line("writer.EndArray();");
                 break;
             case ValueKind.Map:
                 var pair = Fresh("pair");
                 code.Line("writer.StartMap();").Open($"foreach (var {pair} in {value})");
                 code.Line($"writer.WriteKey({pair}.Key);");
-                Write(type.Item!, pair + ".Value");
+                WriteItem(type.Item!, pair + ".Value", "a value of a dictionary");
                 code.Close().Line("writer.EndMap();");
                 break;
             case >= ValueKind.Byte and <= ValueKind.Decimal:
@@ -62,6 +62,17 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
                 code.Line($"writer.Write{type.Kind}({value});"); // the kinds have the names of the writer's methods
                 break;
         }
+    }
+
+    /// <summary>Nobody has checked the inside of a collection, and the reader refuses a null where none may be.</summary>
+    void WriteItem(TypeModel type, string value, string what)
+    {
+        if (type is { IsReference: true, AcceptsNull: false })
+        {
+            code.Line($"global::System.ArgumentNullException.ThrowIfNull({value}, \"{what}\");");
+        }
+
+        Write(type, value);
     }
 
     void WriteEnum(TypeModel type, string value)

@@ -39,6 +39,7 @@ sealed record BrokerAddress
         var slash = rest.IndexOf('/', StringComparison.Ordinal);
         var authority = slash < 0 ? rest : rest[..slash];
         var path = slash < 0 ? "" : rest[(slash + 1)..];
+        path = path == "/" ? "%2F" : path; // how Celery's users write it
         var at = authority.LastIndexOf('@');
         var user = at < 0 ? [] : authority[..at].Split(':', 2);
         var hosts = authority[(at + 1)..].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -5,6 +5,8 @@ namespace Jobs.RabbitMQ;
 /// <summary>Every broker-side name, in one place.</summary>
 sealed class BrokerNames(string prefix, string deadLetterQueue)
 {
+    readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine."];
+
     public QueueSpec DeadLetters { get; } = new(deadLetterQueue, QueueKind.DeadLetter);
 
     /// <summary>Where suspects run one at a time; see <see cref="RabbitMQ.Quarantine"/>.</summary>
@@ -12,6 +14,12 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
 
     /// <summary>The queue of a journal.</summary>
     public QueueSpec Journal(string name) => new($"{prefix}.journal.{name}", QueueKind.Journal);
+
+    /// <summary>Why no job goes to a queue of that name, if so.</summary>
+    public string? Problem(string queue) =>
+        Array.Find(ours, own => queue.StartsWith(own, StringComparison.Ordinal)) is { } own ? $"names that begin with '{own}' are Jobs' own (RabbitMqOptions.Prefix)"
+        : queue.AsSpan().ContainsAny('*', '#') && queue.Split('.').Any(word => word is "*" or "#") ? "a word '*' or '#' would match other queues' delayed jobs too"
+        : null;
 
     /// <summary>Exchange and queue of a delay level share their name.</summary>
     public QueueSpec DelayLevel(int level) => new(string.Create(CultureInfo.InvariantCulture, $"{prefix}.delay.{level:00}"), QueueKind.DelayLevel, level);

@@ -7,7 +7,7 @@ namespace Jobs.RabbitMQ;
 /// only be idle is followed at once, and retires when its last job has ended. What the broker refuses is tried again
 /// and again, so that other queues are not affected.
 /// </remarks>
-sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, Publish publish, BrokerParts parts) : IAsyncDisposable
+sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, Publish publish, BrokerParts parts, Task begin) : IAsyncDisposable
 {
     // Longer than a delivery needs from the socket to its consumer.
     static readonly TimeSpan retiring = TimeSpan.FromSeconds(1);
@@ -40,6 +40,12 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
                     ? topology.DeclareAsync(incarnation, parts.Names.Quarantine(queue.JobQueue), life.Token)
                     : topology.EnsureAsync(
                         incarnation, queue.Name, delayed: queue.Quarantine is not null && failures > 0, takeForeign: false, life.Token)).ConfigureAwait(false);
+                if (!begin.IsCompleted)
+                {
+                    Tell(); // the queue is there, and that is all there is to say yet
+                    await begin.WaitAsync(life.Token).ConfigureAwait(false);
+                }
+
                 var consumer = await StartAsync(incarnation, replaces, life.Token).ConfigureAwait(false);
                 Tell();
                 failures = 1;

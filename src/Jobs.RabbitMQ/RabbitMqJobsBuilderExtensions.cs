@@ -1,4 +1,5 @@
 using Jobs.RabbitMQ;
+using Jobs.Settings;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -7,18 +8,25 @@ namespace Jobs;
 /// <summary>Adds the RabbitMQ transport.</summary>
 public static class RabbitMqJobsBuilderExtensions
 {
-    /// <summary>Keeps jobs in a RabbitMQ cluster: quorum queues, publisher confirms, delays kept by the broker.</summary>
-    /// <param name="jobs">The builder.</param>
-    /// <param name="uri">See <see cref="RabbitMqOptions.Uri"/>; <see langword="null"/> takes it from configuration.</param>
-    /// <param name="configure">Further options.</param>
-    public static JobsBuilder UseRabbitMq(this JobsBuilder jobs, string? uri = null, Action<RabbitMqOptions>? configure = null)
+    /// <summary>Keeps jobs in the RabbitMQ cluster that the configuration names, or in a broker on this machine.</summary>
+    /// <inheritdoc cref="UseRabbitMq(JobsBuilder, string?, Action{RabbitMqOptions}?)"/>
+    public static JobsBuilder UseRabbitMq(this JobsBuilder jobs, Action<RabbitMqOptions>? configure = null)
     {
         jobs.Services.BindOnce<RabbitMqOptions>("Jobs:RabbitMq", (section, options) => section.Bind(options));
-        jobs.Services.Configure<RabbitMqOptions>(options =>
-        {
-            options.Uri = uri ?? options.Uri;
-            configure?.Invoke(options);
-        });
+        jobs.Services.Configure(configure ?? (_ => { }));
         return jobs.UseTransport(services => ActivatorUtilities.CreateInstance<RabbitMqTransport>(services));
     }
+
+    /// <summary>Keeps jobs in a RabbitMQ cluster: quorum queues, publisher confirms, delays kept by the broker.</summary>
+    /// <param name="jobs">The builder.</param>
+    /// <param name="uri">
+    /// See <see cref="RabbitMqOptions.Uri"/>. With <see langword="null"/> the configuration must name it, or the host does
+    /// not start: a connection string whose name is misspelt is <see langword="null"/>.
+    /// </param>
+    /// <param name="configure">Further options.</param>
+    public static JobsBuilder UseRabbitMq(this JobsBuilder jobs, string? uri, Action<RabbitMqOptions>? configure = null) => jobs.UseRabbitMq(options =>
+    {
+        options.UseUri(uri);
+        configure?.Invoke(options);
+    });
 }

@@ -1,13 +1,19 @@
+using Jobs.Settings;
+
 namespace Jobs;
 
 /// <summary>How to reach the RabbitMQ cluster. Bound to the configuration section <c>Jobs:RabbitMq</c>; code set in <c>UseRabbitMq</c> wins.</summary>
-public sealed class RabbitMqOptions
+public sealed class RabbitMqOptions : IBoundOptions
 {
+    const string Local = "amqp://guest:guest@localhost";
+
+    bool wasGivenNull;
+
     /// <summary>
     /// <c>amqp://user:password@host1,host2:5673,host3/vhost</c>; <c>amqps://</c> for TLS. All hosts are tried, in random order. Defaults to
     /// <c>amqp://guest:guest@localhost</c>.
     /// </summary>
-    public string Uri { get; set; } = "amqp://guest:guest@localhost";
+    public string Uri { get; set; } = Local;
 
     /// <summary>The virtual host, when the URI names none. Defaults to <c>/</c>.</summary>
     public string? VirtualHost { get; set; }
@@ -49,6 +55,18 @@ public sealed class RabbitMqOptions
 
     /// <summary>The name that connections show in the broker's management page. Defaults to the name of the machine.</summary>
     public string? ClientName { get; set; }
+
+    /// <summary>Code gave no URI although it meant to, and the configuration gives none.</summary>
+    internal bool LacksUri => wasGivenNull && Uri == Local;
+
+    /// <summary>Takes what code says.</summary>
+    internal void UseUri(string? uri)
+    {
+        wasGivenNull = uri is null;
+        Uri = uri ?? Uri;
+    }
+
+    IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 }
 
 /// <summary>What to do about queues.</summary>

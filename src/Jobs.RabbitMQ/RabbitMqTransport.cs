@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Jobs.Diagnostics;
+using Jobs.Settings;
 using Jobs.Transport;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -19,6 +20,8 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     public const string System = "rabbitmq";
 
     readonly RabbitMqOptions options = rabbitOptions.Value;
+    readonly TimeProvider time = GuardedTime.Of(time);
+    readonly ILogger logger = GuardedLogger.Of(logger);
     readonly BrokerNames names = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue);
     readonly Lock gate = new();
     readonly List<RabbitSubscription> subscriptions = [];
@@ -33,6 +36,16 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override IEnumerable<string> Problems()
     {
+        foreach (var unbound in ((IBoundOptions)options).Unbound)
+        {
+            yield return unbound;
+        }
+
+        if (options.LacksUri)
+        {
+            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? Call UseRabbitMq() for a broker on this machine.";
+        }
+
         string? problem = null;
         try
         {
@@ -69,6 +82,8 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             yield return $"Jobs:RabbitMq:ConnectTimeout {options.ConnectTimeout}, WatchdogInterval {options.WatchdogInterval} and ConfirmTimeout {options.ConfirmTimeout}: must be positive.";
         }
     }
+
+    public override string? QueueProblem(string queue) => names.Problem(queue);
 
     public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) =>
         (outgoing.Kind == OutgoingKind.Reply ? Side() : Publisher()).PublishAsync(outgoing, timeout, cancellationToken);
@@ -129,7 +144,11 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    BrokerParts Parts() => new(options, BrokerAddress.Parse(options), names, time, logger, telemetry);
+    BrokerParts Parts()
+    {
+        IBoundOptions.ThrowIfUnbound(options);
+        return new(options, BrokerAddress.Parse(options), names, time, logger, telemetry);
+    }
 
     // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.
     Publisher Publisher()

@@ -8,6 +8,9 @@ namespace Jobs.RabbitMQ;
 /// </summary>
 sealed class RabbitSubscription : JobSubscription
 {
+    // How long the start of a host waits for a broker that may refuse.
+    static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
+
     readonly BrokerParts parts;
     readonly Topology topology;
     readonly Action<RabbitSubscription> ended;
@@ -29,10 +32,10 @@ sealed class RabbitSubscription : JobSubscription
         {
             // A queue that is somebody else's gets none.
             var quarantine = parts.Options.Declare == DeclareMode.Declare ? new Quarantine(queue, parts.Names.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts) : null;
-            consumers.Add(new(new(queue, queue, subscription.Prefetch, quarantine), topology, inbox, publish, parts));
+            consumers.Add(new(new(queue, queue, subscription.Prefetch, quarantine), topology, inbox, publish, parts, subscription.Begin));
             if (quarantine is not null)
             {
-                consumers.Add(new(new(quarantine.Name, queue, Prefetch: 1, quarantine), topology, inbox, publish, parts));
+                consumers.Add(new(new(quarantine.Name, queue, Prefetch: 1, quarantine), topology, inbox, publish, parts, subscription.Begin));
             }
         }
     }
@@ -43,10 +46,14 @@ sealed class RabbitSubscription : JobSubscription
         connection.Start();
         try
         {
-            if (await connection.FirstAttempt.WaitAsync(cancellationToken).ConfigureAwait(false) is JobTransportException { IsTransient: false } refusal)
+            if (await connection.FirstAttempt.WaitAsync(patience, parts.Time, cancellationToken).ConfigureAwait(false) is JobTransportException { IsTransient: false } refusal)
             {
                 throw refusal;
             }
+        }
+        catch (TimeoutException)
+        {
+            // Brokers that accept and stay silent. A refusal that comes later is logged, and tried again.
         }
         catch
         {

@@ -132,9 +132,44 @@ sealed class Topology(BrokerParts parts)
         QueueKind.Work => DeclareAllAsync(incarnation, [names.DeadLetters, queue], null, cancellationToken),
         QueueKind.Journal => DeclareAsideAsync(incarnation, queue, cancellationToken),
 
-        // Ours even where all else is declared by somebody else: dead letters must have a home.
-        _ => DeclareAllAsync(incarnation, [queue], null, cancellationToken),
+        _ => DeclareOwnAsync(incarnation, [queue], cancellationToken),
     };
+
+    /// <summary>
+    /// Ours even where all else is declared by somebody else: dead letters must have a home. But a user without the right to
+    /// configure may find it there already.
+    /// </summary>
+    async Task DeclareOwnAsync(Incarnation incarnation, QueueSpec[] queues, CancellationToken cancellationToken)
+    {
+        if (Mode == DeclareMode.Declare || !await AreThereAsync(incarnation, queues, [], cancellationToken).ConfigureAwait(false))
+        {
+            await DeclareAllAsync(incarnation, queues, null, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    static async Task<bool> AreThereAsync(Incarnation incarnation, IEnumerable<QueueSpec> queues, IEnumerable<string> exchanges, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await OnChannelAsync(incarnation, async channel =>
+            {
+                foreach (var queue in queues)
+                {
+                    await channel.QueueDeclarePassiveAsync(queue.Name, cancellationToken).ConfigureAwait(false);
+                }
+
+                foreach (var exchange in exchanges)
+                {
+                    await channel.ExchangeDeclarePassiveAsync(exchange, cancellationToken).ConfigureAwait(false);
+                }
+            }, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return false;
+        }
+    }
 
     /// <summary>Over a connection of its own: a declare that finds no majority ends its connection after 15 s (541), and must end no leader's term.</summary>
     async Task DeclareAsideAsync(Incarnation beside, QueueSpec queue, CancellationToken cancellationToken)
@@ -143,7 +178,7 @@ sealed class Topology(BrokerParts parts)
         try
         {
             using var life = CancellationTokenSource.CreateLinkedTokenSource(own.Dead, cancellationToken);
-            await DeclareAllAsync(own, [queue], null, life.Token).ConfigureAwait(false);
+            await DeclareOwnAsync(own, [queue], life.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not JobTransportException && own.Dead.IsCancellationRequested)
         {
@@ -261,7 +296,12 @@ sealed class Topology(BrokerParts parts)
         {
             if (!delays)
             {
-                await DeclareAllAsync(incarnation, [names.DeadLetters, .. Enumerable.Range(0, Delays.Levels).Select(names.DelayLevel)], BindLevelsAsync, cancellationToken).ConfigureAwait(false);
+                QueueSpec[] levels = [names.DeadLetters, .. Enumerable.Range(0, Delays.Levels).Select(names.DelayLevel)];
+                var exchanges = levels[1..].Select(level => level.Name).Append(names.DelayOut).Append(names.DelayLost);
+                var areThere = Mode == DeclareMode.Passive && await AreThereAsync(incarnation, levels, exchanges, cancellationToken).ConfigureAwait(false);
+                await (areThere
+                    ? OnChannelAsync(incarnation, BindLevelsAsync, cancellationToken)
+                    : DeclareAllAsync(incarnation, levels, DeclareExchangesAsync, cancellationToken)).ConfigureAwait(false);
                 delays = true;
             }
         }
@@ -270,21 +310,30 @@ sealed class Topology(BrokerParts parts)
             oneAtATime.Release();
         }
 
-        async Task BindLevelsAsync(IChannel channel)
+        async Task DeclareExchangesAsync(IChannel channel)
         {
             await ExchangeAsync(names.DelayLost, ExchangeType.Fanout, null).ConfigureAwait(false);
-            await channel.QueueBindAsync(names.DeadLetters.Name, names.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
             await ExchangeAsync(names.DelayOut, ExchangeType.Topic, new() { ["alternate-exchange"] = names.DelayLost }).ConfigureAwait(false);
             for (var level = 0; level < Delays.Levels; level++)
             {
-                var exchange = names.DelayLevel(level).Name;
-                await ExchangeAsync(exchange, ExchangeType.Topic, null).ConfigureAwait(false);
-                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), null, noWait: true, cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(names.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
+                await ExchangeAsync(names.DelayLevel(level).Name, ExchangeType.Topic, null).ConfigureAwait(false);
             }
+
+            await BindLevelsAsync(channel).ConfigureAwait(false);
 
             Task ExchangeAsync(string exchange, string type, Dictionary<string, object?>? arguments) =>
                 channel.ExchangeDeclareAsync(exchange, type, durable: true, autoDelete: false, arguments, passive: false, noWait: true, cancellationToken);
+        }
+
+        async Task BindLevelsAsync(IChannel channel)
+        {
+            await channel.QueueBindAsync(names.DeadLetters.Name, names.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
+            for (var level = 0; level < Delays.Levels; level++)
+            {
+                var exchange = names.DelayLevel(level).Name;
+                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), null, noWait: true, cancellationToken).ConfigureAwait(false);
+                await channel.ExchangeBindAsync(names.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

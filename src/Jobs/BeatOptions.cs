@@ -1,9 +1,10 @@
 using Jobs.Registry;
+using Jobs.Settings;
 
 namespace Jobs;
 
 /// <summary>How this process fires schedules. Bound to the configuration section <c>Jobs:Beat</c>; code set in <c>AddBeat</c> wins.</summary>
-public sealed class BeatOptions
+public sealed class BeatOptions : IBoundOptions
 {
     /// <summary>How many missed slots <see cref="MisfirePolicy.All"/> fires at most, the latest ones. Defaults to 100.</summary>
     public int MisfireCap { get; set; } = 100;
@@ -14,8 +15,15 @@ public sealed class BeatOptions
     /// <summary>Schedules from configuration, by name. Defaults to none.</summary>
     public IDictionary<string, ScheduleOptions> Schedules { get; set; } = new Dictionary<string, ScheduleOptions>();
 
+    IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
+
     internal IEnumerable<string> Problems()
     {
+        foreach (var problem in ((IBoundOptions)this).Unbound)
+        {
+            yield return problem;
+        }
+
         if (MisfireCap < 1)
         {
             yield return $"Jobs:Beat:MisfireCap {MisfireCap}: must be 1 or more.";

@@ -1,4 +1,5 @@
 using Jobs.Beat;
+using Jobs.Diagnostics;
 using Jobs.Dispatching;
 using Jobs.Registry;
 using Jobs.Transport;
@@ -24,7 +25,7 @@ public sealed class JobSchedules : IAsyncDisposable, IDisposable
     internal JobSchedules(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> options, TimeProvider time)
     {
         journal = new(() => transport.OpenJournal(BeatRecord.Journal));
-        (encoder, this.options, versions) = (new(tasks, options.Value), options.Value, new(time));
+        (encoder, this.options, versions) = (new(tasks, options.Value, transport), options.Value, new(GuardedTime.Of(time)));
     }
 
     /// <summary>Adds a cron schedule, or changes it. Its slots count from now on; those of its former timing that have not fired are dropped.</summary>
@@ -35,13 +36,13 @@ public sealed class JobSchedules : IAsyncDisposable, IDisposable
     /// <param name="misfire">What happens to missed slots.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
-    /// <exception cref="ArgumentException">The expression, the name or the job is not valid.</exception>
+    /// <exception cref="ArgumentException">The expression, the name, the time zone or the job is not valid.</exception>
     /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
     public Task<long> SetAsync(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(job);
         _ = new Schedule(name, SlotSource.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire);
-        return SetAsync(name, ScheduleText.Of(job, encoder) with { Cron = cron, TimeZone = timeZone?.Id, Misfire = misfire }, cancellationToken);
+        return SetAsync(name, ScheduleText.Of(job, encoder) with { Cron = cron, TimeZone = KnownEverywhere(timeZone), Misfire = misfire }, cancellationToken);
     }
 
     /// <summary>Adds a schedule at a fixed interval, or changes it.</summary>
@@ -82,6 +83,11 @@ public sealed class JobSchedules : IAsyncDisposable, IDisposable
 
     /// <inheritdoc cref="JobTransport.Dispose"/>
     public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
+
+    /// <summary>Only the id of a time zone travels to the beats.</summary>
+    static string? KnownEverywhere(TimeZoneInfo? zone) =>
+        zone is null || (TimeZoneInfo.TryFindSystemTimeZoneById(zone.Id, out var system) && zone.HasSameRules(system)) ? zone?.Id
+        : throw new ArgumentException($"'{zone.Id}' is a time zone of this program, which beats cannot know: use one of the system, such as TimeZoneInfo.FindSystemTimeZoneById(\"Europe/Berlin\").", nameof(zone));
 
     Task<long> SetAsync(string name, ScheduleText schedule, CancellationToken cancellationToken) =>
         WriteAsync(name, version => new() { Set = new() { [name] = new(version, schedule) } }, cancellationToken);

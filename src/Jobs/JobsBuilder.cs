@@ -2,12 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Text.Json.Serialization;
 using Jobs.Beat;
+using Jobs.Diagnostics;
 using Jobs.Registry;
+using Jobs.Settings;
 using Jobs.Transport;
 using Jobs.Working;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
@@ -48,15 +50,18 @@ public sealed class JobsBuilder
         return this;
     }
 
-    /// <summary>Writes and reads arguments of your own types through a source-generated context; types it does not know go through the default serializer.</summary>
+    /// <summary>
+    /// Writes and reads arguments of your own types through a source-generated context, with the context's own options: naming
+    /// policy, converters and so on. Types it does not know go through the default serializer. Of several contexts the last is asked first.
+    /// </summary>
     public JobsBuilder UseJsonContext(JsonSerializerContext context)
     {
-        Services.Configure<JobsOptions>(options => options.Json.TypeInfoResolverChain.Insert(0, context));
+        Services.Configure<JobsOptions>(options => options.Types.Add(context));
         return this;
     }
 
     /// <summary>Keeps jobs in this process's memory: for development and tests. They end with the process.</summary>
-    public JobsBuilder UseInMemory() => UseTransport(services => ActivatorUtilities.CreateInstance<InMemoryTransport>(services));
+    public JobsBuilder UseInMemory() => UseTransport(services => new InMemoryTransport(GuardedTime.Of(services.GetRequiredService<TimeProvider>())));
 
     /// <summary>Uses a transport; the last call wins.</summary>
     [Experimental("JOBS0001")]

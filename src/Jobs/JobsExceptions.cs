@@ -44,8 +44,8 @@ public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IRea
     public override bool IsTransient => sequence is null && Failures.Values.All(f => f is JobsException { IsTransient: true });
 
     static string Text(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, Exception? sequence) => sequence is null
-        ? $"{failures.Count} of {handles.Count} jobs were not enqueued; the first: {failures.First().Value.Message}"
-        : $"The sequence of jobs threw after {handles.Count} jobs, {handles.Count - failures.Count} of which are enqueued: {sequence.Message}";
+        ? $"{failures.Count} of {handles.Count} jobs were not enqueued; the first: {ExceptionText.Message(failures.First().Value)}"
+        : $"The sequence of jobs threw after {handles.Count} jobs, {handles.Count - failures.Count} of which are enqueued: {ExceptionText.Message(sequence)}";
 }
 
 /// <summary><see cref="IJobDispatcher.EnqueueManyAsync(IEnumerable{Job}, CancellationToken)"/> was cancelled while some of its jobs were enqueued.</summary>
@@ -68,7 +68,7 @@ public sealed class EnqueueManyCanceledException(IReadOnlyList<JobHandle?> handl
 
 /// <summary>Something that a job left behind – its retry copy, its dead letter – was not written, so the job has not left its queue.</summary>
 public sealed class SettlementException(IReadOnlyDictionary<int, Exception> failures)
-    : JobsException($"{failures.Count} of what a job left behind was not written; the first: {failures.First().Value.Message}", failures.First().Value)
+    : JobsException($"{failures.Count} of what a job left behind was not written; the first: {ExceptionText.Message(failures.First().Value)}", failures.First().Value)
 {
     /// <summary>What went wrong, by position in what was to be written; all else is durable.</summary>
     public IReadOnlyDictionary<int, Exception> Failures { get; } = failures;

@@ -1,5 +1,6 @@
-using Jobs;
 using Jobs.Health;
+using Jobs.Settings;
+using Jobs;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;

@@ -1,7 +1,9 @@
+using Jobs.Settings;
+
 namespace Jobs;
 
 /// <summary>When the health checks of <c>AddHealthChecks().AddJobs()</c> speak up. Bound to the configuration section <c>Jobs:Health</c>; code set in <c>AddJobs</c> wins.</summary>
-public sealed class JobsHealthOptions
+public sealed class JobsHealthOptions : IBoundOptions
 {
     /// <summary>
     /// Liveness: for how long a worker may have deliveries in hand and free slots without starting any before it is unhealthy; and for how long messages may wait and not come, or a queue be
@@ -21,8 +23,15 @@ public sealed class JobsHealthOptions
     /// <summary>Readiness: how long the first check waits for the first connection; later ones say at once how things are. Defaults to 2 seconds.</summary>
     public TimeSpan ConnectWait { get; set; } = TimeSpan.FromSeconds(2);
 
+    IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
+
     internal IEnumerable<string> Problems()
     {
+        foreach (var problem in ((IBoundOptions)this).Unbound)
+        {
+            yield return problem;
+        }
+
         if (StalledAfter <= TimeSpan.Zero || SlowConfirm <= TimeSpan.Zero)
         {
             yield return $"Jobs:Health:StalledAfter {StalledAfter} and SlowConfirm {SlowConfirm}: must be positive.";

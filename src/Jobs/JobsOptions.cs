@@ -1,11 +1,11 @@
-using System.Text.Json;
+using Jobs.Settings;
 using Jobs.Transport;
 using Jobs.Wire;
 
 namespace Jobs;
 
 /// <summary>What all parts of a host share. Bound to the configuration section <c>Jobs</c>; code set in <c>AddJobs</c> wins.</summary>
-public sealed class JobsOptions
+public sealed class JobsOptions : IBoundOptions
 {
     /// <summary>The queue of tasks that name none. Defaults to <c>jobs</c>.</summary>
     public string DefaultQueue { get; set; } = "jobs";
@@ -26,13 +26,20 @@ public sealed class JobsOptions
     public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How arguments of other than built-in types are written and read; a field, so that configuration binding leaves it alone. Set through <see cref="JobsBuilder.UseJsonContext"/>.</summary>
-    internal readonly JsonSerializerOptions Json = WireJson.Create();
+    internal readonly WireTypes Types = new();
 
     /// <summary>What jitter and stamps are drawn from; tests put one in that they know.</summary>
     internal Random Random { get; set; } = Random.Shared;
 
+    IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
+
     internal IEnumerable<string> Problems()
     {
+        foreach (var problem in ((IBoundOptions)this).Unbound)
+        {
+            yield return problem;
+        }
+
         if (!QueueName.IsValid(DefaultQueue))
         {
             yield return $"Jobs:DefaultQueue '{DefaultQueue}': {QueueName.Rule}.";

@@ -1,10 +1,11 @@
 using System.Diagnostics.Metrics;
-using Jobs;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
 using Jobs.Health;
 using Jobs.Registry;
+using Jobs.Settings;
 using Jobs.Transport;
+using Jobs;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;

@@ -1,9 +1,10 @@
+using Jobs.Settings;
 using Jobs.Transport;
 
 namespace Jobs;
 
 /// <summary>How this process runs jobs. Bound to the configuration section <c>Jobs:Worker</c>; code set in <c>AddWorker</c> wins.</summary>
-public sealed class WorkerOptions
+public sealed class WorkerOptions : IBoundOptions
 {
     /// <summary>The queues to take jobs from. Defaults to the queues of all registered tasks and the default queue.</summary>
     public IList<string> Queues { get; set; } = [];
@@ -32,10 +33,24 @@ public sealed class WorkerOptions
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>
+    /// Takes the first job when the application has started: migrations and warm-up of other services have run then.
+    /// <see langword="false"/> takes it when the worker itself starts, in the order of the host's services.
+    /// Defaults to <see langword="true"/>.
+    /// </summary>
+    public bool WaitForApplicationStart { get; set; } = true;
+
     internal int EffectivePrefetch => Prefetch ?? Math.Min(Concurrency * 2, ushort.MaxValue);
+
+    IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 
     internal IEnumerable<string> Problems()
     {
+        foreach (var problem in ((IBoundOptions)this).Unbound)
+        {
+            yield return problem;
+        }
+
         foreach (var queue in Queues.Where(q => !QueueName.IsValid(q)))
         {
             yield return $"Jobs:Worker:Queues '{queue}': {QueueName.Rule}.";

@@ -71,6 +71,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override IEnumerable<string> Problems() => inner.Problems();
 
     /// <inheritdoc/>
+    public override string? QueueProblem(string queue) => inner.QueueProblem(queue);
+
+    /// <inheritdoc/>
     public override async ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         Throw(FaultStep.Publish, outgoing.Queue, outgoing.Message);

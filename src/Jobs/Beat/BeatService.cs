@@ -25,6 +25,8 @@ sealed class BeatService(
 {
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
 
+    readonly TimeProvider time = GuardedTime.Of(time);
+    readonly ILogger logger = GuardedLogger.Of(logger);
     DateTimeOffset started;
 
     public override Task StartAsync(CancellationToken cancellationToken)

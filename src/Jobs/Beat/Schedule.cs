@@ -7,6 +7,9 @@ namespace Jobs.Beat;
 /// <summary>A named schedule: when, what, and what to do about slots that were missed.</summary>
 sealed record Schedule
 {
+    // More missed slots than these are not looked at one by one.
+    const int MostWalked = 10_000;
+
     /// <exception cref="ArgumentException">The name, the policy or an option of the job is not valid.</exception>
     public Schedule(string name, SlotSource slots, Job job, MisfirePolicy misfire)
     {
@@ -56,6 +59,30 @@ sealed record Schedule
         }
     }
 
+    /// <summary>
+    /// A moment after <paramref name="after"/> with at least <paramref name="keep"/> slots up to <paramref name="until"/>:
+    /// looked for backwards, because the clock may have jumped over years of seconds.
+    /// </summary>
+    DateTimeOffset Shortly(DateTimeOffset after, DateTimeOffset until, int keep)
+    {
+        for (var window = TimeSpan.FromSeconds(keep + 1); window < until - after; window *= 2)
+        {
+            var from = until - window;
+            var (slot, found) = (Slots.Next(from), 0);
+            for (; slot is { } at && at <= until && found < keep; slot = Slots.Next(at))
+            {
+                found++;
+            }
+
+            if (found == keep)
+            {
+                return from;
+            }
+        }
+
+        return after;
+    }
+
     /// <summary>The job of one slot. Its id is made of name and slot alone, so that two beats can only ever produce the same job.</summary>
     public Job JobAt(DateTimeOffset slot) =>
         Job with { Schedule = Name, Id = string.Create(CultureInfo.InvariantCulture, $"{Name}@{slot.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}") };
@@ -67,14 +94,25 @@ sealed record Schedule
         var missed = new Queue<DateTimeOffset>();
         var dropped = 0;
         var slot = Slots.Next(after);
-        for (; slot <= now && now - slot > threshold; slot = Slots.Next(slot.Value))
+        while (slot is { } at && at <= now && now - at > threshold)
         {
-            missed.Enqueue(slot.Value);
+            if (dropped == MostWalked)
+            {
+                dropped += missed.Count + 1;
+                missed.Clear();
+                after = Shortly(at, now - threshold, keep);
+                slot = Slots.Next(after);
+                continue;
+            }
+
+            missed.Enqueue(at);
             if (missed.Count > keep)
             {
                 after = missed.Dequeue();
                 dropped++;
             }
+
+            slot = Slots.Next(at);
         }
 
         return new(missed.TryPeek(out var oldest) ? oldest : slot <= now ? slot : null, after, dropped);
@@ -84,5 +122,5 @@ sealed record Schedule
 /// <summary>What is due of one schedule at one moment.</summary>
 /// <param name="Slot">The slot to fire, or <see langword="null"/> for none.</param>
 /// <param name="After">All slots up to here are dealt with.</param>
-/// <param name="Dropped">How many slots the misfire policy gave up just now.</param>
+/// <param name="Dropped">How many slots the misfire policy gave up just now; more than ten thousand are not counted on.</param>
 readonly record struct DueSlot(DateTimeOffset? Slot, DateTimeOffset After, int Dropped);

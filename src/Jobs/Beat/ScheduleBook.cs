@@ -144,7 +144,7 @@ sealed class ScheduleBook
         const string Fitting = "use a JSON array of positional or a JSON object of keyword arguments, for example [\"cricket\"] or {\"source\":\"cricket\"}.";
         try
         {
-            var value = JsonElement.Parse(json, new() { AllowDuplicateProperties = false });
+            var value = JsonElement.Parse(json, new() { AllowDuplicateProperties = false, MaxDepth = WireTypes.MaxDepth });
             return value.ValueKind switch
             {
                 JsonValueKind.Array => ([.. value.EnumerateArray()], null),

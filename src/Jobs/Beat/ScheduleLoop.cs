@@ -15,6 +15,9 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
     // The clock may be set while we sleep; timers do not notice.
     static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
 
+    // Of a clock that is set right by less nobody hears: the slots that have fired come again, and are waited for.
+    static readonly TimeSpan setBack = TimeSpan.FromMinutes(1);
+
     // Well under the default misfire threshold, so that a short outage makes slots late but not missed.
     static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(15);
 
@@ -29,6 +32,13 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
         while (!stop.IsCancellationRequested && schedule.Slots.Next(after) is { } next)
         {
             var now = time.GetUtcNow();
+            if (after - now > setBack)
+            {
+                Log.ClockSetBack(logger, schedule.Name, after, now);
+                Dealt(after = now);
+                continue;
+            }
+
             if (next > now)
             {
                 await SleepAsync(next - now, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Jobs.Dispatching;
 using Jobs.Registry;
+using Jobs.Wire;
 
 namespace Jobs.Beat;
 
@@ -40,7 +41,7 @@ sealed record ScheduleText
         {
             Task = job.Task,
             Queue = merged.Queue,
-            Body = JsonElement.Parse(encoder.WriteBody(job)),
+            Body = JsonElement.Parse(encoder.WriteBody(job), new() { MaxDepth = WireTypes.MaxDepth }),
             Delay = job.Delay,
             Expires = merged.Expires,
             Priority = merged.Priority,

@@ -26,6 +26,9 @@ static partial class Log
     [LoggerMessage(106, LogLevel.Error, "Job {JobId} from {Queue} was acknowledged before its run, as its task asks, and its dead letter could not be written: nothing is left of it but this line")]
     public static partial void LostAfterEarlyAck(ILogger logger, string queue, string? jobId, Exception e);
 
+    [LoggerMessage(107, LogLevel.Warning, "Jobs block all threads of this process, which then can serve no connection: the thread pool may now have {Threads}. Let such jobs wait asynchronously, or lower Concurrency")]
+    public static partial void ThreadsBlocked(ILogger logger, int threads);
+
     [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]
     public static partial void Succeeded(ILogger logger, string task, string jobId);
 
@@ -82,6 +85,9 @@ static partial class Log
 
     [LoggerMessage(312, LogLevel.Warning, "The beats' journal could not be shortened; nothing is lost, and it is tried again")]
     public static partial void SnapshotFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(314, LogLevel.Warning, "The clock was set back: schedule {Schedule} had fired up to {Slot:u}, and it is {Now:u}. It goes on from now; slots that had fired come again, with the same ids")]
+    public static partial void ClockSetBack(ILogger logger, string schedule, DateTimeOffset slot, DateTimeOffset now);
 
     [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed and begins again in a minute where it ended")]
     public static partial void ScheduleFailed(ILogger logger, string schedule, Exception exception);

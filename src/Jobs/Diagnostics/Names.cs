@@ -93,6 +93,8 @@ static class Names
         public const string Malformed = "malformed";
         public const string UnknownTask = "unknown_task";
         public const string MaxDeliveries = "max_deliveries";
+        public const string Expired = "expired";
+        public const string Unsupported = "unsupported";
     }
 
     /// <summary>A task that this process does not know: a sender must not be able to make up tag values.</summary>

@@ -35,7 +35,7 @@ sealed class SendObservation
             Traces.Failed(span, e);
         }
 
-        span?.Dispose();
+        Traces.End(span);
         telemetry.Sent(job.System, job.Task, job.Queue, time.GetElapsedTime(started), e is null ? null : Telemetry.ErrorType(e));
     }
 }

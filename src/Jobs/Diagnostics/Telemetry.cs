@@ -70,9 +70,9 @@ sealed class Telemetry : IDisposable
         if (WantsSent)
         {
             var tags = Tags(system, Names.Operation.Send, task, queue, error);
-            sent.Add(1, tags);
+            Add(sent, 1, tags);
             tags.Add(Names.Tag.OperationType, Names.Operation.Send);
-            operation.Record(duration.TotalSeconds, tags);
+            Record(operation, duration.TotalSeconds, tags);
         }
     }
 
@@ -81,12 +81,12 @@ sealed class Telemetry : IDisposable
     {
         if (consumed.Enabled)
         {
-            consumed.Add(1, Tags(system, Names.Operation.Process, task, queue, null));
+            Add(consumed, 1, Tags(system, Names.Operation.Process, task, queue, null));
         }
 
         if (deliveredBefore > 0 && redelivered.Enabled)
         {
-            redelivered.Add(1, new TagList { { Names.Tag.Queue, queue } });
+            Add(redelivered, 1, new TagList { { Names.Tag.Queue, queue } });
         }
     }
 
@@ -101,13 +101,13 @@ sealed class Telemetry : IDisposable
         if (since is { } from)
         {
             // Two machines' clocks may differ by more than the wait.
-            queueLatency.Record(Math.Max(0, (now - from).TotalSeconds), Job(task, queue));
+            Record(queueLatency, Math.Max(0, (now - from).TotalSeconds), Job(task, queue));
         }
 
         var counted = active.Enabled;
         if (counted)
         {
-            active.Add(1, Job(task, queue));
+            Add(active, 1, Job(task, queue));
         }
 
         return counted;
@@ -121,14 +121,14 @@ sealed class Telemetry : IDisposable
     {
         if (counted)
         {
-            active.Add(-1, Job(task, queue));
+            Add(active, -1, Job(task, queue));
         }
 
         if (process.Enabled)
         {
             var tags = Tags(system, Names.Operation.Process, task, queue, error);
             tags.Add(Names.Tag.Outcome, outcome);
-            process.Record(duration.TotalSeconds, tags);
+            Record(process, duration.TotalSeconds, tags);
         }
     }
 
@@ -142,7 +142,7 @@ sealed class Telemetry : IDisposable
     {
         if (settlementFailures.Enabled)
         {
-            settlementFailures.Add(1, new TagList { { Names.Tag.Queue, queue } });
+            Add(settlementFailures, 1, new TagList { { Names.Tag.Queue, queue } });
         }
     }
 
@@ -151,7 +151,7 @@ sealed class Telemetry : IDisposable
     {
         if (beatLag.Enabled)
         {
-            beatLag.Record(Math.Max(0, lag.TotalSeconds), new TagList { { Names.Tag.Schedule, schedule } });
+            Record(beatLag, Math.Max(0, lag.TotalSeconds), new TagList { { Names.Tag.Schedule, schedule } });
         }
     }
 
@@ -160,7 +160,7 @@ sealed class Telemetry : IDisposable
     {
         if (confirm.Enabled)
         {
-            confirm.Record(latency.TotalSeconds, new TagList { { Names.Tag.System, system }, { Names.Tag.Queue, queue } });
+            Record(confirm, latency.TotalSeconds, new TagList { { Names.Tag.System, system }, { Names.Tag.Queue, queue } });
         }
     }
 
@@ -168,7 +168,7 @@ sealed class Telemetry : IDisposable
     {
         if (repliesDropped.Enabled)
         {
-            repliesDropped.Add(1, new TagList { { Names.Tag.Queue, queue } });
+            Add(repliesDropped, 1, new TagList { { Names.Tag.Queue, queue } });
         }
     }
 
@@ -176,7 +176,7 @@ sealed class Telemetry : IDisposable
     {
         if (quarantined.Enabled)
         {
-            quarantined.Add(1, new TagList { { Names.Tag.Queue, queue } });
+            Add(quarantined, 1, new TagList { { Names.Tag.Queue, queue } });
         }
     }
 
@@ -186,7 +186,7 @@ sealed class Telemetry : IDisposable
     {
         if (reconnects.Enabled)
         {
-            reconnects.Add(1, new TagList { { Names.Tag.System, system }, { Names.Tag.Connection, connection } });
+            Add(reconnects, 1, new TagList { { Names.Tag.System, system }, { Names.Tag.Connection, connection } });
         }
     }
 
@@ -194,7 +194,7 @@ sealed class Telemetry : IDisposable
     {
         if (consumersLost.Enabled)
         {
-            consumersLost.Add(1, new TagList { { Names.Tag.Queue, queue } });
+            Add(consumersLost, 1, new TagList { { Names.Tag.Queue, queue } });
         }
     }
 
@@ -222,6 +222,43 @@ sealed class Telemetry : IDisposable
 
     public void Dispose() => own?.Dispose();
 
+    // What listens is the user's code: what it throws must change nothing about a job. These three are the only ones that call it.
+    static void Add(Counter<long> counter, long value, in TagList tags)
+    {
+        try
+        {
+            counter.Add(value, tags);
+        }
+        catch (Exception)
+        {
+            // There is nobody to tell.
+        }
+    }
+
+    static void Add(UpDownCounter<long> counter, long value, in TagList tags)
+    {
+        try
+        {
+            counter.Add(value, tags);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
+
+    static void Record(Histogram<double> histogram, double value, in TagList tags)
+    {
+        try
+        {
+            histogram.Record(value, tags);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
+
     static void Count(Counter<long> counter, string task, string queue, string? error)
     {
         if (counter.Enabled)
@@ -232,7 +269,7 @@ sealed class Telemetry : IDisposable
                 tags.Add(Names.Tag.Error, error);
             }
 
-            counter.Add(1, tags);
+            Add(counter, 1, tags);
         }
     }
 

@@ -6,6 +6,7 @@ namespace Jobs.Diagnostics;
 /// <remarks>
 /// A job that runs at once is a child of its send span. One that waited – delayed, a retry, or fired by a schedule – begins its own trace and links to it: a trace that stays open for hours is
 /// of no use, and the beat's jobs would all hang on one.
+/// Samplers and listeners are the user's code: where one throws there is no span, and the job goes on.
 /// </remarks>
 static class Traces
 {
@@ -20,18 +21,27 @@ static class Traces
         }
 
         var caller = Activity.Current;
-        if (job.IsScheduled)
+        try
         {
-            Activity.Current = null; // the beat fires outside any trace
-        }
+            if (job.IsScheduled)
+            {
+                Activity.Current = null; // the beat fires outside any trace
+            }
 
-        var activity = source.StartActivity(ActivityKind.Producer, tags: Tags(job.System, Names.Operation.Send, job.Queue), name: $"send {job.Queue}");
-        Activity.Current = caller; // the next job of many is not a child of this one
-        return activity?
-            .SetTag(Names.Tag.MessageId, job.Id)
-            .SetTag(Names.Tag.ConversationId, job.RootId)
-            .SetTag(Names.Tag.Task, job.Task)
-            .SetTag(Names.Tag.BodySize, job.BodySize);
+            return source.StartActivity(ActivityKind.Producer, tags: Tags(job.System, Names.Operation.Send, job.Queue), name: $"send {job.Queue}")?
+                .SetTag(Names.Tag.MessageId, job.Id)
+                .SetTag(Names.Tag.ConversationId, job.RootId)
+                .SetTag(Names.Tag.Task, job.Task)
+                .SetTag(Names.Tag.BodySize, job.BodySize);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+        finally
+        {
+            Restore(caller); // the next job of many is not a child of this one
+        }
     }
 
     public static Activity? StartProcess(in RunningJob job)
@@ -41,27 +51,59 @@ static class Traces
             return null;
         }
 
-        _ = ActivityContext.TryParse(job.TraceParent, job.TraceState, isRemote: true, out var sender);
-        var tags = Tags(job.System, Names.Operation.Process, job.Queue);
-        var activity = job.Waited
-            ? source.StartActivity(ActivityKind.Consumer, default, tags, sender == default ? null : [new(sender)], name: $"process {job.Queue}")
-            : source.StartActivity(ActivityKind.Consumer, sender, tags, name: $"process {job.Queue}");
-        if (activity is { IsAllDataRequested: true })
+        try
         {
-            activity
-                .SetTag(Names.Tag.MessageId, job.Id)
-                .SetTag(Names.Tag.ConversationId, job.RootId)
-                .SetTag(Names.Tag.BodySize, job.BodySize)
-                .SetTag(Names.Tag.Task, job.Task)
-                .SetTag(Names.Tag.Attempt, job.Attempt);
-        }
+            _ = ActivityContext.TryParse(job.TraceParent, job.TraceState, isRemote: true, out var sender);
+            var tags = Tags(job.System, Names.Operation.Process, job.Queue);
+            var activity = job.Waited
+                ? source.StartActivity(ActivityKind.Consumer, default, tags, sender == default ? null : [new(sender)], name: $"process {job.Queue}")
+                : source.StartActivity(ActivityKind.Consumer, sender, tags, name: $"process {job.Queue}");
+            if (activity is { IsAllDataRequested: true })
+            {
+                activity
+                    .SetTag(Names.Tag.MessageId, job.Id)
+                    .SetTag(Names.Tag.ConversationId, job.RootId)
+                    .SetTag(Names.Tag.BodySize, job.BodySize)
+                    .SetTag(Names.Tag.Task, job.Task)
+                    .SetTag(Names.Tag.Attempt, job.Attempt);
+            }
 
-        return activity;
+            return activity;
+        }
+        catch (Exception)
+        {
+            return null;
+        }
     }
 
     /// <summary>The operation that a span describes ended with this.</summary>
     public static void Failed(Activity? activity, Exception e) =>
-        activity?.SetStatus(ActivityStatusCode.Error, e.Message).SetTag(Names.Tag.Error, Telemetry.ErrorType(e));
+        activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(e)).SetTag(Names.Tag.Error, Telemetry.ErrorType(e));
+
+    /// <summary>Ends a span.</summary>
+    public static void End(Activity? activity)
+    {
+        try
+        {
+            activity?.Dispose();
+        }
+        catch (Exception)
+        {
+            // There is nobody to tell.
+        }
+    }
+
+    static void Restore(Activity? current)
+    {
+        try
+        {
+            Activity.Current = current;
+        }
+        catch (Exception)
+        {
+            // Who listens to changes of the current activity may throw; it has changed.
+        }
+    }
 
     // With the start of the span, because samplers decide by them.
     static KeyValuePair<string, object?>[] Tags(string system, string operation, string queue) =>

@@ -1,5 +1,6 @@
 using Jobs.Diagnostics;
 using Jobs.Registry;
+using Jobs.Settings;
 using Jobs.Transport;
 using Microsoft.Extensions.Options;
 
@@ -8,8 +9,9 @@ namespace Jobs.Dispatching;
 /// <summary>Sends jobs: asks the encoder, publishes, and has it counted.</summary>
 sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry) : IJobDispatcher
 {
+    readonly TimeProvider time = GuardedTime.Of(time);
     readonly JobsOptions options = jobsOptions.Value;
-    readonly JobEncoder encoder = new(tasks, jobsOptions.Value);
+    readonly JobEncoder encoder = new(tasks, jobsOptions.Value, transport);
     readonly JobIds ids = new();
 
     public Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default) =>
@@ -54,6 +56,7 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
     internal Outgoing Encode(Job job, out SendObservation? observation)
     {
         ArgumentNullException.ThrowIfNull(job);
+        IBoundOptions.ThrowIfUnbound(options);
         var now = time.GetUtcNow();
         var id = job.Id ?? ids.Next(now); // of the same moment as the timestamp: see PublishTime
         var running = JobContext.Current;

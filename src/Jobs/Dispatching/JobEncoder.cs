@@ -6,7 +6,7 @@ using Jobs.Wire;
 namespace Jobs.Dispatching;
 
 /// <summary>Turns a job into a message: merges its options, validates them, and writes headers and body. It reads no clock and does no I/O.</summary>
-sealed class JobEncoder(TaskRegistry tasks, JobsOptions options)
+sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport transport)
 {
     const int MaxNameBytes = 255; // an AMQP short string: correlation_id carries the id
 
@@ -23,6 +23,11 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options)
         }
 
         var eta = Eta(job, sending.Now);
+        if (job.Eta is { } due && sending.Now + merged.Expires <= due)
+        {
+            throw new ArgumentException($"Job '{job.Task}' expires after {merged.Expires}, and is due at {due:u}, later than that: it would never run.", nameof(job));
+        }
+
         var message = new JobMessage
         {
             Headers = Headers(job, sending, eta, merged.Expires),
@@ -31,7 +36,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options)
             Priority = merged.Priority,
             Timestamp = sending.Now.ToUnixTimeSeconds(),
         };
-        return new(merged.Queue, message, eta is { } due && due > sending.Now ? due - sending.Now : TimeSpan.Zero);
+        return new(merged.Queue, message, eta is { } start && start > sending.Now ? start - sending.Now : TimeSpan.Zero);
     }
 
     /// <summary>The options of a job, each from the call, else from its task, else from the host.</summary>
@@ -42,11 +47,27 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options)
         var task = job.Definition ?? tasks.Find(job.Task);
         var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue;
         ValidateQueue(job, queue);
-        return new(queue, job.Expires ?? task?.Expires, job.Priority ?? task?.Priority);
+        if (queue == options.DeadLetterQueue)
+        {
+            throw new ArgumentException($"Job '{job.Task}' goes to '{queue}', the queue of dead letters, where nothing runs; choose another queue.", nameof(job));
+        }
+
+        if (transport.QueueProblem(queue) is { } problem)
+        {
+            throw new ArgumentException($"Job '{job.Task}' goes to the queue '{queue}'; {problem}.", nameof(job));
+        }
+
+        var expires = job.Expires ?? task?.Expires;
+        if (expires <= job.Delay)
+        {
+            throw new ArgumentException($"Job '{job.Task}' expires after {expires}, and has a Delay of {job.Delay}, not less than that: it would never run.", nameof(job));
+        }
+
+        return new(queue, expires, job.Priority ?? task?.Priority);
     }
 
     /// <summary>The arguments, as the body of a message.</summary>
-    public byte[] WriteBody(Job job) => JobBody.Write(job.Task, job.Arguments, options.Json);
+    public byte[] WriteBody(Job job) => JobBody.Write(job.Task, job.Arguments, options.Types);
 
     /// <summary>Checks what the caller has set, as far as that needs neither task nor host nor clock.</summary>
     /// <exception cref="ArgumentException">The job can never be sent as it is.</exception>

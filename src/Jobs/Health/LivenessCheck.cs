@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jobs.Diagnostics;
 using Jobs.Transport;
 using Jobs.Working;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,6 +12,7 @@ namespace Jobs.Health;
 /// <remarks>A worker whose slots are all busy makes progress, however long its jobs run: <see cref="WorkerProgress.Taken"/> is looked at only while a slot is free.</remarks>
 sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck
 {
+    readonly TimeProvider time = GuardedTime.Of(time);
     readonly Lock gate = new();
     long takenThen;
     long? stuckSince;

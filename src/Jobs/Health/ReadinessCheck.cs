@@ -1,3 +1,4 @@
+using Jobs.Diagnostics;
 using Jobs.Transport;
 using Jobs.Working;
 using Microsoft.Extensions.DependencyInjection;
@@ -9,6 +10,7 @@ namespace Jobs.Health;
 /// <summary>Can this process do its work now? Every process publishes – a worker its retries and dead letters, a beat its slots –, a worker consumes too.</summary>
 sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck
 {
+    readonly TimeProvider time = GuardedTime.Of(time);
     readonly JobsHealthOptions options = healthOptions.Value;
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)

@@ -82,21 +82,21 @@ public abstract class TaskDefinition<T> : TaskDefinition
     /// <inheritdoc/>
     public sealed override ValueTask<ReadOnlyMemory<byte>> InvokeForResultAsync(JobContext context, ref ArgumentReader arguments)
     {
-        return WriteAfterAsync(CallAsync(context, ref arguments), arguments.Json);
+        return WriteAfterAsync(CallAsync(context, ref arguments), arguments.Types);
 
-        async ValueTask<ReadOnlyMemory<byte>> WriteAfterAsync(ValueTask<T> call, JsonSerializerOptions json) =>
-            Write(await call.ConfigureAwait(false), json);
+        async ValueTask<ReadOnlyMemory<byte>> WriteAfterAsync(ValueTask<T> call, WireTypes types) =>
+            Write(await call.ConfigureAwait(false), types);
     }
 
     /// <summary>Writes what the method returned, as one JSON value.</summary>
     protected abstract void WriteResult(ArgumentWriter writer, T result);
 
-    byte[] Write(T result, JsonSerializerOptions json)
+    byte[] Write(T result, WireTypes types)
     {
-        using var buffer = JsonBuffer.Take(json);
+        using var buffer = JsonBuffer.Take();
         try
         {
-            WriteResult(new(buffer.Writer, json), result);
+            WriteResult(new(buffer.Writer, types), result);
         }
         catch (Exception e) // any: getters and iterators are the task's code
         {

@@ -38,7 +38,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
     public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken)
     {
-        var subscription = new InMemorySubscription(this, [.. options.Queues.Select(Queue)], options.Prefetch);
+        var subscription = new InMemorySubscription(this, [.. options.Queues.Select(Queue)], options.Prefetch, options.Begin);
         subscriptions[subscription] = 0;
         return Task.FromResult<JobSubscription>(subscription);
     }
@@ -157,24 +157,33 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         readonly InMemoryQueue[] queues;
         readonly int[] unsettled;
         readonly int prefetch;
+        readonly Task begin;
         readonly System.Threading.Channels.Channel<InMemoryDelivery> ready = System.Threading.Channels.Channel.CreateUnbounded<InMemoryDelivery>();
         readonly HashSet<InMemoryDelivery> inHand = [];
         readonly Lock gate = new();
         long taken;
         bool stopped;
 
-        public InMemorySubscription(InMemoryTransport transport, InMemoryQueue[] queues, int prefetch)
+        public InMemorySubscription(InMemoryTransport transport, InMemoryQueue[] queues, int prefetch, Task begin)
         {
             this.transport = transport;
             this.queues = queues;
             this.prefetch = prefetch;
+            this.begin = begin;
             unsettled = new int[queues.Length];
             foreach (var queue in queues)
             {
                 queue.Watch(this);
             }
 
-            Fill();
+            if (begin.IsCompleted)
+            {
+                Fill();
+            }
+            else
+            {
+                _ = begin.ContinueWith(_ => Fill(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            }
         }
 
         public override async ValueTask<Delivery?> NextAsync()
@@ -197,7 +206,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         {
             lock (gate)
             {
-                for (var i = 0; i < queues.Length && !stopped; i++)
+                for (var i = 0; i < queues.Length && !stopped && begin.IsCompleted; i++)
                 {
                     while (unsettled[i] < prefetch && queues[i].TryTake(out var entry))
                     {

@@ -16,6 +16,9 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
     public virtual IEnumerable<string> Problems() => [];
 
+    /// <summary>Why no job may be sent to a queue of that name, or taken from it: the end of a sentence about it. Defaults to <see langword="null"/>, which takes every name.</summary>
+    public virtual string? QueueProblem(string queue) => null;
+
     /// <summary>Puts a message into its queue; the message is durable there when this returns.</summary>
     /// <param name="outgoing">The message, its queue and its delay. A queue that is not known yet is declared, but for a reply.</param>
     /// <param name="timeout">After this the call fails, and says whether the message may have arrived. <see cref="Timeout.InfiniteTimeSpan"/> for never.</param>
@@ -110,6 +113,9 @@ public sealed record SubscriptionOptions
 
     /// <summary>How many unsettled messages there may be per queue.</summary>
     public required int Prefetch { get; init; }
+
+    /// <summary>No message is taken before this ends; what is wrong with the queues is found at once. Defaults to <see cref="Task.CompletedTask"/>.</summary>
+    public Task Begin { get; init; } = Task.CompletedTask;
 
     /// <summary>After how many deliveries that came to no end a suspect is dead; see <see cref="WorkerOptions.MaxDeliveries"/>. Defaults to 20.</summary>
     public int MaxDeliveries { get; init; } = 20;

@@ -14,7 +14,8 @@ public ref partial struct ArgumentReader
     readonly string task;
     ReadOnlySpan<string> parameters;
     readonly ReadOnlySpan<byte> keywords;
-    readonly JsonSerializerOptions json;
+    readonly WireTypes types;
+    readonly ReadOnlySpan<byte> arguments;
     Utf8JsonReader reader;
     bool positional;
     int matchedKeywords;
@@ -26,24 +27,36 @@ public ref partial struct ArgumentReader
     /// <param name="arguments">The JSON array of positional arguments.</param>
     /// <param name="keywords">The JSON object of keyword arguments, or <c>null</c> as JSON.</param>
     /// <param name="parameters">The names of the parameters that travel, in order.</param>
-    /// <param name="json">For types that are not built in.</param>
-    internal ArgumentReader(string task, ReadOnlySpan<byte> arguments, ReadOnlySpan<byte> keywords, ReadOnlySpan<string> parameters, JsonSerializerOptions json)
+    /// <param name="types">For types that are not built in.</param>
+    internal ArgumentReader(string task, ReadOnlySpan<byte> arguments, ReadOnlySpan<byte> keywords, ReadOnlySpan<string> parameters, WireTypes types)
     {
         this.task = task;
         this.parameters = parameters;
         this.keywords = keywords;
-        this.json = json;
-        reader = new(arguments);
+        this.types = types;
+        this.arguments = arguments;
+        reader = new(arguments, WireTypes.ReaderOptions);
         reader.Read(); // the array's start
         positional = true;
         index = -1;
     }
 
+    /// <summary>For one value inside another, which the serializer reads.</summary>
+    internal ArgumentReader(Utf8JsonReader at)
+    {
+        task = "";
+        types = WireTypes.Default;
+        reader = at;
+    }
+
+    /// <summary>Where it has read up to.</summary>
+    internal readonly Utf8JsonReader At => reader;
+
     /// <summary>The same arguments, read for a method with these parameters.</summary>
     public readonly ArgumentReader For(ReadOnlySpan<string> parameters) => this with { parameters = parameters };
 
     /// <summary>For types that are not built in.</summary>
-    internal readonly JsonSerializerOptions Json => json;
+    internal readonly WireTypes Types => types;
 
     /// <summary>Moves to the next parameter.</summary>
     /// <returns><see langword="false"/> when the caller did not send it.</returns>
@@ -86,7 +99,7 @@ public ref partial struct ArgumentReader
             return; // {} – the common case
         }
 
-        var names = new Utf8JsonReader(keywords);
+        var names = new Utf8JsonReader(keywords, WireTypes.ReaderOptions);
         names.Read();
         var count = 0;
         string? stranger = null, byPosition = null, last = null;
@@ -128,7 +141,7 @@ public ref partial struct ArgumentReader
             return false;
         }
 
-        reader = new(keywords);
+        reader = new(keywords, WireTypes.ReaderOptions);
         reader.Read();
         while (reader.TokenType != JsonTokenType.Null && reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -300,8 +313,9 @@ public ref partial struct ArgumentReader
     }
 
     /// <summary>The error for a value that is not what the parameter takes; also for generated code.</summary>
-    public readonly JobFormatException Wrong(string expected) =>
-        new($"Task '{task}', parameter '{parameters[index]}': expected {expected}, got {Describe()}.");
+    public readonly JobFormatException Wrong(string expected) => parameters.IsEmpty
+        ? new($"Expected {expected}, got {Describe()}.")
+        : new($"Task '{task}', parameter '{parameters[index]}'{Place()}: expected {expected}, got {Describe()}.");
 
     /// <summary>Reads any other type with the application's serializer options.</summary>
     public T GetObject<T>()
@@ -309,14 +323,17 @@ public ref partial struct ArgumentReader
         var start = this;
         try
         {
-            var info = (System.Text.Json.Serialization.Metadata.JsonTypeInfo<T>)json.GetTypeInfo(typeof(T));
+            var info = (System.Text.Json.Serialization.Metadata.JsonTypeInfo<T>)types.Of(typeof(T));
             return JsonSerializer.Deserialize(ref reader, info)!;
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or FormatException or InvalidOperationException)
         {
-            throw new JobFormatException($"Task '{task}', parameter '{parameters[index]}': expected {typeof(T).Name}, got {start.Describe()}. {e.Message}", e);
+            throw new JobFormatException($"Task '{task}', parameter '{parameters[index]}'{start.Place()}: expected {typeof(T).Name}, got {start.Describe()}. {e.Message}", e);
         }
     }
+
+    /// <summary>Where inside the parameter's value, such as <c>[3]</c> or <c>["a"]</c>; empty for the value itself.</summary>
+    readonly string Place() => JsonPlace.Of(positional ? arguments : keywords, reader.TokenStartIndex);
 
     readonly bool IsNumber => reader.TokenType == JsonTokenType.Number;
 

@@ -50,10 +50,11 @@ public readonly ref partial struct ArgumentWriter
             // To the runtime an sbyte[] and an array of a byte enum are a byte[] too.
             case byte[] v when v.GetType() == typeof(byte[]): WriteBytes(v); break;
             case JsonElement v: v.WriteTo(writer); break;
-            case JsonNode v: v.WriteTo(writer, json); break;
+            case JsonNode v: v.WriteTo(writer); break;
+            case EvaluatedItems v: WriteItems(v.Items, v.Declared); break;
             case IDictionary v when v.GetType().GenericTypeArguments is [var key, var item] && key == typeof(string): WriteMap(v, item); break;
             case IDictionary<string, object?> v: WriteMap(v); break;
-            case IEnumerable v when IsArray(v.GetType()): WriteItems(v); break;
+            case IEnumerable v when IsArray(v.GetType()): WriteItems(v, EvaluatedItems.ItemOf(v.GetType())); break;
             default: WriteObject(value, declared == typeof(object) ? value.GetType() : Nullable.GetUnderlyingType(declared) ?? declared); break;
         }
     }
@@ -95,10 +96,8 @@ public readonly ref partial struct ArgumentWriter
         EndMap();
     }
 
-    void WriteItems(IEnumerable items)
+    void WriteItems(IEnumerable items, Type item)
     {
-        var type = items.GetType();
-        var item = type.GetElementType() ?? type.GenericTypeArguments.LastOrDefault(typeof(object));
         StartArray();
         foreach (var value in items)
         {
@@ -110,13 +109,13 @@ public readonly ref partial struct ArgumentWriter
 
     // A type that the serializer writes as an array; without reflection it does not know most iterators.
     bool IsArray(Type type) =>
-        type.IsArray ? type.GetArrayRank() == 1 : !json.TryGetTypeInfo(type, out var info) || info.Kind == JsonTypeInfoKind.Enumerable;
+        type.IsArray ? type.GetArrayRank() == 1 : types.Find(type) is not { } info || info.Kind == JsonTypeInfoKind.Enumerable;
 
     void WriteObject(object value, Type type)
     {
         try
         {
-            JsonSerializer.Serialize(writer, value, json.GetTypeInfo(type));
+            JsonSerializer.Serialize(writer, value, types.Of(type));
         }
         catch (Exception e)
         {

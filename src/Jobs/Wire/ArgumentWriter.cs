@@ -14,14 +14,14 @@ namespace Jobs.Wire;
 public readonly ref partial struct ArgumentWriter
 {
     readonly Utf8JsonWriter writer;
-    readonly JsonSerializerOptions json;
+    readonly WireTypes types;
 
     /// <param name="writer">Where to.</param>
-    /// <param name="json">For types that are not built in.</param>
-    internal ArgumentWriter(Utf8JsonWriter writer, JsonSerializerOptions json)
+    /// <param name="types">For types that are not built in.</param>
+    internal ArgumentWriter(Utf8JsonWriter writer, WireTypes types)
     {
         this.writer = writer;
-        this.json = json;
+        this.types = types;
     }
 
     /// <summary>Starts an array; its items follow, then <see cref="EndArray"/>.</summary>
@@ -34,7 +34,7 @@ public readonly ref partial struct ArgumentWriter
     public void StartMap() => writer.WriteStartObject();
 
     /// <summary>Writes the key of the next value.</summary>
-    public void WriteKey(string key) => writer.WritePropertyName(key);
+    public void WriteKey(string key) => writer.WritePropertyName(Checked(key));
 
     /// <summary>Ends an object.</summary>
     public void EndMap() => writer.WriteEndObject();
@@ -43,7 +43,7 @@ public readonly ref partial struct ArgumentWriter
     public void WriteNull() => writer.WriteNullValue();
 
     /// <summary>Writes a string, or null.</summary>
-    public void WriteString(string? value) => writer.WriteStringValue(value);
+    public void WriteString(string? value) => writer.WriteStringValue(Checked(value));
 
     /// <summary>Writes a boolean.</summary>
     public void WriteBoolean(bool value) => writer.WriteBooleanValue(value);
@@ -84,7 +84,7 @@ public readonly ref partial struct ArgumentWriter
     }
 
     /// <summary>Writes a character, as a string of one.</summary>
-    public void WriteChar(char value) => writer.WriteStringValue(new ReadOnlySpan<char>(in value));
+    public void WriteChar(char value) => writer.WriteStringValue(Checked(new ReadOnlySpan<char>(in value)));
 
     /// <summary>Writes a UUID.</summary>
     public void WriteGuid(Guid value) => writer.WriteStringValue(value);
@@ -92,17 +92,16 @@ public readonly ref partial struct ArgumentWriter
     /// <summary>
     /// Writes a date and time as UTC, to the microsecond. One without a kind is taken as UTC, as the reader and Celery take it.
     /// </summary>
-    public void WriteDateTime(DateTime value) =>
-        WriteText(value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value, WireTime.Pattern);
+    public void WriteDateTime(DateTime value) => WriteUtc(value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value);
 
     /// <summary>Writes a date and time as UTC, to the microsecond.</summary>
-    public void WriteDateTimeOffset(DateTimeOffset value) => WriteText(value.UtcDateTime, WireTime.Pattern);
+    public void WriteDateTimeOffset(DateTimeOffset value) => WriteUtc(value.UtcDateTime);
 
     /// <summary>Writes a date: <c>yyyy-MM-dd</c>.</summary>
     public void WriteDateOnly(DateOnly value) => WriteText(value, "yyyy-MM-dd");
 
     /// <summary>Writes a time of day, to the microsecond.</summary>
-    public void WriteTimeOnly(TimeOnly value) => WriteText(value, "HH:mm:ss.ffffff");
+    public void WriteTimeOnly(TimeOnly value) => WriteText(value, value == TimeOnly.MaxValue ? "HH:mm:ss.fffffff" : "HH:mm:ss.ffffff");
 
     /// <summary>Writes a duration: <c>[d.]hh:mm:ss[.fffffff]</c>.</summary>
     public void WriteTimeSpan(TimeSpan value) => WriteText(value, "c");
@@ -134,7 +133,7 @@ public readonly ref partial struct ArgumentWriter
 
         try
         {
-            JsonSerializer.Serialize(writer, value, (JsonTypeInfo<T>)json.GetTypeInfo(typeof(T)));
+            JsonSerializer.Serialize(writer, value, (JsonTypeInfo<T>)types.Of(typeof(T)));
         }
         catch (Exception e)
         {
@@ -142,8 +141,35 @@ public readonly ref partial struct ArgumentWriter
         }
     }
 
+    /// <summary>UTF-8 has no half of a surrogate pair: the JSON writer would send a replacement character, another text.</summary>
+    static ReadOnlySpan<char> Checked(ReadOnlySpan<char> text)
+    {
+        const char FirstSurrogate = '\ud800', LastSurrogate = '\udfff';
+        if (text.IndexOfAnyInRange(FirstSurrogate, LastSurrogate) is var at and >= 0)
+        {
+            for (; at < text.Length; at++)
+            {
+                if (char.IsSurrogate(text[at]) && (at + 1 == text.Length || !char.IsSurrogatePair(text[at], text[++at])))
+                {
+                    throw new ArgumentException("a text has half a surrogate pair in it, which cannot travel");
+                }
+            }
+        }
+
+        return text;
+    }
+
+    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(text))]
+    static string? Checked(string? text)
+    {
+        Checked(text.AsSpan());
+        return text;
+    }
+
     // JSON has no such numbers; the readers of both sides know these names.
     void WriteNotFinite(double value) => writer.WriteStringValue(double.IsNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+
+    void WriteUtc(DateTime value) => WriteText(value, value.Ticks == DateTime.MaxValue.Ticks ? WireTime.PatternOfMax : WireTime.Pattern);
 
     void WriteText<T>(T value, string format)
         where T : IUtf8SpanFormattable

@@ -37,8 +37,8 @@ public sealed record DeadLetter
     /// <summary>The letter of a job that ended with <paramref name="exception"/>.</summary>
     internal DeadLetter Of(Exception? exception) => exception is null ? this : this with
     {
-        Exception = $"{exception.GetType().FullName}: {exception.Message}",
-        Stack = exception.ToString(),
+        Exception = $"{exception.GetType().FullName}: {ExceptionText.Message(exception)}",
+        Stack = ExceptionText.Whole(exception),
     };
 
     /// <summary>The same with a short reason, and without the exception.</summary>

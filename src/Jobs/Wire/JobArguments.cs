@@ -1,3 +1,6 @@
+using System.Collections;
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 
@@ -25,6 +28,11 @@ public abstract class JobArguments
     /// <summary>The arguments of a task that takes none, or is called with its defaults.</summary>
     public static JobArguments None { get; } = new ValueArguments([], null);
 
+    /// <summary>The items of a sequence, whose code runs now and not again; called by generated code.</summary>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    [return: NotNullIfNotNull(nameof(items))]
+    public static IEnumerable<T>? Evaluated<T>(IEnumerable<T>? items) => items is null or ICollection<T> or IReadOnlyCollection<T> ? items : [.. items];
+
     /// <inheritdoc/>
     public sealed override bool Equals(object? obj) =>
         ReferenceEquals(this, obj)
@@ -35,10 +43,9 @@ public abstract class JobArguments
 
     JsonElement? AsJson()
     {
-        const int WritersMaxDepth = 1000;
         try
         {
-            return JsonElement.Parse(JobBody.Write("", this, WireJson.Default), new() { MaxDepth = WritersMaxDepth });
+            return JsonElement.Parse(JobBody.Write("", this, WireTypes.Default), new() { MaxDepth = WireTypes.MaxDepth });
         }
         catch (Exception e) when (e is ArgumentException or JsonException)
         {
@@ -60,6 +67,9 @@ public abstract class JobArguments
 /// <summary>Arguments of a task called by name, or given as JSON text in a configuration file.</summary>
 sealed class ValueArguments(IReadOnlyList<object?> positional, IReadOnlyDictionary<string, object?>? keywords) : JobArguments
 {
+    readonly object?[] positional = [.. positional.Select(WithItems)];
+    readonly KeyValuePair<string, object?>[] keywords = [.. (keywords ?? new Dictionary<string, object?>()).Select(pair => KeyValuePair.Create(pair.Key, WithItems(pair.Value)))];
+
     public override void WritePositional(ArgumentWriter writer)
     {
         foreach (var value in positional)
@@ -70,10 +80,13 @@ sealed class ValueArguments(IReadOnlyList<object?> positional, IReadOnlyDictiona
 
     public override void WriteKeywords(ArgumentWriter writer)
     {
-        foreach (var (name, value) in keywords ?? new Dictionary<string, object?>())
+        foreach (var (name, value) in keywords)
         {
             writer.WriteKey(name);
             writer.WriteValue(value);
         }
     }
+
+    // Iterators of the compiler and of LINQ are their own enumerators; what has its items already is left alone.
+    static object? WithItems(object? value) => value is IEnumerable items and (IEnumerator or IQueryable) ? EvaluatedItems.Of(items) : value;
 }

@@ -6,13 +6,15 @@ namespace Jobs.Wire;
 /// <summary>The three parts of a message body, <c>[args, kwargs, embed]</c>, as slices of it.</summary>
 readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<byte> Keywords, ReadOnlyMemory<byte> Embed)
 {
+    static ReadOnlySpan<byte> NoEmbed => """{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"""u8;
+
     /// <summary>Splits a body and checks it to its last byte, so that nothing read from it later can be malformed.</summary>
     /// <exception cref="JobFormatException">It is not such an array.</exception>
     public static JobBody Read(ReadOnlyMemory<byte> body)
     {
         try
         {
-            var reader = new Utf8JsonReader(body.Span);
+            var reader = new Utf8JsonReader(body.Span, WireTypes.ReaderOptions);
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
             {
                 throw new JobFormatException($"The body is not a JSON array of arguments, keyword arguments and embed, but {reader.TokenType}.");
@@ -50,7 +52,7 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
 
         try
         {
-            var reader = new Utf8JsonReader(body);
+            var reader = new Utf8JsonReader(body, WireTypes.ReaderOptions);
             while (reader.Read())
             {
                 if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
@@ -77,16 +79,47 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
         return body[start..(int)reader.BytesConsumed];
     }
 
+    /// <summary>
+    /// What shall be done after the task, in Celery's words: callbacks, errbacks, chain, chord. Nobody does it yet, so a
+    /// job that asks for it must not run as if it had not.
+    /// </summary>
+    /// <returns>The first such word, or <see langword="null"/>.</returns>
+    public string? Asks()
+    {
+        if (Embed.Span.SequenceEqual(NoEmbed) || Embed.IsEmpty)
+        {
+            return null;
+        }
+
+        var reader = new Utf8JsonReader(Embed.Span, WireTypes.ReaderOptions);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var word = reader.GetString();
+            reader.Read();
+            var start = reader;
+            reader.Skip();
+            var isEmpty = start.TokenType is JsonTokenType.Null or JsonTokenType.False
+                || (start.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject && start.Read() && start.TokenType is JsonTokenType.EndArray or JsonTokenType.EndObject);
+            if (!isEmpty && word is "callbacks" or "errbacks" or "chain" or "chord")
+            {
+                return word;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Writes a body.</summary>
     /// <param name="task">The task's name, for messages.</param>
     /// <param name="arguments">What the task is called with.</param>
-    /// <param name="json">For types that are not built in.</param>
+    /// <param name="types">For types that are not built in.</param>
     /// <exception cref="ArgumentException">An argument cannot be written, or a getter or a sequence of the caller's threw.</exception>
-    public static byte[] Write(string task, JobArguments arguments, JsonSerializerOptions json)
+    public static byte[] Write(string task, JobArguments arguments, WireTypes types)
     {
-        using var buffer = JsonBuffer.Take(json);
+        using var buffer = JsonBuffer.Take();
         var body = buffer.Writer;
-        var writer = new ArgumentWriter(body, json);
+        var writer = new ArgumentWriter(body, types);
         body.WriteStartArray();
         try
         {
@@ -102,7 +135,7 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
             throw new ArgumentException($"Job '{task}' has arguments that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
         }
 
-        body.WriteRawValue("""{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"""u8, skipInputValidation: true);
+        body.WriteRawValue(NoEmbed, skipInputValidation: true);
         body.WriteEndArray();
         return buffer.ToArray();
     }

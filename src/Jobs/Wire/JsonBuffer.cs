@@ -15,16 +15,16 @@ sealed class JsonBuffer : IBufferWriter<byte>, IDisposable
     byte[] bytes = new byte[FirstCapacity];
     int written;
 
-    JsonBuffer(JsonSerializerOptions json) => Writer = new(this, new() { Encoder = json.Encoder, SkipValidation = true });
+    JsonBuffer() => Writer = new(this, WireTypes.WriterOptions);
 
     public Utf8JsonWriter Writer { get; }
 
     /// <summary>Takes the thread's buffer. It is not kept while it is in use: a getter of an argument may itself enqueue a job.</summary>
-    public static JsonBuffer Take(JsonSerializerOptions json)
+    public static JsonBuffer Take()
     {
         var buffer = kept;
         kept = null;
-        return buffer is not null && buffer.Writer.Options.Encoder == json.Encoder ? buffer : new(json);
+        return buffer ?? new();
     }
 
     public byte[] ToArray()

@@ -8,6 +8,9 @@ static class WireTime
     /// <summary>For a time that is UTC.</summary>
     public const string Pattern = "yyyy-MM-dd'T'HH:mm:ss.ffffff'+00:00'";
 
+    /// <summary>The last moment keeps its seven digits, or it would be another one; no other time that is sent has them.</summary>
+    public const string PatternOfMax = "yyyy-MM-dd'T'HH:mm:ss.fffffff'+00:00'";
+
     public static string Format(DateTimeOffset time) => time.UtcDateTime.ToString(Pattern, CultureInfo.InvariantCulture);
 
     /// <summary>A time without an offset is UTC.</summary>

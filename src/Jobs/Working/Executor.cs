@@ -18,6 +18,7 @@ namespace Jobs.Working;
 sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory scopes, JobObserver observer, TimeProvider time)
 {
     readonly JobsOptions options = jobsOptions.Value;
+    readonly TimeProvider time = GuardedTime.Of(time);
 
     public async ValueTask RunAsync(Attempt attempt)
     {
@@ -53,7 +54,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             return Outcome.Interrupted.Instance;
         }
 
-        if (Intake.Expired(envelope, time.GetUtcNow()) is { } expired)
+        if (Intake.Expired(attempt, envelope, time.GetUtcNow()) is { } expired)
         {
             return expired;
         }
@@ -61,7 +62,8 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         try
         {
             body = JobBody.Read(envelope.Message.Body);
-            return null;
+            return body.Asks() is not { } asked ? null : Outcome.Dead.Of(
+                attempt, $"It asks for '{asked}', which this version does not carry out: what is to follow the task would never run.", Names.Error.Unsupported, null, time.GetUtcNow());
         }
         catch (JobFormatException e)
         {
@@ -86,8 +88,9 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
                 attempt.Outcome = Outcome.Succeeded.WithoutResult;
             }
         }
-        catch (OperationCanceledException) when (attempt.Cause == CancelCause.Stop)
+        catch (Exception) when (attempt.Cause == CancelCause.Stop && !task.AckEarly)
         {
+            // Whatever was thrown: drivers have exceptions of their own for a cancelled call. The job runs again, and fails again if it must.
             attempt.Outcome = Outcome.Interrupted.Instance;
         }
         catch (Exception e)
@@ -103,33 +106,39 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
     // Not async, because the reader is a ref struct.
     ValueTask Invoke(TaskDefinition task, JobContext context, in JobBody body)
     {
-        var arguments = new ArgumentReader(task.Name, body.Arguments.Span, body.Keywords.Span, default, options.Json);
+        var arguments = new ArgumentReader(task.Name, body.Arguments.Span, body.Keywords.Span, default, options.Types);
         return task.InvokeAsync(context, ref arguments);
     }
 
     ValueTask<ReadOnlyMemory<byte>> InvokeForResult(TaskDefinition task, JobContext context, in JobBody body)
     {
-        var arguments = new ArgumentReader(task.Name, body.Arguments.Span, body.Keywords.Span, default, options.Json);
+        var arguments = new ArgumentReader(task.Name, body.Arguments.Span, body.Keywords.Span, default, options.Types);
         return task.InvokeForResultAsync(context, ref arguments);
     }
 
     Outcome Failed(Attempt attempt, JobEnvelope envelope, TaskDefinition task, Exception e)
     {
         var maxRetries = task.MaxRetries ?? options.MaxRetries;
-        switch (e)
+        var (steering, message) = (Thrown.Steering(e), ExceptionText.Message(e));
+        switch (steering)
         {
             case JobFormatException or DeadJobException:
-                return Dead(attempt, e.Message, e);
+                return Dead(attempt, steering.Message, e);
+            case var _ when task.AckEarly && attempt.Cause == CancelCause.Stop:
+                return Dead(attempt, $"Its worker stopped under it, and it is acknowledged early: at most once. {message}", e);
             case var _ when task.AckEarly:
-                return Dead(attempt, $"It failed, and is acknowledged early: at most once. {e.Message}", e);
+                return Dead(attempt, $"It failed, and is acknowledged early: at most once. {message}", e);
             case var _ when envelope.Retries >= maxRetries:
-                return Dead(attempt, $"It failed {attempt.Number} times (MaxRetries is {maxRetries}). {e.Message}", e);
+                return Dead(attempt, $"It failed {attempt.Number} times (MaxRetries is {maxRetries}). {message}", e);
         }
 
-        var delay = (e as RetryJobException)?.After
+        var delay = (steering as RetryJobException)?.After
             ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, options.Random.NextDouble());
         delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Outgoing.MaxDelay ? Outgoing.MaxDelay : delay;
-        return new Outcome.Retry(delay, time.GetUtcNow() + delay, maxRetries, e);
+        var eta = time.GetUtcNow() + delay;
+        return envelope.Expires <= eta
+            ? Dead(attempt, $"It failed, and expires at {envelope.Expires:u}, before its next attempt at {eta:u}. {message}", e)
+            : new Outcome.Retry(delay, eta, maxRetries, e);
     }
 
     Outcome.Dead Dead(Attempt attempt, string reason, Exception e) => Outcome.Dead.Of(attempt, reason, Telemetry.ErrorType(e), e, time.GetUtcNow());

@@ -12,6 +12,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
     /// <summary>The transport's delays have a granularity: what is left of one is shorter than a trip through it, so the slot waits for it.</summary>
     public static TimeSpan WaitedForInSlot { get; } = TimeSpan.FromMilliseconds(100);
 
+    readonly TimeProvider time = GuardedTime.Of(time);
     readonly Random random = jobsOptions.Value.Random;
     readonly int maxDeliveries = workerOptions.Value.MaxDeliveries;
 
@@ -31,9 +32,21 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         return attempt;
     }
 
-    /// <summary>Asked once more when a slot is taken, as the job may have waited for one.</summary>
-    public static Outcome.Expired? Expired(JobEnvelope envelope, DateTimeOffset now) =>
-        envelope.Expires is { } expires && expires <= now ? new(expires) : null;
+    /// <summary>
+    /// Asked once more when a slot is taken, as the job may have waited for one. A job that has failed before is a dead
+    /// letter: somebody has seen it begin.
+    /// </summary>
+    public static Outcome? Expired(Attempt attempt, JobEnvelope envelope, DateTimeOffset now)
+    {
+        if (envelope.Expires is not { } expires || expires > now)
+        {
+            return null;
+        }
+
+        return envelope.Retries == 0
+            ? new Outcome.Expired(expires)
+            : Outcome.Dead.Of(attempt, $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.", Names.Error.Expired, null, now);
+    }
 
     Attempt Read(Delivery delivery, out JobFormatException? malformed)
     {
@@ -64,7 +77,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         }
 
         var now = time.GetUtcNow();
-        if (Expired(envelope, now) is { } expired)
+        if (Expired(attempt, envelope, now) is { } expired)
         {
             return expired;
         }

@@ -1,3 +1,4 @@
+using Jobs.Diagnostics;
 using Jobs.Transport;
 
 namespace Jobs.Working;
@@ -5,6 +6,8 @@ namespace Jobs.Working;
 /// <summary>Settles attempts: what comes of a job is written first, then the job leaves its queue.</summary>
 sealed class Settlement(FollowUps followUps, TimeProvider time)
 {
+    readonly TimeProvider time = GuardedTime.Of(time);
+
     /// <summary>Throws when the transport does: the caller then releases the delivery, and never settles it.</summary>
     public ValueTask ApplyAsync(Attempt attempt)
     {

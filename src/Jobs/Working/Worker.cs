@@ -15,6 +15,8 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
     // What cannot be settled now cannot be settled a millisecond later: without a pause the job would run again and again.
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
 
+    readonly TimeProvider time = GuardedTime.Of(time);
+    readonly ILogger logger = GuardedLogger.Of(logger);
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     CancellationToken interrupt;
     int inHand = 1; // the reader is one
@@ -122,15 +124,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
                 attempt.Cancel(CancelCause.Stop); // the slots have been told; this attempt was not in one
             }
 
-            try
-            {
-                await RunOneAsync(attempt).ConfigureAwait(false);
-            }
-            catch (Exception)
-            {
-                // A logger that throws: the slot must outlive it.
-            }
-
+            await RunOneAsync(attempt).ConfigureAwait(false);
             slot.Done();
             Left();
         }

@@ -21,12 +21,16 @@ sealed class WorkerService(
     IOptions<JobsOptions> jobsOptions,
     IOptions<WorkerOptions> workerOptions,
     TimeProvider time,
-    ILogger<WorkerService> logger) : IHostedService, IAsyncDisposable, IDisposable
+    ILogger<WorkerService> logger,
+    IHostApplicationLifetime? application = null) : IHostedService, IAsyncDisposable, IDisposable
 {
     // What a job gets, after its token fired, to come to an end before its delivery is taken from it.
     static readonly TimeSpan afterInterrupt = TimeSpan.FromSeconds(3);
 
+    readonly TimeProvider time = GuardedTime.Of(time);
+    readonly ILogger logger = GuardedLogger.Of(logger);
     readonly CancellationTokenSource interrupt = new();
+    readonly ThreadGuard threads = new(workerOptions.Value.Concurrency, GuardedLogger.Of(logger));
     readonly WorkerOptions options = workerOptions.Value;
     JobSubscription? subscription;
     Task running = Task.CompletedTask;
@@ -35,12 +39,25 @@ sealed class WorkerService(
     {
         var queues = options.Queues.Count > 0 ? options.Queues.Distinct().ToArray() : DefaultQueues();
         subscription = await transport.SubscribeAsync(
-            new() { Queues = queues, Prefetch = options.EffectivePrefetch, MaxDeliveries = options.MaxDeliveries },
+            new() { Queues = queues, Prefetch = options.EffectivePrefetch, MaxDeliveries = options.MaxDeliveries, Begin = ApplicationStartedAsync() },
             cancellationToken).ConfigureAwait(false);
+        threads.Start();
         running = worker.RunAsync(subscription, options.Concurrency, interrupt.Token);
         Log.WorkerStarted(logger, string.Join(", ", queues), options.Concurrency, options.EffectivePrefetch);
 
         string[] DefaultQueues() => [.. tasks.All.Select(t => t.Queue ?? jobsOptions.Value.DefaultQueue).Append(jobsOptions.Value.DefaultQueue).Distinct()];
+    }
+
+    Task ApplicationStartedAsync()
+    {
+        if (application is null || !options.WaitForApplicationStart)
+        {
+            return Task.CompletedTask;
+        }
+
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        application.ApplicationStarted.UnsafeRegister(static started => ((TaskCompletionSource)started!).TrySetResult(), started);
+        return started.Task;
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
@@ -61,6 +78,7 @@ sealed class WorkerService(
         }
 
         await open.DisposeAsync().ConfigureAwait(false);
+        threads.Dispose();
         Log.WorkerStopped(logger);
     }
 
@@ -75,6 +93,7 @@ sealed class WorkerService(
             await open.DisposeAsync().ConfigureAwait(false);
         }
 
+        threads.Dispose();
         interrupt.Dispose();
     }
 

@@ -22,12 +22,7 @@ public sealed class LargeMessageTests(BrokerFixture brokers) : IAsyncDisposable
     [Fact]
     public async Task A_message_that_is_too_large_fails_alone_and_the_others_arrive()
     {
-        if (brokers.Broker.Version.StartsWith("3.", StringComparison.Ordinal))
-        {
-            // Read when a channel opens; in 3.10 it is only an application setting.
-            await brokers.Broker.ControlAsync("eval", $"application:set_env(rabbit, max_message_size, {Limit}), catch persistent_term:put(max_message_size, {Limit}).");
-        }
-
+        await LimitAsync(Limit);
         var dispatcher = Bench.Jobs(bench.Host());
         await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "before" }, TestContext.Current.CancellationToken);
 
@@ -44,6 +39,38 @@ public sealed class LargeMessageTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(601, found.Count);
         Assert.DoesNotContain("large", found.Keys);
     }
+
+    /// <summary>The client's default is 64 MiB, half of what RabbitMQ 3 takes. (rabbitmq-java-client #1221, rabbitmq-dotnet-client #1572)</summary>
+    [Fact]
+    public async Task A_message_larger_than_the_clients_own_limit_is_taken_and_holds_up_nobody()
+    {
+        const int MiB = 1024 * 1024;
+        await LimitAsync(128 * MiB);
+        try
+        {
+            var lengths = new System.Collections.Concurrent.ConcurrentQueue<int>();
+            var task = new ProbeTask((_, text) =>
+            {
+                lengths.Enqueue(text.Length);
+                return ValueTask.CompletedTask;
+            });
+            var host = await bench.StartedAsync(bench.Host(task: task));
+            await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(new string('x', 70 * MiB)) with { Id = "large" }, TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+            await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job("small") with { Id = "small" }, TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken);
+            await Eventually.BecomesAsync(() => task.Total == 2, Soon, "both jobs to run");
+
+            Assert.Equal(["small".Length, 70 * MiB], lengths.Order());
+            Assert.Equal(1, bench.Logged(400, "consume"));
+        }
+        finally
+        {
+            await LimitAsync(Limit);
+        }
+    }
+
+    // Read when a channel opens; in 3.10 it is only an application setting.
+    Task<string> LimitAsync(int bytes) =>
+        brokers.Broker.ControlAsync("eval", $"application:set_env(rabbit, max_message_size, {bytes}), catch persistent_term:put(max_message_size, {bytes}).");
 
     // A header frame cannot be split: one above frame_max (128 KiB) is a connection error (501), for which everybody else pays too.
     [Fact]

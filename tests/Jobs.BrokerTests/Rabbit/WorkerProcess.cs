@@ -9,11 +9,14 @@ namespace Jobs.BrokerTests.Rabbit;
 
 /// <summary>
 /// A worker in a process of its own, for what only the death of a process shows: SIGKILL runs no line of ours, and the broker learns of it from the socket alone.
-/// Its jobs are <see cref="ProbeTask"/>'s. One of the text <c>hang</c> never ends.
+/// Its jobs are <see cref="ProbeTask"/>'s. One of the text <c>hang</c> never ends; one of <c>block</c> blocks its thread for as long as it takes a broker to miss heartbeats.
 /// </summary>
 sealed class WorkerProcess : IAsyncDisposable
 {
     public const string Verb = "worker";
+
+    /// <summary>Several times a heartbeat of two seconds.</summary>
+    static readonly TimeSpan Blocking = TimeSpan.FromSeconds(15);
 
     readonly Process process;
 
@@ -25,11 +28,23 @@ sealed class WorkerProcess : IAsyncDisposable
     /// <inheritdoc cref="Begun"/>
     public ConcurrentQueue<string> Ended { get; } = new();
 
-    public static WorkerProcess Start(Bench bench, int concurrency, int prefetch, int maxDeliveries)
+    /// <param name="bench">Its broker and queues.</param>
+    /// <param name="concurrency">How many jobs at a time.</param>
+    /// <param name="prefetch">How many jobs in hand.</param>
+    /// <param name="maxDeliveries">When a suspect is dead.</param>
+    /// <param name="processors">How many the runtime may believe there are; 0 for as many as there are.</param>
+    /// <param name="heartbeat">In seconds.</param>
+    public static WorkerProcess Start(Bench bench, int concurrency, int prefetch, int maxDeliveries, int processors = 0, int heartbeat = 10)
     {
-        string[] numbers = [.. new[] { concurrency, prefetch, maxDeliveries }.Select(n => n.ToString(CultureInfo.InvariantCulture))];
+        string[] numbers = [.. new[] { concurrency, prefetch, maxDeliveries, heartbeat }.Select(n => n.ToString(CultureInfo.InvariantCulture))];
         string[] arguments = [typeof(WorkerProcess).Assembly.Location, Verb, bench.Broker.AmqpUri.ToString(), bench.Prefix, bench.Queue, bench.DeadQueue, .. numbers];
-        var process = Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        if (processors > 0)
+        {
+            start.Environment["DOTNET_PROCESSOR_COUNT"] = processors.ToString(CultureInfo.InvariantCulture);
+        }
+
+        var process = Process.Start(start)!;
         var worker = new WorkerProcess(process);
         process.OutputDataReceived += (_, line) =>
         {
@@ -66,7 +81,7 @@ sealed class WorkerProcess : IAsyncDisposable
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.SetMinimumLevel(LogLevel.None);
         builder.Services.AddJobs(jobs => jobs
-            .UseRabbitMq(options[0], rabbit => rabbit.Prefix = options[1])
+            .UseRabbitMq(options[0], rabbit => (rabbit.Prefix, rabbit.Heartbeat) = (options[1], TimeSpan.FromSeconds(numbers[3])))
             .Configure(all => (all.DefaultQueue, all.DeadLetterQueue) = (options[2], options[3]))
             .AddTask(new ProbeTask(RunOneAsync))
             .AddWorker(worker => (worker.Concurrency, worker.Prefetch, worker.MaxDeliveries) = (numbers[0], numbers[1], numbers[2])));
@@ -81,6 +96,11 @@ sealed class WorkerProcess : IAsyncDisposable
             if (text == "hang")
             {
                 await Task.Delay(Timeout.Infinite, CancellationToken.None);
+            }
+
+            if (text == "block")
+            {
+                new ManualResetEventSlim().Wait(Blocking, CancellationToken.None);
             }
 
             Say("end", context.Id);

@@ -78,6 +78,18 @@ public sealed class RefusalTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
+    /// <summary>A web application would not answer for as long as all hosts have their turn. (MassTransit #1644)</summary>
+    [Fact]
+    public async Task Three_hosts_that_accept_and_stay_silent_do_not_hold_up_the_start_of_a_host()
+    {
+        var silent = Enumerable.Range(0, 3).Select(_ => bench.Proxy()).ToArray();
+        Array.ForEach(silent, proxy => proxy.AcceptAndStaySilent = true);
+        var uri = $"amqp://guest:guest@{string.Join(',', silent.Select(proxy => $"127.0.0.1:{proxy.Port}"))}";
+        var host = bench.Host(uri, rabbit => rabbit.ConnectTimeout = TimeSpan.FromMinutes(2), task: new ProbeTask());
+
+        await bench.StartedAsync(host).WaitAsync(Soon, TestContext.Current.CancellationToken); // not the two minutes of the first of them
+    }
+
     [Fact]
     public async Task A_refusal_that_comes_after_the_broker_was_away_is_logged()
     {

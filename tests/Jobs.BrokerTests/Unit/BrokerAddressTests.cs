@@ -12,6 +12,7 @@ public sealed class BrokerAddressTests
     [InlineData("amqp://me:secret@a, b/v", "a:5672 b:5672", "me", "secret", "v", false)]
     [InlineData("amqp://me:p%40ss%2Fw%3Ard@a/%2F", "a:5672", "me", "p@ss/w:rd", "/", false)]
     [InlineData("amqp://me:p@ss:w@a:1/team%2Fone", "a:1", "me", "p@ss:w", "team/one", false)]
+    [InlineData("amqp://guest:guest@localhost:5672//", "localhost:5672", "guest", "guest", "/", false)] // kombu #203, #121: how Celery's users write the virtual host /
     [InlineData("amqp://me@a", "a:5672", "me", "guest", "/", false)]
     [InlineData("amqp://[::1],[fe80::2]:5673", "::1:5672 fe80::2:5673", "guest", "guest", "/", false)]
     [InlineData("amqp://10.0.0.1:65535", "10.0.0.1:65535", "guest", "guest", "/", false)]

@@ -82,7 +82,7 @@ public sealed class CancelledConsumerTests(BrokerFixture brokers) : IAsyncDispos
             await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation),
             (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? FailOnceAsync((Task<IChannel>)call()!) : call()));
         using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        await using var consumer = new QueueConsumer(Work(parts, prefetch: 1), new(parts), inbox, Nothing, parts);
+        await using var consumer = new QueueConsumer(Work(parts, prefetch: 1), new(parts), inbox, Nothing, parts, Task.CompletedTask);
         var running = consumer.RunAsync(incarnation, isFirst: false, () => { }, over.Token);
 
         await (await inbox.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!.SettleAsync([]);

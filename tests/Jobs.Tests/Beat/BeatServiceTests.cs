@@ -230,6 +230,78 @@ public sealed class BeatServiceTests
         Assert.Equal(job with { Id = "tick@20260301T120100Z", Schedule = "tick" }, Assert.Single(beat.Dispatcher.Enqueued));
     }
 
+    /// <summary>celery #3685, #6742</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(24 * 3650)]
+    public async Task A_clock_that_is_set_back_is_said_once_and_the_schedule_goes_on(int hours)
+    {
+        await using var beat = await RunningBeat.StartAsync(Noon, Every("tick", 5 * Second));
+        await beat.RunAsync(15 * Second, 5 * Second);
+        Assert.Equal(3, beat.Fired.Count);
+
+        var back = beat.Clock.GetUtcNow() - hours * Hour;
+        beat.Clock.AdjustTime(back);
+        await beat.RunAsync(20 * Second, 5 * Second);
+
+        Assert.Equal([Stamp(back + 10 * Second), Stamp(back + 15 * Second), Stamp(back + 20 * Second)], beat.Fired.Skip(3).Select(id => id["tick@".Length..]));
+        Assert.Single(beat.Log.Lines, l => l.Id == 314);
+    }
+
+    [Fact]
+    public async Task A_clock_that_is_set_right_by_seconds_fires_no_slot_twice_and_nothing_is_said()
+    {
+        await using var beat = await RunningBeat.StartAsync(Noon, Every("tick", 5 * Second));
+        await beat.RunAsync(15 * Second, 5 * Second);
+        beat.Clock.AdjustTime(beat.Clock.GetUtcNow() - 12 * Second);
+        await beat.RunAsync(20 * Second, 5 * Second);
+
+        Assert.Equal(beat.Fired.Distinct(), beat.Fired);
+        Assert.DoesNotContain(beat.Log.Lines, l => l.Id == 314);
+    }
+
+    /// <summary>celery #3685, #6742: 1.7 thousand million seconds, one by one.</summary>
+    [Theory]
+    [InlineData(MisfirePolicy.Once, 1)]
+    [InlineData(MisfirePolicy.Skip, 0)]
+    [InlineData(MisfirePolicy.All, 100)]
+    public void A_clock_that_jumps_over_decades_costs_no_walk_through_them(MisfirePolicy policy, int fires)
+    {
+        var slots = new CountedSlots();
+        var schedule = new Schedule("tick", slots, new Job("news.refresh"), policy);
+        var (after, now) = (DateTimeOffset.UnixEpoch, Noon);
+        var fired = new List<DateTimeOffset>();
+        while (schedule.Due(after, now, Minute, 100) is { } due)
+        {
+            after = due.After;
+            if (due.Slot is not { } slot || now - slot <= Minute)
+            {
+                break;
+            }
+
+            fired.Add(slot);
+            after = slot;
+        }
+
+        Assert.Equal(Enumerable.Range(1, fires).Select(i => now - Minute - i * Second).Reverse(), fired);
+        Assert.True(slots.Asked < 100_000, $"{slots.Asked} slots were asked for");
+    }
+
+    sealed class CountedSlots : SlotSource
+    {
+        readonly SlotSource seconds = Every(Second);
+
+        public int Asked { get; private set; }
+
+        public override string Text => seconds.Text;
+
+        public override DateTimeOffset? Next(DateTimeOffset after)
+        {
+            Asked++;
+            return seconds.Next(after);
+        }
+    }
+
     static Schedule Every(string name, TimeSpan interval, MisfirePolicy misfire = MisfirePolicy.Once) =>
         new(name, SlotSource.Every(interval), new Job("news.refresh"), misfire);
 

@@ -50,8 +50,8 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         Assert.Equal(("news.refresh", "news", (byte?)7, (TimeSpan?)second, (TimeSpan?)minute), (fired[0].Task, fired[0].Queue, fired[0].Priority, fired[0].Delay, fired[0].Expires));
         Assert.Equal(job.Headers, fired[0].Headers!.ToDictionary());
         Assert.Equal(
-            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.Task, job.Arguments, new JobsOptions().Json)),
-            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].Task, fired[0].Arguments, new JobsOptions().Json)));
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.Task, job.Arguments, new JobsOptions().Types)),
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].Task, fired[0].Arguments, new JobsOptions().Types)));
     }
 
     [Fact]
@@ -181,7 +181,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
 
         byte[] Change(long version, TimeSpan every) => new BeatRecord
         {
-            Set = new() { ["live"] = new(noon.UtcTicks + version, ScheduleText.Of(new("a"), new(new TaskRegistry([]), new())) with { Every = every }) },
+            Set = new() { ["live"] = new(noon.UtcTicks + version, ScheduleText.Of(new("a"), new(new TaskRegistry([]), new(), new MissingTransport())) with { Every = every }) },
         }.Write();
     }
 
@@ -197,6 +197,8 @@ public sealed class JobSchedulesTests : IAsyncLifetime
     public async Task What_is_wrong_with_a_change_is_said_at_once_and_changes_nothing()
     {
         await Refused<ArgumentException>("not a cron expression", () => schedules.SetAsync("live", "often", new Job("a"), cancellationToken: Cancellation));
+        await Refused<ArgumentException>("a time zone of this program", () => schedules.SetAsync(
+            "live", "* * * * *", new Job("a"), TimeZoneInfo.CreateCustomTimeZone("Mine", TimeSpan.FromHours(1), null, null), cancellationToken: Cancellation));
         await Refused<ArgumentException>("too short an interval", () => schedules.SetAsync("live", TimeSpan.Zero, new Job("a"), cancellationToken: Cancellation));
         await Refused<ArgumentException>("not a name for a schedule", () => schedules.SetAsync("live one", second, new Job("a"), cancellationToken: Cancellation));
         await Refused<ArgumentException>("the Id 'x'", () => schedules.SetAsync("live", second, new Job("a") { Id = "x" }, cancellationToken: Cancellation));

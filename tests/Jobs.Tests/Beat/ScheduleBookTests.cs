@@ -131,7 +131,7 @@ public sealed class ScheduleBookTests
 
     static string Body(Job job)
     {
-        var body = JobBody.Read(JobBody.Write(job.Task, job.Arguments, JsonSerializerOptions.Default));
+        var body = JobBody.Read(JobBody.Write(job.Task, job.Arguments, WireTypes.Default));
         return $"{Encoding.UTF8.GetString(body.Arguments.Span)}|{Encoding.UTF8.GetString(body.Keywords.Span)}";
     }
 

@@ -23,6 +23,12 @@ public sealed class SlotSourceTests
         Assert.Equal(["12:00:00", "12:00:20", "12:00:40"], Between(slots, "2026-03-01 00:00", "2026-03-02 00:00").Select(s => s.ToString("HH:mm:ss", CultureInfo.InvariantCulture)));
     }
 
+    /// <summary>As in Celery; crontab means either. (Hangfire #979, quartznet #1543)</summary>
+    [Fact]
+    public void Day_of_month_and_day_of_week_must_both_fit() => Assert.Equal(
+        ["2026-09-01", "2026-12-01", "2027-06-01"],
+        Between(SlotSource.Cron("0 6 1 * 2", TimeZoneInfo.Utc), "2026-03-01 00:00", "2027-12-31 00:00").Select(s => s.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)));
+
     [Fact]
     public void A_slot_is_in_UTC_whatever_the_zone()
     {

@@ -173,8 +173,7 @@ public sealed class MetricsTests
     {
         using var measured = new Measured();
         await using var host = await JobsHost.StartAsync(TestTask.Returning("metrics.late"));
-        await host.EnqueueAsync(new Job("metrics.late") { Id = "late", Delay = TimeSpan.FromMinutes(1), Expires = TimeSpan.FromSeconds(30) });
-        host.Clock.Advance(TimeSpan.FromMinutes(1));
+        await host.SendAsync(TestMessage.Of(id: "late", task: "metrics.late", headers: [("expires", WireTime.Format(host.Clock.GetUtcNow().AddSeconds(-30)))]));
         await host.AckedAsync("late");
         Assert.Equal(1, measured.Sum("jobs.revoked", ("jobs.task", "metrics.late")));
         Assert.Equal(0, measured.Histogram("messaging.process.duration", ("jobs.task", "metrics.late")).Count);

@@ -13,7 +13,7 @@ public sealed class JobEncoderTests
 {
     static readonly Sending sending = new(new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero), "child", Stamp: 7, RootId: "root", ParentId: "parent");
 
-    readonly JobEncoder encoder = new(new TaskRegistry([]), new JobsOptions());
+    readonly JobEncoder encoder = new(new TaskRegistry([]), new JobsOptions(), new MissingTransport());
 
     [Fact]
     public void The_same_job_sent_alike_is_the_same_message()

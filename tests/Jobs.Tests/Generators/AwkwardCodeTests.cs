@@ -24,7 +24,10 @@ public sealed class AwkwardCodeTests
     [InlineData("class Tasks { [Task] public void Async() { } [Task] public void A_B_Async() { } }")]
     [InlineData("class A { [Task(\"a\")] public void M(int value, int value2, int? list, string[] item, int[] item2, Dictionary<string, int?> map, int key, int name, E number) { } public enum E { X } }")]
     [InlineData("class A { [Task] public void M(E e) { } public enum E : ulong { None, Big = ulong.MaxValue } [Task] public void N(D e) { } public enum D : long { Low = long.MinValue } }")]
-    [InlineData("class A { [Task] public nint M(System.Text.Json.Nodes.JsonNode? a, System.Text.Json.JsonElement b, KeyValuePair<string, int> c, Lazy<int> d, IEnumerable<KeyValuePair<string, int>> e, Half f, Int128 g) => 1; }")]
+    [InlineData("class A { [Task] public nint M(System.Text.Json.Nodes.JsonNode? a, System.Text.Json.JsonElement b, KeyValuePair<string, int> c, Version d, IEnumerable<KeyValuePair<string, int>> e, Half f, Int128 g) => 1; }")]
+    [InlineData("class A { [Task] public void M(int ParameterNames, int a, int aArgument, int p_a, int context, int Instance) { } }")]
+    [InlineData("abstract class A { [Task] public static void M() { } } struct B { [Task] public static int N(int x) => x; } readonly record struct C(int X) { [Task] public static void O() { } }")]
+    [InlineData("namespace Acme.Api { class MailTasks { [Task(\"a\")] public void M() { } } } namespace Acme.API { class MailTasks { [Task(\"b\")] public void M() { } } }")]
     public void Awkward_code_compiles(string source, string? expected = null)
     {
         var (compilation, reported, result) = Run(source);
@@ -34,6 +37,28 @@ public sealed class AwkwardCodeTests
         Assert.NotEmpty(generated);
         Assert.DoesNotContain(compilation.GetDiagnostics(TestContext.Current.CancellationToken), d =>
             d.Severity == DiagnosticSeverity.Error || (d.Severity == DiagnosticSeverity.Warning && generated.Contains(d.Location.SourceTree!)));
+    }
+
+    /// <summary>dotnet/runtime #86363, PolyType #64</summary>
+    [Fact]
+    public void A_test_project_that_sees_the_internals_of_the_program_adds_its_own_tasks()
+    {
+        var program = Run("""
+            [assembly: System.Runtime.CompilerServices.InternalsVisibleTo("Acme.News.Tests")]
+            namespace Acme { class NewsTasks { [Task("program")] public void M() { } } }
+            """).Compilation;
+        var tests = Compile("""
+            using Microsoft.Extensions.DependencyInjection;
+            namespace Acme.Tests { class ProbeTasks { [Task("test")] public void M() { } static void Add(JobsBuilder jobs) => jobs.AddTasks().AddTasks<NewsTasks>(); } }
+            """).WithAssemblyName("Acme.News.Tests").AddReferences(program.ToMetadataReference());
+        using var image = new MemoryStream();
+        Assert.True(program.Emit(image, cancellationToken: TestContext.Current.CancellationToken).Success);
+        Driver().RunGeneratorsAndUpdateCompilation(tests, out var compilation, out var reported, TestContext.Current.CancellationToken);
+
+        Assert.Empty(reported);
+        Assert.Empty(compilation.GetDiagnostics(TestContext.Current.CancellationToken).Where(d => d.Severity == DiagnosticSeverity.Error));
+        var asFile = compilation.ReplaceReference(compilation.References.Last(), MetadataReference.CreateFromImage(image.ToArray()));
+        Assert.Empty(asFile.GetDiagnostics(TestContext.Current.CancellationToken).Where(d => d.Severity == DiagnosticSeverity.Error));
     }
 
     [Fact]

@@ -11,12 +11,12 @@ namespace Jobs.Tests.Generators;
 /// <summary>Runs generated definitions the way the executor does.</summary>
 static class Call
 {
-    public static readonly JsonSerializerOptions Json = new JobsOptions().Json;
+    public static readonly WireTypes Types = new JobsOptions().Types;
 
     /// <summary>The positional arguments of a job as they travel.</summary>
     public static string Written(Job job)
     {
-        var body = JobBody.Write(job.Task, job.Arguments, Json);
+        var body = JobBody.Write(job.Task, job.Arguments, Types);
         return Encoding.UTF8.GetString(JobBody.Read(body).Arguments.Span);
     }
 
@@ -61,19 +61,19 @@ static class Call
 
     static ValueTask Invoke(TaskDefinition task, JobContext context, string arguments, string keywords)
     {
-        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), Encoding.UTF8.GetBytes(keywords), default, Json);
+        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), Encoding.UTF8.GetBytes(keywords), default, Types);
         return task.InvokeAsync(context, ref reader);
     }
 
     static ValueTask<ReadOnlyMemory<byte>> InvokeForResult(TaskDefinition task, JobContext context, string arguments)
     {
-        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), "{}"u8, default, Json);
+        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), "{}"u8, default, Types);
         return task.InvokeForResultAsync(context, ref reader);
     }
 
     static ValueTask<T> Result<T>(TaskDefinition<T> task, JobContext context, string arguments)
     {
-        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), "{}"u8, default, Json);
+        var reader = new ArgumentReader(task.Name, Encoding.UTF8.GetBytes(arguments), "{}"u8, default, Types);
         return task.CallAsync(context, ref reader);
     }
 }

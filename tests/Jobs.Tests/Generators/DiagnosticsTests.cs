@@ -74,7 +74,11 @@ public sealed class DiagnosticsTests
     [InlineData("")]
     [InlineData("Europe/Londn")]
     [InlineData("No\\tzone")]
-    public void An_unknown_time_zone_fails_the_build(string zone) => One("JOBS104", $$"""[Task, Cron("* * * * *", TimeZone = "{{zone}}")] public void A() { }""");
+    public void A_time_zone_that_the_building_machine_does_not_know_is_a_warning(string zone)
+    {
+        var problem = Assert.Single(Reported(Tasks($$"""[Task, Cron("* * * * *", TimeZone = "{{zone}}")] public void A() { }""")));
+        Assert.Equal(("JOBS104", DiagnosticSeverity.Warning), (problem.Id, problem.Severity));
+    }
 
     [Theory]
     [InlineData("")]
@@ -108,6 +112,50 @@ public sealed class DiagnosticsTests
         Assert.StartsWith("Parameter 'x' of NewsTasks.A cannot be sent", problem.Text(), StringComparison.Ordinal);
         Assert.Contains(reason, problem.Text(), StringComparison.Ordinal);
     }
+
+    /// <summary>
+    /// The serializer passes over these without a word. (dotnet/runtime #56036, #81597, #876, #67361, #56671; Hangfire.Community.Outbox #9; durabletask-dotnet #133;
+    /// SimpleIdServer #576; Hangfire #1961)
+    /// </summary>
+    [Theory]
+    [InlineData("public record R((int From, int To) Pages);", "R", "Acme.NewsTasks.R.Pages ((int From, int To)) is a tuple")]
+    [InlineData("public record R(List<Q> Q); public record Q(IReadOnlyDictionary<string, (int, int)> Map);", "R[]", "Acme.NewsTasks.Q.Map")]
+    [InlineData("public struct P { public int X; }", "P", "Acme.NewsTasks.P.X (int) is a field")]
+    [InlineData("public class C { public readonly int X = 1; }", "List<C?>", "Acme.NewsTasks.C.X (int) is a field")]
+    [InlineData("public class C { public C(int x) => X = x; public C(string y) => X = y.Length; public int X { get; } }", "C", "several constructors")]
+    [InlineData("public class C { internal C() { } public int X { get; set; } }", "C", "without a public constructor")]
+    [InlineData("public class C { public int X { get; private set; } }", "C", "Acme.NewsTasks.C.X (int) is a property that is written and cannot be read back")]
+    [InlineData("public class C { public List<int> X { get; } = []; }", "C", "a property that is written and cannot be read back")]
+    [InlineData("public class C(int number) { public int X { get; } = number; }", "C", "made with 'number'")]
+    [InlineData("public class B { public Action? Run { get; set; } } public class C : B { public int X { get; set; } }", "C", "Acme.NewsTasks.B.Run (System.Action?) is a delegate")]
+    [InlineData("public class C : List<int> { public string? Name { get; set; } }", "C", "a collection with a property 'Name'")]
+    [InlineData("public class C : System.Collections.Generic.IReadOnlyCollection<int> { public int Count => 0; public IEnumerator<int> GetEnumerator() => null!; System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => null!; }", "C", "nothing can be added")]
+    [InlineData("[System.Text.Json.Serialization.JsonDerivedType(typeof(B))] public abstract record A; public record B(System.IO.Stream S) : A;", "A", "a stream")]
+    [InlineData("", "System.Collections.ObjectModel.ReadOnlyCollection<int>", "does not make again")]
+    [InlineData("", "System.Collections.Frozen.FrozenSet<string>", "does not make again")]
+    [InlineData("", "System.Linq.IQueryable<int>", "does not make again")]
+    [InlineData("", "System.Collections.IEnumerable", "does not make again")]
+    [InlineData("", "Stack<int>", "upside down")]
+    [InlineData("", "System.Collections.Immutable.ImmutableStack<int>", "upside down")]
+    [InlineData("", "System.Numerics.Vector3", "a field")]
+    [InlineData("", "Lazy<int>", "JSON can set nothing")]
+    public void What_would_not_arrive_fails_the_build_at_any_depth(string declaration, string type, string reason)
+    {
+        var problem = One("JOBS106", $$"""[Task] public void A({{type}} x) { } {{declaration}}""");
+        Assert.Contains(reason, problem.Text(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("public record R(int X, List<Q>? Q); public record Q(string Name, DateTime? At) { public int Length => Name.Length; }", "R")]
+    [InlineData("public class Tree { public required List<Tree> Children { get; init; } public Tree? Parent { get; set; } }", "Tree")]
+    [InlineData("public class C { public C(string name) => Name = name; public string Name { get; } }", "C")]
+    [InlineData("public class C { public C() { } public C(int x) => X = x; public int X { get; set; } [System.Text.Json.Serialization.JsonInclude] public int Y; [System.Text.Json.Serialization.JsonIgnore] public int Z; }", "C")]
+    [InlineData("public class C { [System.Text.Json.Serialization.JsonConstructor] public C(int x) => X = x; public C(string y) => X = y.Length; public int X { get; } }", "C")]
+    [InlineData("public class C : List<string>;", "C")]
+    [InlineData("[System.Text.Json.Serialization.JsonConverter(typeof(int))] public class C { public int X; }", "C")]
+    [InlineData("public readonly record struct P(int X, int Y);", "Dictionary<Guid, P?>")]
+    public void What_arrives_is_fine(string declaration, string type) => Assert.Empty(Reported(Tasks(
+        $$"""[Task] public void A({{type}} x) { } {{declaration}}""")));
 
     [Fact]
     public void An_out_parameter_fails_the_build() => One("JOBS106", "[Task] public void A(out int x) => x = 1;");
@@ -168,6 +216,7 @@ public sealed class DiagnosticsTests
     [InlineData("ExpiresSeconds = double.PositiveInfinity")]
     [InlineData("Priority = 10")]
     [InlineData("Queue = \"\"")]
+    [InlineData("ExpiresSeconds = 0")]
     public void A_setting_out_of_range_fails_the_build(string setting) =>
         Assert.StartsWith(setting.Split(' ')[0] + " = ", One("JOBS112", $$"""[Task({{setting}})] public void A() { }""").Text(), StringComparison.Ordinal);
 
@@ -176,6 +225,10 @@ public sealed class DiagnosticsTests
     [InlineData("Task<Action>")]
     [InlineData("IAsyncEnumerable<int>")]
     [InlineData("ValueTask<(int, int)>")]
+    [InlineData("IEnumerable<int>")]
+    [InlineData("Task<IEnumerable<int>>")]
+    [InlineData("Task<List<IEnumerable<int>>>")]
+    [InlineData("System.Linq.IQueryable<int>")]
     public void A_result_that_cannot_be_sent_fails_the_build(string type) => One("JOBS113", $$"""[Task] public {{type}} A() => throw new Exception();""");
 
     [Fact]

@@ -105,7 +105,14 @@ public sealed class ReturnTasks
     public static int[] Missing() => null!;
 
     [Task]
-    public static IEnumerable<int> Lazy() => Enumerable.Range(0, 2).Select(i => i == 0 ? i : throw new InvalidOperationException("broken sequence"));
+    public static BrokenResult Broken() => new();
+}
+
+public sealed record BrokenResult
+{
+    public int Value => throw new InvalidOperationException("broken getter");
+
+    public int Other { get; init; }
 }
 
 /// <summary>Only static tasks: nothing to register.</summary>

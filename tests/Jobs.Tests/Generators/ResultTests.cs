@@ -31,9 +31,9 @@ public sealed class ResultTests
     [Fact]
     public async Task A_result_that_cannot_be_written_does_not_look_like_a_failure_of_the_task()
     {
-        var thrown = await Assert.ThrowsAsync<JobFormatException>(() => Call.WrittenResultAsync(ReturnJobs.Lazy()));
+        var thrown = await Assert.ThrowsAsync<JobFormatException>(() => Call.WrittenResultAsync(ReturnJobs.Broken()));
 
-        Assert.StartsWith("Task 'return.lazy' returned what cannot be written: InvalidOperationException: broken sequence", thrown.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Task 'return.broken' returned what cannot be written: a value of type Jobs.Tests.Generators.BrokenResult cannot be written as JSON: broken getter", thrown.Message, StringComparison.Ordinal);
         Assert.IsType<InvalidOperationException>(thrown.InnerException);
     }
 }

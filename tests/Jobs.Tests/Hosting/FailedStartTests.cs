@@ -58,7 +58,7 @@ public sealed class FailedStartTests
         var builder = Host.CreateEmptyApplicationBuilder(new());
         builder.Services.AddJobs(jobs =>
         {
-            jobs.UseTransport(_ => transport).AddWorker();
+            jobs.UseTransport(_ => transport).AddWorker(worker => worker.WaitForApplicationStart = false);
             foreach (var task in tasks)
             {
                 jobs.AddTask(task);

@@ -106,14 +106,14 @@ public sealed class CaptureTests
         static ArgumentReader Reader(JobEnvelope envelope)
         {
             var body = JobBody.Read(envelope.Message.Body);
-            return new(envelope.Task, body.Arguments.Span, body.Keywords.Span, new[] { "x", "y" }, JsonSerializerOptions.Default);
+            return new(envelope.Task, body.Arguments.Span, body.Keywords.Span, new[] { "x", "y" }, WireTypes.Default);
         }
     }
 
     [Fact]
     public void A_message_of_ours_has_the_shape_of_Celerys()
     {
-        var body = JobBody.Write("tasks.add", new ValueArguments([2, 2], null), JsonSerializerOptions.Default);
+        var body = JobBody.Write("tasks.add", new ValueArguments([2, 2], null), WireTypes.Default);
         using var ours = JsonDocument.Parse(body);
         using var theirs = JsonDocument.Parse(Captures.Read("celery-5.6")[0].Message.Body);
         Assert.True(JsonElement.DeepEquals(theirs.RootElement, ours.RootElement));

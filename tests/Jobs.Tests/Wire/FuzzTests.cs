@@ -55,7 +55,7 @@ public sealed class FuzzTests
                 var envelope = JobEnvelope.Read(message);
                 var body = JobBody.Read(message.Body);
                 read++;
-                var reader = new ArgumentReader(envelope.Task, body.Arguments.Span, body.Keywords.Span, parameters, JsonSerializerOptions.Web);
+                var reader = new ArgumentReader(envelope.Task, body.Arguments.Span, body.Keywords.Span, parameters, WireTypes.Default);
                 programs[program](ref reader);
                 reader.End();
                 invoked++;

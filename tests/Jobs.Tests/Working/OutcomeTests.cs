@@ -202,10 +202,14 @@ public sealed class OutcomeTests
         var task = TestTask.Returning("ok");
         await using var host = await JobsHost.StartAsync(task);
         await host.EnqueueAsync(new Job("ok") { Id = "fresh", Expires = TimeSpan.FromMinutes(2), Delay = TimeSpan.FromMinutes(1) });
-        await host.EnqueueAsync(new Job("ok") { Id = "late", Expires = TimeSpan.FromMinutes(1), Delay = TimeSpan.FromMinutes(1) });
+        await host.SendAsync(TestMessage.Of(id: "late", task: "ok", headers:
+        [
+            ("eta", WireTime.Format(host.Clock.GetUtcNow().AddMinutes(1))), ("expires", WireTime.Format(host.Clock.GetUtcNow().AddMinutes(1))),
+        ]));
+        await Wait.Until(() => host.Published("late").Length == 1); // in the transport's delay
         host.Clock.Advance(TimeSpan.FromMinutes(1));
         await host.AckedAsync("fresh");
-        await host.AckedAsync("late");
+        await host.AckedAsync("late", 2);
 
         Assert.Equal(1, task.Runs);
         Assert.Equal(0, await host.CountAsync("jobs.dead"));

@@ -1,0 +1,64 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Settings;
+
+/// <summary>Options come from configuration, where there is one, and then from code: code wins, however often and in whatever order both are given.</summary>
+static class OptionsBinding
+{
+    /// <summary>The sections of <c>Jobs</c>. A host may have settings of parts that it did not add: a web application shares its configuration with its worker.</summary>
+    static readonly string[] parts = ["Worker", "Beat", "Health", "RabbitMq"];
+
+    /// <summary>Binds a section to options; a second call for the same options does nothing.</summary>
+    /// <param name="services">The services of the host.</param>
+    /// <param name="section">The path of the section.</param>
+    /// <param name="bind">Calls <c>Bind</c>. In the caller, because the source generator replaces only a call that names the type of the options.</param>
+    public static void BindOnce<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(
+        this IServiceCollection services, string section, Action<IConfiguration, T> bind)
+        where T : class, IBoundOptions
+    {
+        services.AddOptions();
+        if (services.Any(s => s.ImplementationFactory is Func<IServiceProvider, FromConfiguration<T>>))
+        {
+            return;
+        }
+
+        // In front of all: options are configured in the order of registration, and an application may have called Configure before AddJobs.
+        Func<IServiceProvider, FromConfiguration<T>> create = provider => new(provider.GetService<IConfiguration>()?.GetSection(section), bind);
+        services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<T>>(create));
+    }
+
+    sealed class FromConfiguration<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(IConfigurationSection? section, Action<IConfiguration, T> bind)
+        : IConfigureOptions<T>
+        where T : class, IBoundOptions
+    {
+        public void Configure(T options)
+        {
+            if (section is not null)
+            {
+                var settings = SettingsSection.Read(section, typeof(T), typeof(T) == typeof(JobsOptions) ? parts : []);
+                options.Unbound = settings.Problems; // told at start with all else that is wrong
+                bind(settings.Values, options);
+            }
+        }
+    }
+}
+
+/// <summary>Options that a configuration section is bound to.</summary>
+interface IBoundOptions
+{
+    /// <summary>What of the section does not fit, and is not bound.</summary>
+    IReadOnlyList<string> Unbound { get; set; }
+
+    /// <summary>For a container without a host, whose start would have said it.</summary>
+    /// <exception cref="OptionsValidationException">Something does not fit.</exception>
+    static void ThrowIfUnbound(IBoundOptions options)
+    {
+        if (options.Unbound.Count > 0)
+        {
+            throw new OptionsValidationException(Options.DefaultName, options.GetType(), options.Unbound);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Jobs.Wire;
+
+/// <summary>Built-in types inside of others: written and read as they are as parameters, kombu's envelopes and times without an offset included.</summary>
+static class WireConverters
+{
+    delegate T Read<out T>(ref ArgumentReader reader);
+
+    delegate void Write<in T>(ArgumentWriter writer, T value);
+
+    public static IReadOnlyList<JsonConverter> All { get; } =
+    [
+        new Converter<DateTime>(static (ref reader) => reader.GetDateTime(), static (writer, value) => writer.WriteDateTime(value)),
+        new Converter<DateTimeOffset>(static (ref reader) => reader.GetDateTimeOffset(), static (writer, value) => writer.WriteDateTimeOffset(value)),
+        new Converter<DateOnly>(static (ref reader) => reader.GetDateOnly(), static (writer, value) => writer.WriteDateOnly(value)),
+        new Converter<TimeOnly>(static (ref reader) => reader.GetTimeOnly(), static (writer, value) => writer.WriteTimeOnly(value)),
+        new Converter<TimeSpan>(static (ref reader) => reader.GetTimeSpan(), static (writer, value) => writer.WriteTimeSpan(value)),
+        new Converter<Guid>(static (ref reader) => reader.GetGuid(), static (writer, value) => writer.WriteGuid(value)),
+        new Converter<decimal>(static (ref reader) => reader.GetDecimal(), static (writer, value) => writer.WriteNumber(value)),
+        new Converter<nint>(static (ref reader) => checked((nint)reader.GetInt64()), static (writer, value) => writer.WriteNumber(value)),
+        new Converter<nuint>(static (ref reader) => checked((nuint)reader.GetUInt64()), static (writer, value) => writer.WriteNumber(value)),
+        new Converter<string>(static (ref reader) => reader.GetString(), static (writer, value) => writer.WriteString(value)),
+        new Converter<char>(static (ref reader) => reader.GetChar(), static (writer, value) => writer.WriteChar(value)),
+        new Converter<byte[]>(static (ref reader) => reader.GetBytes(), static (writer, value) => writer.WriteBytes(value)),
+    ];
+
+    sealed class Converter<T>(Read<T> read, Write<T> write) : JsonConverter<T>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            var value = new ArgumentReader(reader);
+            try
+            {
+                return read(ref value);
+            }
+            catch (JobFormatException e)
+            {
+                throw new JsonException(e.Message, e); // the serializer adds the path
+            }
+            finally
+            {
+                reader = value.At;
+            }
+        }
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => write(new(writer, WireTypes.Default), value);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+using Jobs.Brokers;
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+
+namespace Jobs.BrokerTests.Observing;
+
+/// <summary>Alone: its listener hears every host of the process. (rabbitmq-dotnet-client #1666, #1261)</summary>
+[Collection(nameof(BrokerWideCollection))]
+public sealed class ClientTraceTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
+
+    readonly Bench bench = new(brokers.Broker);
+
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    [Theory]
+    [InlineData("Jobs", "RabbitMQ.Client.Publisher", "RabbitMQ.Client.Subscriber")]
+    [InlineData("RabbitMQ.Client.Publisher")]
+    [InlineData("Jobs")]
+    public async Task A_job_runs_in_its_callers_trace_also_when_the_client_library_is_traced(params string[] sources)
+    {
+        var clients = 0;
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => sources.Contains(source.Name),
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStarted = span => Interlocked.Add(ref clients, span.Source.Name == "RabbitMQ.Client.Publisher" ? 1 : 0),
+        };
+        ActivitySource.AddActivityListener(listener);
+        var traces = new List<(string Text, string? Trace)>();
+        var task = new ProbeTask((context, text) =>
+        {
+            lock (traces)
+            {
+                traces.Add((text, (context.Headers["traceparent"] as string)?.Split('-')[1]));
+            }
+
+            return ValueTask.CompletedTask;
+        });
+        var host = await bench.StartedAsync(bench.Host(task: task));
+        var expected = new List<(string, string?)>();
+        foreach (var text in new[] { "a", "b", "c" })
+        {
+            using var caller = new Activity("caller").Start();
+            expected.Add((text, caller.TraceId.ToHexString()));
+            await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(text), TestContext.Current.CancellationToken);
+        }
+
+        await Eventually.BecomesAsync(() => task.Total == 3, Soon, "all jobs to run");
+        Assert.Equal(expected, traces.OrderBy(t => t.Text, StringComparer.Ordinal));
+        Assert.Equal(sources.Contains("RabbitMQ.Client.Publisher"), clients > 0);
+    }
+}

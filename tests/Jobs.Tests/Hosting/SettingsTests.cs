@@ -1,0 +1,191 @@
+using Jobs.Settings;
+using Jobs.Tests.Working;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Xunit;
+
+namespace Jobs.Tests.Hosting;
+
+/// <summary>A setting is read as its writer meant it, or the host does not start and says why.</summary>
+public sealed class SettingsTests
+{
+    /// <summary>azure-webjobs-sdk-extensions #247; dotnet/runtime #40316, #93850</summary>
+    [Theory]
+    [InlineData("90s", 90)]
+    [InlineData("15m", 15 * 60)]
+    [InlineData("15 min", 15 * 60)]
+    [InlineData("24h", 24 * 3600)]
+    [InlineData("1.5h", 5400)]
+    [InlineData("7d", 7 * 86400)]
+    [InlineData("500ms", 0.5)]
+    [InlineData("-1ms", -0.001)]
+    [InlineData("00:00:30", 30)]
+    [InlineData("00:30", 1800)]
+    [InlineData("23:59:59", 86399)]
+    [InlineData("1.00:00:00", 86400)]
+    [InlineData("24.00:00:00", 24 * 86400)]
+    [InlineData("-00:00:00.0010000", -0.001)]
+    public void A_time_with_a_unit_is_read(string text, double seconds)
+    {
+        Assert.Null(Duration.Problem(text, out var time));
+        Assert.Equal(TimeSpan.FromSeconds(seconds), time);
+    }
+
+    /// <summary>azure-webjobs-sdk-extensions #247; dotnet/runtime #40316, #93850</summary>
+    [Theory]
+    [InlineData("30", "30 days", "30s")]
+    [InlineData("0", "0 days", "0s")]
+    [InlineData("24:00:00", "24 days", "24h")]
+    [InlineData("24:00", "24 days", "24h")]
+    [InlineData("168:00:00", "168 days", "168h")]
+    [InlineData("soon", "is not a time", "90s")]
+    [InlineData("", "is not a time", "90s")]
+    [InlineData("5 weeks", "is not a time", "90s")]
+    [InlineData("00:61:00", "is not a time", "90s")]
+    [InlineData("99999999999d", "is longer", "")]
+    public void A_time_that_says_something_else_to_NET_than_to_its_writer_is_refused_with_both_readings(string text, string reading, string remedy)
+    {
+        var problem = Duration.Problem(text, out _);
+        Assert.Contains(reading, problem, StringComparison.Ordinal);
+        Assert.Contains(remedy, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Times_of_all_parts_are_read_with_their_units()
+    {
+        var host = await StartedAsync(
+            ("Jobs:EnqueueTimeout", "90s"), ("Jobs:Worker:DrainTimeout", "1m"), ("Jobs:Beat:MisfireThreshold", "2h"), ("Jobs:Beat:Schedules:nightly:Every", "24h"),
+            ("Jobs:Beat:Schedules:nightly:Task", "t"));
+        await using var running = host;
+
+        Assert.Equal(TimeSpan.FromSeconds(90), host.Services.GetRequiredService<IOptions<JobsOptions>>().Value.EnqueueTimeout);
+        Assert.Equal(TimeSpan.FromMinutes(1), host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value.DrainTimeout);
+        var beat = host.Services.GetRequiredService<IOptions<BeatOptions>>().Value;
+        Assert.Equal((TimeSpan.FromHours(2), TimeSpan.FromHours(24)), (beat.MisfireThreshold, beat.Schedules["nightly"].Every));
+    }
+
+    /// <summary>dotnet/extensions #785</summary>
+    [Fact]
+    public async Task All_settings_that_do_not_fit_come_at_once_with_everything_else_that_is_wrong()
+    {
+        var problems = await ProblemsAsync(
+            ("Jobs:MaxRetrys", "5"),
+            ("Jobs:MaxRetries", "many"),
+            ("Jobs:RetryDelay", "30"),
+            ("Jobs:Workers:Concurrency", "5"),
+            ("Jobs:Worker", "news"),
+            ("Jobs:Beat:MisfireCap", "0"),
+            ("Jobs:Beat:Schedules:a:Task", "t"),
+            ("Jobs:Beat:Schedules:a:Cron", "@daily"),
+            ("Jobs:Beat:Schedules:a:Arguments:source", "espn"),
+            ("Jobs:Beat:Schedules:b:Task", "t"),
+            ("Jobs:Beat:Schedules:b:Every", "24:00:00"),
+            ("Jobs:Beat:Schedules:c:Task", "t"),
+            ("Jobs:Beat:Schedules:c:Cron", "@daily"),
+            ("Jobs:Beat:Schedules:c:Misfire", "2"),
+            ("Jobs:Beat:Schedules:c:Queues", "news"));
+
+        string[] expected =
+        [
+            "Jobs:MaxRetrys is no setting of Jobs; did you mean Jobs:MaxRetries?",
+            "Jobs:MaxRetries 'many' is not a whole number.",
+            "Jobs:RetryDelay '30' has no unit",
+            "Jobs:Workers is no setting of Jobs; did you mean Jobs:Worker?",
+            "Jobs:Worker is 'news', and should be a section",
+            "Jobs:Beat:MisfireCap 0: must be 1 or more.",
+            "Jobs:Beat:Schedules:a:Arguments is a section or a list, and should be one text; where JSON is wanted",
+            "Jobs:Beat:Schedules:b:Every '24:00:00' has more than 23 hours",
+            "Jobs:Beat:Schedules:c:Misfire '2' is not one of Once, Skip, All.",
+            "Jobs:Beat:Schedules:c:Queues is no setting of Jobs; did you mean Jobs:Beat:Schedules:c:Queue?",
+        ];
+        Assert.All(expected, e => Assert.Contains(problems, p => p.StartsWith(e, StringComparison.Ordinal)));
+    }
+
+    /// <summary>dotnet/extensions #785</summary>
+    [Fact]
+    public async Task One_text_where_a_list_is_wanted_is_refused()
+    {
+        var problem = Assert.Single(await ProblemsAsync(("Jobs:Worker:Queues", "news")));
+        Assert.Equal("Jobs:Worker:Queues is 'news', and should be a list: write Jobs:Worker:Queues:0 = news.", problem);
+    }
+
+    [Fact]
+    public async Task Lists_empty_values_and_the_sections_of_parts_that_are_not_there_are_fine()
+    {
+        var host = await StartedAsync(
+            ("Jobs:Worker:Queues:0", "news"), ("Jobs:Worker:Queues:1", "mail"), ("Jobs:Worker:waitforapplicationstart", "False"), ("Jobs:DefaultQueue", null),
+            ("Jobs:RabbitMq:Uri", "amqp://elsewhere"), ("Jobs:Health:SlowConfirm", "1s"), ("Jobs:Beat:Schedules", ""));
+        await using var running = host;
+
+        var worker = host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value;
+        Assert.Equal(["news", "mail"], worker.Queues);
+        Assert.False(worker.WaitForApplicationStart);
+        Assert.Equal("jobs", host.Services.GetRequiredService<IOptions<JobsOptions>>().Value.DefaultQueue);
+    }
+
+    /// <summary>rascal #222; MassTransit #1329, #4867</summary>
+    [Fact]
+    public async Task The_queue_of_dead_letters_is_no_queue_to_work_on()
+    {
+        var problems = await ProblemsAsync(("Jobs:Worker:Queues:0", "jobs"), ("Jobs:Worker:Queues:1", "jobs.dead"), ("Jobs:Beat:Schedules:a:Task", "t"),
+            ("Jobs:Beat:Schedules:a:Every", "1h"), ("Jobs:Beat:Schedules:a:Queue", "jobs.dead"));
+        Assert.Contains(problems, p => p.StartsWith("Jobs:Worker:Queues 'jobs.dead': it is the queue of dead letters", StringComparison.Ordinal));
+        Assert.Contains(problems, p => p.StartsWith("Schedule 'a' in Jobs:Beat:Schedules: Job 't' goes to 'jobs.dead', the queue of dead letters", StringComparison.Ordinal));
+
+        await using var host = JobsHost.Create(jobs => jobs.AddTask(new TestTask("t", (_, _) => Task.CompletedTask) { Queue = "jobs.dead" }));
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(host.StartAsync);
+        Assert.StartsWith("Task 't': Queue 'jobs.dead'", Assert.Single(thrown.Failures), StringComparison.Ordinal);
+        await Assert.ThrowsAsync<ArgumentException>(() => host.EnqueueAsync(new Job("x") { Queue = "jobs.dead" }));
+    }
+
+    [Theory]
+    [InlineData("jobs.delay.00")]
+    [InlineData("jobs.journal.beat")]
+    [InlineData("jobs.quarantine.jobs")]
+    [InlineData("t.*")]
+    [InlineData("#")]
+    [InlineData("a.#.b")]
+    public async Task Over_RabbitMQ_names_of_its_own_and_patterns_are_no_queues(string queue)
+    {
+        using var host = Build(jobs => jobs.UseRabbitMq("amqp://127.0.0.1:1").AddWorker(worker => worker.Queues = [queue]));
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+        Assert.StartsWith($"Jobs:Worker:Queues '{queue}': ", Assert.Single(thrown.Failures), StringComparison.Ordinal);
+
+        var dispatcher = host.Services.GetRequiredService<IJobDispatcher>();
+        var refused = await Assert.ThrowsAsync<ArgumentException>(() => dispatcher.EnqueueAsync(new Job("t") { Queue = queue }, TestContext.Current.CancellationToken));
+        Assert.Contains($"goes to the queue '{queue}'", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_connection_string_whose_name_is_misspelt_is_no_broker_on_this_machine()
+    {
+        using var host = Build(jobs => jobs.UseRabbitMq(new ConfigurationBuilder().Build().GetConnectionString("typo")));
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+        Assert.StartsWith("Jobs:RabbitMq:Uri: UseRabbitMq was given null", Assert.Single(thrown.Failures), StringComparison.Ordinal);
+
+        using var local = Build(jobs => jobs.UseRabbitMq());
+        await local.StartAsync(TestContext.Current.CancellationToken); // a broker on this machine, as the option's default says
+    }
+
+    static async Task<JobsHost> StartedAsync(params (string Key, string? Value)[] settings)
+    {
+        var host = JobsHost.Create(jobs => jobs.AddTask(TestTask.Returning("t")).AddWorker().AddBeat(), settings.Select(s => KeyValuePair.Create(s.Key, s.Value)));
+        await host.StartAsync();
+        return host;
+    }
+
+    static async Task<string[]> ProblemsAsync(params (string Key, string? Value)[] settings)
+    {
+        await using var host = JobsHost.Create(jobs => jobs.AddTask(TestTask.Returning("t")).AddWorker().AddBeat(), settings.Select(s => KeyValuePair.Create(s.Key, s.Value)));
+        return [.. (await Assert.ThrowsAsync<OptionsValidationException>(host.StartAsync)).Failures];
+    }
+
+    static IHost Build(Action<JobsBuilder> configure)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new());
+        builder.Services.AddJobs(configure);
+        return builder.Build();
+    }
+}
