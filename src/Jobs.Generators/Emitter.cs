@@ -53,7 +53,8 @@ static class Emitter
         code.Line("return jobs;").Close().Close().Close();
 
         // As other generators define it: a partial class, so that any number of them can.
-        return code.Line().Open("namespace Microsoft.CodeAnalysis").Line("internal sealed partial class EmbeddedAttribute : global::System.Attribute { }").Close().ToString();
+        code.Line().Open("namespace Microsoft.CodeAnalysis").Line("internal sealed partial class EmbeddedAttribute : global::System.Attribute { }").Close();
+        return code.ToString();
     }
 
     static void EmitFactories(CodeWriter code, ClassModel model)

@@ -1,4 +1,6 @@
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Jobs.Generators;
 
@@ -14,6 +16,7 @@ sealed class TypeCheck
 {
     const string Record = "Use a record of plain values";
     const string Json = "System.Text.Json.Serialization.";
+    const int MaxDepth = 64;
 
     readonly HashSet<ITypeSymbol> seen = new(SymbolEqualityComparer.Default);
     readonly bool isResult;
@@ -21,14 +24,19 @@ sealed class TypeCheck
     TypeCheck(bool isResult) => this.isResult = isResult;
 
     /// <summary>The first thing that would not arrive.</summary>
-    public static Unsupported? Parameter(ITypeSymbol type) => new TypeCheck(isResult: false).Find(type, null);
+    public static Unsupported? Parameter(ITypeSymbol type) => new TypeCheck(isResult: false).Find(type, null, 0);
 
     /// <summary>The first thing that would not arrive; and a sequence that runs when somebody asks for its items, because nobody may.</summary>
-    public static Unsupported? Result(ITypeSymbol type) => new TypeCheck(isResult: true).Find(type, null);
+    public static Unsupported? Result(ITypeSymbol type) => new TypeCheck(isResult: true).Find(type, null, 0);
 
-    Unsupported? Find(ITypeSymbol type, string? member)
+    Unsupported? Find(ITypeSymbol type, string? member, int depth)
     {
-        if (Itself(type) is var (reason, remedy) && reason is not null)
+        if (depth > MaxDepth)
+        {
+            return new(type.ToDisplayString(), "nested in itself without end", Record);
+        }
+
+        if (Itself(type, member) is var (reason, remedy) && reason is not null)
         {
             return new(member is null ? type.ToDisplayString() : $"{member} ({type.ToDisplayString()})", reason, remedy!);
         }
@@ -40,13 +48,13 @@ sealed class TypeCheck
 
         return type switch
         {
-            IArrayTypeSymbol array => Find(array.ElementType, member),
-            INamedTypeSymbol named => named.TypeArguments.Select(t => Find(t, member)).FirstOrDefault(u => u is not null) ?? Inside(named, member),
+            IArrayTypeSymbol array => Find(array.ElementType, member, depth + 1),
+            INamedTypeSymbol named => Inside(named, member, depth + 1),
             _ => null,
         };
     }
 
-    (string? Reason, string? Remedy) Itself(ITypeSymbol type) => type switch
+    (string? Reason, string? Remedy) Itself(ITypeSymbol type, string? member) => type switch
     {
         { TypeKind: TypeKind.Delegate } => ("a delegate", "Send the data, and call the code in the task"),
         { TypeKind: TypeKind.Pointer or TypeKind.FunctionPointer } => ("a pointer", "Send the value"),
@@ -64,6 +72,8 @@ sealed class TypeCheck
         _ when Is(type, "System.Exception") => ("an exception", "Send its message"),
         _ when isResult && FullNameOf(type) is "System.Collections.Generic.IEnumerable" or "System.Collections.IEnumerable" =>
             ("a sequence whose code runs when its items are asked for, and nobody may ask", "Return an array or a list"),
+        _ when member is not null && FullNameOf(type) == "System.Collections.Generic.IReadOnlySet" =>
+            ("a set that JSON cannot make again inside of another type", "Use a HashSet or an ISet"),
         INamedTypeSymbol named when Collections.Problem(named) is { } problem => problem,
         { TypeKind: TypeKind.Interface } when !Collections.Is(type) && !HasJsonType(type) =>
             ("an interface", "Take a service through the constructor of the class; for data use a record, or put [JsonPolymorphic] and [JsonDerivedType] on the interface"),
@@ -72,31 +82,31 @@ sealed class TypeCheck
         _ => (null, null),
     };
 
-    /// <summary>The items of a collection of the user's own, the derived types of a polymorphic one, or the members of a class.</summary>
-    Unsupported? Inside(INamedTypeSymbol type, string? member)
+    /// <summary>The items of a collection, the derived types of a polymorphic type, or the members of a class.</summary>
+    Unsupported? Inside(INamedTypeSymbol type, string? member, int depth)
     {
-        if (HasAttribute(type, Json + "JsonConverterAttribute") || Plain.Is(type))
+        if (HasConverter(type))
         {
             return null;
         }
 
-        if (Collections.Is(type))
+        if (Plain.Is(type) || Collections.Is(type))
         {
-            return Collections.Items(type).Select(item => Find(item, member)).FirstOrDefault(u => u is not null);
+            return type.TypeArguments.Concat(Collections.Items(type)).Select(item => Find(item, member, depth)).FirstOrDefault(u => u is not null);
         }
 
         foreach (var derived in type.GetAttributes().Where(a => a.AttributeClass is { } c && FullNameOf(c) == Json + "JsonDerivedTypeAttribute"))
         {
-            if (derived.ConstructorArguments.FirstOrDefault().Value is ITypeSymbol sub && Find(sub, member) is { } wrong)
+            if (derived.ConstructorArguments.FirstOrDefault().Value is ITypeSymbol sub && Find(sub, member, depth) is { } wrong)
             {
                 return wrong;
             }
         }
 
-        return type.TypeKind is TypeKind.Class or TypeKind.Struct && !type.IsAbstract ? Members(type) : null;
+        return type.TypeKind is TypeKind.Class or TypeKind.Struct && !type.IsAbstract ? Members(type, depth) : null;
     }
 
-    Unsupported? Members(INamedTypeSymbol type)
+    Unsupported? Members(INamedTypeSymbol type, int depth)
     {
         var constructor = Constructor(type, out var problem);
         if (problem is not null)
@@ -104,47 +114,79 @@ sealed class TypeCheck
             return new(type.ToDisplayString(), problem, "Give it one public constructor, or mark one with [JsonConstructor]");
         }
 
-        var members = new List<ISymbol>();
-        for (var t = type; t is { SpecialType: not (SpecialType.System_Object or SpecialType.System_ValueType) }; t = t.BaseType)
-        {
-            members.AddRange(t.GetMembers().Where(m => m is { IsStatic: false } and (IFieldSymbol { IsImplicitlyDeclared: false } or IPropertySymbol { IsIndexer: false })));
-        }
-
-        var kept = members.Where(m => m.DeclaredAccessibility == Accessibility.Public || HasAttribute(m, Json + "JsonIncludeAttribute")).ToArray();
+        var all = Instance(type);
+        var kept = all.Where(m => m.DeclaredAccessibility == Accessibility.Public || HasAttribute(m, Json + "JsonIncludeAttribute")).ToArray();
         foreach (var parameter in constructor?.Parameters ?? [])
         {
-            if (!kept.Any(m => SameName(m, parameter)))
+            if (!kept.Any(m => Gives(m, parameter)))
             {
                 return new(
-                    $"{type.ToDisplayString()}", $"made with '{parameter.Name}', which is none of its public members", "Name the parameter as the property that it sets");
+                    type.ToDisplayString(), $"made with '{parameter.Name}', which is none of its public members, or of another type", "Name the parameter as the property that it sets");
             }
         }
 
-        if (constructor is null && kept.Length > 0 && !type.Locations.Any(l => l.IsInSource) && !kept.Any(m => m is IFieldSymbol or IPropertySymbol { SetMethod.DeclaredAccessibility: Accessibility.Public }))
-        {
-            return new(type.ToDisplayString(), "a type of which JSON can set nothing", Record);
-        }
-
-        return kept.Where(m => !IsIgnored(m)).Select(m => Member(m, constructor)).FirstOrDefault(u => u is not null);
+        var sent = kept.Where(m => !IsIgnored(m)).ToArray();
+        return Nothing(type, constructor, all, sent)
+            ?? kept.Select(m => LeftOut(m, constructor)).FirstOrDefault(u => u is not null)
+            ?? all.Except(kept).Select(Hidden).FirstOrDefault(u => u is not null)
+            ?? sent.Select(m => Member(m, constructor, depth)).FirstOrDefault(u => u is not null);
     }
 
-    Unsupported? Member(ISymbol member, IMethodSymbol? constructor)
+    /// <summary>Its fields and properties; of a name that a derived type has anew, that one.</summary>
+    static List<ISymbol> Instance(INamedTypeSymbol type)
     {
-        var name = $"{member.ContainingType.ToDisplayString()}.{member.Name}";
-        var isGiven = constructor?.Parameters.Any(p => SameName(member, p)) == true;
+        var members = new List<ISymbol>();
+        for (var t = type; t is { SpecialType: not (SpecialType.System_Object or SpecialType.System_ValueType) }; t = t.BaseType)
+        {
+            var names = new HashSet<string>(members.Select(m => m.Name), StringComparer.Ordinal);
+            members.AddRange(t.GetMembers().Where(m => !names.Contains(m.Name)
+                && m is { IsStatic: false } and (IFieldSymbol { IsImplicitlyDeclared: false } or IPropertySymbol { IsIndexer: false })));
+        }
+
+        return members;
+    }
+
+    /// <summary>A type whose state is out of sight.</summary>
+    static Unsupported? Nothing(INamedTypeSymbol type, IMethodSymbol? constructor, List<ISymbol> all, ISymbol[] sent)
+    {
+        var isSource = type.DeclaringSyntaxReferences.Length == 1; // of a partial type another generator may write more
+        var nothingKept = isSource && sent.Length == 0 && all.Any(m => m is IFieldSymbol);
+        var nothingSet = IsSystem(type) && constructor is null && sent.Length > 0
+            && !sent.Any(m => m is IFieldSymbol or IPropertySymbol { SetMethod.DeclaredAccessibility: Accessibility.Public });
+        return nothingKept || nothingSet ? new(type.ToDisplayString(), "a type of which JSON can set nothing", Record) : null;
+    }
+
+    /// <summary>Left out when it is written, and needed when it is read.</summary>
+    static Unsupported? LeftOut(ISymbol member, IMethodSymbol? constructor)
+    {
+        var parameter = constructor?.Parameters.FirstOrDefault(p => Gives(member, p));
+        var isNeeded = parameter is { HasExplicitDefaultValue: false } || member is IPropertySymbol { IsRequired: true } or IFieldSymbol { IsRequired: true };
+        return isNeeded && IgnoreCondition(member) is 1 or 2 or 3 or 4
+            ? new(Name(member), "left out by [JsonIgnore], and needed to make its type again", "Give its constructor parameter a default, or leave out 'required'")
+            : null;
+    }
+
+    /// <summary>An internal property holds what the program sets; what is private is nobody's to send.</summary>
+    static Unsupported? Hidden(ISymbol member) =>
+        member is IPropertySymbol { SetMethod: not null, DeclaredAccessibility: Accessibility.Internal or Accessibility.ProtectedOrInternal } && IgnoreCondition(member) is null
+            ? new(Name(member), "a property that is not public, which JSON does not keep", "Make it public, or mark it with [JsonInclude] or [JsonIgnore]")
+            : null;
+
+    Unsupported? Member(ISymbol member, IMethodSymbol? constructor, int depth)
+    {
         var isIncluded = HasAttribute(member, Json + "JsonIncludeAttribute");
+        var isGiven = constructor?.Parameters.Any(p => Gives(member, p)) == true;
         switch (member)
         {
-            case IFieldSymbol field when !isIncluded:
-                return new($"{name} ({field.Type.ToDisplayString()})", "a field, which JSON does not keep", "Make it a property, or mark it with [JsonInclude]");
-            case IPropertySymbol property when !isGiven && !isIncluded && property.SetMethod is not { DeclaredAccessibility: Accessibility.Public } && IsStored(property):
-                return new($"{name} ({property.Type.ToDisplayString()})", "a property that is written and cannot be read back", "Give it a public set or init, or a constructor parameter of its name");
-            case IPropertySymbol { SetMethod: null } when !isGiven:
-                return null; // computed
-            case IPropertySymbol property:
-                return HasAttribute(member, Json + "JsonConverterAttribute") ? null : Find(property.Type, name);
+            case IFieldSymbol when !isIncluded:
+                return new(Name(member), "a field, which JSON does not keep", "Make it a property, or mark it with [JsonInclude]");
+            case IPropertySymbol { SetMethod.DeclaredAccessibility: Accessibility.Public, GetMethod: not { DeclaredAccessibility: Accessibility.Public } } when !isIncluded:
+                return new(Name(member), "a property that cannot be read, and so is not written", "Give it a public get");
+            case IPropertySymbol { SetMethod: not { DeclaredAccessibility: Accessibility.Public } } property when !isGiven && !isIncluded && !IsFilled(property):
+                return !IsStored(property) ? null // computed
+                    : new(Name(member), "a property that is written and cannot be read back", "Give it a public set or init, or a constructor parameter of its name");
             default:
-                return HasAttribute(member, Json + "JsonConverterAttribute") ? null : Find(((IFieldSymbol)member).Type, name);
+                return HasConverter(member) ? null : Find(TypeOf(member), $"{member.ContainingType.ToDisplayString()}.{member.Name}", depth);
         }
     }
 
@@ -164,30 +206,66 @@ sealed class TypeCheck
             return null;
         }
 
+        // Constructors of another assembly that are not public are out of sight, and one of them may be marked.
         problem = open.Length switch
         {
-            0 => "a class without a public constructor",
-            1 => null,
+            0 when IsInSource(type) || IsSystem(type) => "a class without a public constructor",
+            0 or 1 => null,
             _ => "a class with several constructors, of which JSON does not know which to call",
         };
-        return problem is null ? open[0] : null;
+        return problem is null && open.Length == 1 ? open[0] : null;
     }
 
-    /// <summary>Whether the property has a field behind it. That of a type in another assembly is not seen: then it passes.</summary>
+    /// <summary>
+    /// Whether the property has a field behind it: one of the compiler's, which another assembly shows by an attribute of the getter, or one that the getter returns as it is.
+    /// </summary>
     static bool IsStored(IPropertySymbol property) =>
-        property.SetMethod is not null || property.ContainingType.GetMembers().OfType<IFieldSymbol>().Any(f => SymbolEqualityComparer.Default.Equals(f.AssociatedSymbol, property));
+        property.SetMethod is not null
+        || property.ContainingType.GetMembers().OfType<IFieldSymbol>().Any(f => SymbolEqualityComparer.Default.Equals(f.AssociatedSymbol, property))
+        || (property.GetMethod is { } get && HasAttribute(get, "System.Runtime.CompilerServices.CompilerGeneratedAttribute"))
+        || property.DeclaringSyntaxReferences.Select(r => r.GetSyntax()).OfType<PropertyDeclarationSyntax>().Any(p => ReturnsField(p, property.ContainingType));
 
-    static bool SameName(ISymbol member, IParameterSymbol parameter) => string.Equals(member.Name, parameter.Name, StringComparison.OrdinalIgnoreCase);
+    static bool ReturnsField(PropertyDeclarationSyntax property, INamedTypeSymbol type)
+    {
+        var get = property.AccessorList?.Accessors.FirstOrDefault(a => a.IsKind(SyntaxKind.GetAccessorDeclaration));
+        var returned = property.ExpressionBody?.Expression
+            ?? get?.ExpressionBody?.Expression
+            ?? (get?.Body?.Statements.FirstOrDefault() as ReturnStatementSyntax)?.Expression;
+        return returned is IdentifierNameSyntax { Identifier.ValueText: var name } && type.GetMembers(name).Any(m => m is IFieldSymbol { IsStatic: false });
+    }
 
-    static bool IsIgnored(ISymbol member) => member.GetAttributes().Any(a =>
-        a.AttributeClass is { } type
-        && (FullNameOf(type) == Json + "JsonExtensionDataAttribute"
-            || (FullNameOf(type) == Json + "JsonIgnoreAttribute" && (a.NamedArguments.Length == 0 || a.NamedArguments[0].Value.Value is 1))));
+    /// <summary>The serializer adds to what is there.</summary>
+    static bool IsFilled(IPropertySymbol property) =>
+        property.Type.IsReferenceType
+        && property.GetAttributes().Concat(property.ContainingType.GetAttributes()).Any(a =>
+            a.AttributeClass is { } type && FullNameOf(type) == Json + "JsonObjectCreationHandlingAttribute" && a.ConstructorArguments.FirstOrDefault().Value is 1);
+
+    /// <summary>As the serializer matches them: by name without regard to case, and by type.</summary>
+    static bool Gives(ISymbol member, IParameterSymbol parameter) =>
+        string.Equals(member.Name, parameter.Name, StringComparison.OrdinalIgnoreCase) && SymbolEqualityComparer.Default.Equals(TypeOf(member), parameter.Type);
+
+    static ITypeSymbol TypeOf(ISymbol member) => member is IPropertySymbol property ? property.Type : ((IFieldSymbol)member).Type;
+
+    static string Name(ISymbol member) => $"{member.ContainingType.ToDisplayString()}.{member.Name} ({TypeOf(member).ToDisplayString()})";
+
+    static bool IsInSource(ISymbol symbol) => symbol.Locations.Any(l => l.IsInSource);
+
+    static bool IsSystem(ITypeSymbol type) => type.ContainingNamespace?.ToDisplayString() is { } space && (space == "System" || space.StartsWith("System.", StringComparison.Ordinal));
+
+    static bool IsIgnored(ISymbol member) => IgnoreCondition(member) == 1 || HasAttribute(member, Json + "JsonExtensionDataAttribute");
+
+    /// <summary><c>JsonIgnoreCondition</c> as a number: 0 never, 1 always, 5 when it is read.</summary>
+    static int? IgnoreCondition(ISymbol member) =>
+        member.GetAttributes().FirstOrDefault(a => a.AttributeClass is { } type && FullNameOf(type) == Json + "JsonIgnoreAttribute") is not { } ignore ? null
+        : ignore.NamedArguments.Length == 0 ? 1 : ignore.NamedArguments[0].Value.Value as int?;
+
+    /// <summary>An attribute of the application's may derive from it.</summary>
+    static bool HasConverter(ISymbol symbol) => symbol.GetAttributes().Any(a => a.AttributeClass is { } type && Is(type, Json + "JsonConverterAttribute"));
 
     static bool HasJsonType(ITypeSymbol type) =>
         HasAttribute(type, Json + "JsonPolymorphicAttribute")
         || HasAttribute(type, Json + "JsonDerivedTypeAttribute")
-        || HasAttribute(type, Json + "JsonConverterAttribute")
+        || HasConverter(type)
         || type.ContainingNamespace?.ToDisplayString() == "System.Text.Json.Nodes";
 
     static bool Is(ITypeSymbol type, string fullName) => TypeParser.Is(type, fullName);
@@ -201,8 +279,9 @@ sealed class TypeCheck
     {
         public static bool Is(INamedTypeSymbol type) =>
             type.SpecialType != SpecialType.None || type.TypeKind == TypeKind.Enum
-            || FullNameOf(type) is "System.Guid" or "System.DateTimeOffset" or "System.DateOnly" or "System.TimeOnly" or "System.TimeSpan" or "System.Uri" or "System.Version"
-                or "System.Half" or "System.Int128" or "System.UInt128" or "System.Nullable" or "System.Collections.Generic.KeyValuePair"
+            || FullNameOf(type) is "System.Guid" or "System.DateTimeOffset" or "System.DateOnly" or "System.TimeOnly" or "System.TimeSpan" or "System.Uri"
+                or "System.Version" or "System.Half" or "System.Int128" or "System.UInt128" or "System.Nullable" or "System.Collections.Generic.KeyValuePair"
+                or "System.Memory" or "System.ReadOnlyMemory"
             || type.ContainingNamespace?.ToDisplayString() is "System.Text.Json" or "System.Text.Json.Nodes";
     }
 
@@ -214,10 +293,11 @@ sealed class TypeCheck
         {
             ["System.Collections.Generic"] =
             [
-                "List", "HashSet", "Dictionary", "LinkedList", "Queue", "SortedSet", "SortedDictionary", "SortedList",
+                "List", "HashSet", "Dictionary", "LinkedList", "Queue", "SortedSet", "SortedDictionary", "SortedList", "OrderedDictionary",
                 "IEnumerable", "ICollection", "IList", "IReadOnlyCollection", "IReadOnlyList", "ISet", "IReadOnlySet", "IDictionary", "IReadOnlyDictionary",
             ],
             ["System.Collections.ObjectModel"] = ["Collection", "ObservableCollection", "KeyedCollection"],
+            ["System.ComponentModel"] = ["BindingList"],
             ["System.Collections.Concurrent"] = ["ConcurrentDictionary", "ConcurrentQueue"],
             ["System.Collections.Immutable"] =
             [
@@ -227,9 +307,9 @@ sealed class TypeCheck
         };
 
         public static bool Is(ITypeSymbol type) => type.SpecialType != SpecialType.System_String
-            && !HasAttribute(type, Json + "JsonConverterAttribute")
+            && !HasConverter(type)
             && type.ContainingNamespace?.ToDisplayString() is not ("System.Text.Json" or "System.Text.Json.Nodes")
-            && (type.SpecialType == SpecialType.System_Collections_IEnumerable || type.AllInterfaces.Any(i => i.SpecialType == SpecialType.System_Collections_IEnumerable));
+            && type.AllInterfaces.Append(type).Any(i => i.SpecialType == SpecialType.System_Collections_IEnumerable);
 
         public static (string?, string?)? Problem(INamedTypeSymbol type)
         {
@@ -244,19 +324,26 @@ sealed class TypeCheck
                 return ("a stack, which JSON turns upside down", "Use a list");
             }
 
-            if (space == "System" || space.StartsWith("System.", StringComparison.Ordinal) || type.TypeKind == TypeKind.Interface)
+            if (IsSystem(type) || type.TypeKind == TypeKind.Interface)
             {
                 return ("a collection that JSON does not make again as it was", "Use an array, a list, a set or a dictionary");
             }
 
-            if (!Items(type).Any() || (type.TypeKind == TypeKind.Class && !type.IsAbstract && !type.InstanceConstructors.Any(c => c.DeclaredAccessibility == Accessibility.Public && c.Parameters.Length == 0)))
+            var canBeMade = type.TypeKind != TypeKind.Class || type.IsAbstract
+                || type.InstanceConstructors.Any(c => c.DeclaredAccessibility == Accessibility.Public && c.Parameters.Length == 0);
+            if (!canBeMade || !Items(type).Any())
             {
-                return ("a collection that JSON cannot make again: nothing can be added to it, or it has no public constructor without parameters", "Use an array, a list, a set or a dictionary");
+                return (
+                    "a collection that JSON cannot make again: nothing can be added to it, or it has no public constructor without parameters",
+                    "Use an array, a list, a set or a dictionary");
             }
 
-            var extra = type.GetMembers().OfType<IPropertySymbol>().FirstOrDefault(p => p is { IsStatic: false, IsIndexer: false, DeclaredAccessibility: Accessibility.Public, SetMethod: not null });
+            var extra = Own(type).FirstOrDefault(m => m is { IsStatic: false, DeclaredAccessibility: Accessibility.Public } && !IsIgnored(m)
+                && m is IFieldSymbol or IPropertySymbol { IsIndexer: false, SetMethod: not null });
             return extra is null ? null : ($"a collection with a property '{extra.Name}', of which JSON keeps the items only", "Use a record with a list in it");
         }
+
+        static IEnumerable<ISymbol> Own(INamedTypeSymbol? type) => type is null || IsSystem(type) ? [] : type.GetMembers().Concat(Own(type.BaseType));
 
         /// <summary>What can be added to it.</summary>
         public static IEnumerable<ITypeSymbol> Items(INamedTypeSymbol type) =>

@@ -209,7 +209,8 @@ sealed class BrokerConnection : IAsyncDisposable
         HandshakeContinuationTimeout = parts.Options.ConnectTimeout,
         ConsumerDispatchConcurrency = 1,
 
-        // What the broker takes (128 MiB; 512 MiB at most), a consumer must be able to take: the client ends the connection at more than this, and the message comes again.
+        // What the broker takes (128 MiB; 512 MiB at most), a consumer must be able to take: the client ends the connection at
+        // more than this, and the message comes again.
         MaxInboundMessageBodySize = 512 * 1024 * 1024,
         SocketFactory = family => BrokerSocket.Create(family, parts.Time),
     };

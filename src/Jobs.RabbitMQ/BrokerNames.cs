@@ -17,8 +17,10 @@ sealed class BrokerNames(string prefix, string deadLetterQueue)
 
     /// <summary>Why no job goes to a queue of that name, if so.</summary>
     public string? Problem(string queue) =>
-        Array.Find(ours, own => queue.StartsWith(own, StringComparison.Ordinal)) is { } own ? $"names that begin with '{own}' are Jobs' own (RabbitMqOptions.Prefix)"
-        : queue.AsSpan().ContainsAny('*', '#') && queue.Split('.').Any(word => word is "*" or "#") ? "a word '*' or '#' would match other queues' delayed jobs too"
+        Array.Find(ours, own => queue.StartsWith(own, StringComparison.Ordinal)) is { } own
+            ? $"names that begin with '{own}' are Jobs' own (RabbitMqOptions.Prefix)"
+        : queue.AsSpan().ContainsAny('*', '#') && queue.Split('.').Any(word => word is "*" or "#")
+            ? "a word '*' or '#' would match other queues' delayed jobs too"
         : null;
 
     /// <summary>Exchange and queue of a delay level share their name.</summary>

@@ -46,7 +46,8 @@ sealed class RabbitSubscription : JobSubscription
         connection.Start();
         try
         {
-            if (await connection.FirstAttempt.WaitAsync(patience, parts.Time, cancellationToken).ConfigureAwait(false) is JobTransportException { IsTransient: false } refusal)
+            var outcome = await connection.FirstAttempt.WaitAsync(patience, parts.Time, cancellationToken).ConfigureAwait(false);
+            if (outcome is JobTransportException { IsTransient: false } refusal)
             {
                 throw refusal;
             }

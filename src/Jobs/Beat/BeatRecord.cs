@@ -35,7 +35,10 @@ readonly record struct SlotMark(DateTimeOffset Slot, string Timing);
 /// <param name="Value">What it was set to; <see langword="null"/> for removed.</param>
 readonly record struct Edit<T>(long Version, T? Value);
 
-[JsonSourceGenerationOptions(MaxDepth = WireTypes.MaxDepth + 16, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSourceGenerationOptions(
+    MaxDepth = WireTypes.MaxDepth + 16,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(BeatRecord))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(int))]

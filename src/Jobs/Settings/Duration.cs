@@ -30,7 +30,8 @@ static class Duration
             return $"has no unit: .NET reads it as {text} days; write {text}s for seconds, {text}m for minutes or {text}d for days";
         }
 
-        if (digits.Split(':') is { Length: 2 or 3 } parts && IsNumber(parts[0]) && (!int.TryParse(parts[0], CultureInfo.InvariantCulture, out var hours) || hours > 23))
+        if (digits.Split(':') is { Length: 2 or 3 } parts && IsNumber(parts[0])
+            && (!int.TryParse(parts[0], CultureInfo.InvariantCulture, out var hours) || hours > 23))
         {
             return $"has more than 23 hours: .NET reads it as {parts[0]} days; write {parts[0]}h for hours or {parts[0]}d for days";
         }

@@ -100,7 +100,8 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
             var start = reader;
             reader.Skip();
             var isEmpty = start.TokenType is JsonTokenType.Null or JsonTokenType.False
-                || (start.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject && start.Read() && start.TokenType is JsonTokenType.EndArray or JsonTokenType.EndObject);
+                || (start.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject
+                    && start.Read() && start.TokenType is JsonTokenType.EndArray or JsonTokenType.EndObject);
             if (!isEmpty && word is "callbacks" or "errbacks" or "chain" or "chord")
             {
                 return word;

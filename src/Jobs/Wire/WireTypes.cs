@@ -32,7 +32,12 @@ sealed class WireTypes
     public static JsonReaderOptions ReaderOptions { get; } = new() { MaxDepth = MaxDepth };
 
     // Celery and System.Text.Json read either; what is not escaped is shorter.
-    public static JsonWriterOptions WriterOptions { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true, MaxDepth = MaxDepth };
+    public static JsonWriterOptions WriterOptions { get; } = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+        MaxDepth = MaxDepth,
+    };
 
     /// <summary>Before the first value is written or read. The last context is asked first.</summary>
     public void Add(JsonSerializerContext context) => contexts.Insert(0, Strict(new(context.Options) { TypeInfoResolver = context }));
@@ -64,6 +69,7 @@ sealed class WireTypes
         options.RespectNullableAnnotations = true;
         options.RespectRequiredConstructorParameters = true;
         options.AllowDuplicateProperties = false;
+        options.DefaultIgnoreCondition = JsonIgnoreCondition.Never; // what is left out for a null would be missing for whoever reads
         options.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
         foreach (var converter in WireConverters.All)
         {
@@ -86,6 +92,7 @@ sealed class WireTypes
         if (declared.IsValueType)
         {
             lost ??= IsMadeAsMarked(declared) ? null : Unsettable(info);
+            RequireMembers(info);
             info.OnSerializing = lost is null ? before : _ => throw new NotSupportedException(lost); // for others not: it would box each value
             return;
         }
@@ -113,9 +120,35 @@ sealed class WireTypes
         };
     }
 
+    /// <summary>
+    /// The serializer makes a struct by its default constructor: what its own constructor cannot do without must come all the same.
+    /// </summary>
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A constructor that was trimmed is called by nobody.")]
+    static void RequireMembers(JsonTypeInfo info)
+    {
+        if (IsSystem(info.Type) || IsMadeAsMarked(info.Type) || info.Type.GetConstructors() is not [var constructor])
+        {
+            return;
+        }
+
+        var needed = constructor.GetParameters().Where(p => !p.HasDefaultValue).Select(p => p.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        foreach (var property in info.Properties.Where(p => p.Set is not null && needed.Contains((p.AttributeProvider as MemberInfo)?.Name ?? p.Name)))
+        {
+            property.IsRequired = true;
+        }
+    }
+
+    static bool IsSystem(Type type) => type.Namespace is { } space && (space == "System" || space.StartsWith("System.", StringComparison.Ordinal));
+
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A field that was trimmed is used by nobody.")]
     static string? LostField(JsonTypeInfo info)
     {
+        const BindingFlags Any = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance;
+        if (info.Properties.Count == 0 && info.PolymorphismOptions is null && info.Type != typeof(object) && info.Type.GetFields(Any).Length > 0)
+        {
+            return $"{info.Type} has no property, and JSON keeps nothing of it";
+        }
+
         return info.Type.GetFields(BindingFlags.Public | BindingFlags.Instance).FirstOrDefault(IsLost) is { } field
             ? $"{info.Type} has a field '{field.Name}', which JSON does not keep; make it a property, or mark it with [JsonInclude]"
             : null;
@@ -125,9 +158,11 @@ sealed class WireTypes
             && field.GetCustomAttribute<JsonIgnoreAttribute>() is null && !info.Options.IncludeFields;
     }
 
-    // A BigInteger, a Lazy: what is written of them is nothing of their value. With the application's own types that may be meant so, for a reader that makes no object of it.
+    // A BigInteger, a Lazy: what is written of them is nothing of their value. With the application's own types that may be meant
+    // so, for a reader that makes no object of it.
     static string? Unsettable(JsonTypeInfo info) =>
-        info.Type.Namespace?.StartsWith("System", StringComparison.Ordinal) == true && info.Properties.Count > 0 && info.PolymorphismOptions is null && info.Properties.All(p => p.Set is null && p.AssociatedParameter is null && !p.IsExtensionData)
+        IsSystem(info.Type) && info.Properties.Count > 0 && info.PolymorphismOptions is null
+        && info.Properties.All(p => p.Set is null && p.AssociatedParameter is null && !p.IsExtensionData)
             ? $"{info.Type} has no property that could be set when it is read"
             : null;
 

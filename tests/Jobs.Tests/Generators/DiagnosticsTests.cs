@@ -139,6 +139,15 @@ public sealed class DiagnosticsTests
     [InlineData("", "System.Collections.Immutable.ImmutableStack<int>", "upside down")]
     [InlineData("", "System.Numerics.Vector3", "a field")]
     [InlineData("", "Lazy<int>", "JSON can set nothing")]
+    [InlineData("public class C { readonly List<int> items = []; public IReadOnlyList<int> Items => items; }", "C", "cannot be read back")]
+    [InlineData("public readonly struct Money { readonly long cents; public Money(long c) => cents = c; }", "Money", "JSON can set nothing")]
+    [InlineData("public class C { public string? Password { private get; set; } }", "C", "cannot be read")]
+    [InlineData("public record R(int X) { internal string? Trace { get; init; } }", "R", "is not public")]
+    [InlineData("public record R(int X, [property: System.Text.Json.Serialization.JsonIgnore] int Y);", "R", "left out by [JsonIgnore]")]
+    [InlineData("public class C(IEnumerable<int> items) { public List<int> Items { get; } = [.. items]; }", "C", "or of another type")]
+    [InlineData("public record R(IReadOnlySet<int> S);", "R", "a set that JSON cannot make again")]
+    [InlineData("public record Node<T>(T Value, Node<List<T>>? Next);", "Node<int>", "without end")]
+    [InlineData("public class B : List<int> { public string? Name { get; set; } } public class D : B;", "D", "a collection with a property 'Name'")]
     public void What_would_not_arrive_fails_the_build_at_any_depth(string declaration, string type, string reason)
     {
         var problem = One("JOBS106", $$"""[Task] public void A({{type}} x) { } {{declaration}}""");
@@ -154,8 +163,31 @@ public sealed class DiagnosticsTests
     [InlineData("public class C : List<string>;", "C")]
     [InlineData("[System.Text.Json.Serialization.JsonConverter(typeof(int))] public class C { public int X; }", "C")]
     [InlineData("public readonly record struct P(int X, int Y);", "Dictionary<Guid, P?>")]
+    [InlineData("public readonly record struct Id<T>(Guid Value); public class Order { public int Total { get; private set; } }", "Id<Order>")]
+    [InlineData("[System.Text.Json.Serialization.JsonObjectCreationHandling(System.Text.Json.Serialization.JsonObjectCreationHandling.Populate)] public class C { public List<int> X { get; } = []; }", "C")]
+    [InlineData("public class B { public virtual Action? Run { get; set; } } public class C : B { [System.Text.Json.Serialization.JsonIgnore] public override Action? Run { get; set; } }", "C")]
+    [InlineData("public sealed class MoneyJsonAttribute : System.Text.Json.Serialization.JsonConverterAttribute; [MoneyJson] public class C { public int X; }", "C")]
+    [InlineData("public class C : List<int> { [System.Text.Json.Serialization.JsonIgnore] public string? Name { get; set; } }", "C")]
+    [InlineData("", "ReadOnlyMemory<byte>")]
+    [InlineData("", "IReadOnlySet<int>")]
     public void What_arrives_is_fine(string declaration, string type) => Assert.Empty(Reported(Tasks(
         $$"""[Task] public void A({{type}} x) { } {{declaration}}""")));
+
+    [Fact]
+    public void What_a_class_of_another_assembly_does_not_show_fails_the_build_too()
+    {
+        using var image = new MemoryStream();
+        Assert.True(Compile("""
+            public class Order { public int Id { get; set; } public int Total { get; private set; } public int Twice => Total * 2; }
+            public class Plain { public int Id { get; set; } public int Twice => Id * 2; }
+            public class Marked { [System.Text.Json.Serialization.JsonConstructor] Marked(int id) => Id = id; public int Id { get; } }
+            """).WithAssemblyName("Acme.Contracts").Emit(image, cancellationToken: TestContext.Current.CancellationToken).Success);
+        var tasks = Compile(Tasks("[Task] public void A(Order x) { } [Task] public void B(Plain x, Marked y) { }"))
+            .AddReferences(MetadataReference.CreateFromImage(image.ToArray()));
+        Driver().RunGeneratorsAndUpdateCompilation(tasks, out _, out var reported, TestContext.Current.CancellationToken);
+
+        Assert.Contains(reported, d => d.Id == "JOBS106" && d.Text().Contains("Order.Total (int) is a property that is written and cannot be read back", StringComparison.Ordinal));
+    }
 
     [Fact]
     public void An_out_parameter_fails_the_build() => One("JOBS106", "[Task] public void A(out int x) => x = 1;");

@@ -36,6 +36,15 @@ public sealed partial class EqualOrRefusedTests
         Assert.Contains(reason, thrown.Message, StringComparison.OrdinalIgnoreCase);
     }
 
+    /// <summary>The serializer makes a struct by its default constructor. (dotnet/runtime #56036, #81597)</summary>
+    [Fact]
+    public void A_record_struct_is_not_made_up_of_a_message_that_lacks_its_members()
+    {
+        Assert.Equal(new Place("Ulm", 3), Read<Place>("""{"name":"Ulm","size":3}"""));
+        Assert.Throws<JobFormatException>(() => Read<Place>("{}"));
+        Assert.Throws<JobFormatException>(() => Read<List<Place>>("""[{"Name":"Ulm"}]"""));
+    }
+
     /// <summary>Hangfire #1961, dotnet/runtime #54188</summary>
     [Fact]
     public void A_subclass_that_would_lose_what_is_its_own_is_refused_at_any_depth()
@@ -197,6 +206,8 @@ public sealed partial class EqualOrRefusedTests
     }
 
     record Person(string Name, int Age);
+
+    readonly record struct Place(string Name, int Size, string? Note = null);
 
     record Animal(string Name);
 
