@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Jobs.Diagnostics;
+using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
@@ -6,13 +8,37 @@ namespace Jobs.RabbitMQ;
 /// Keeps the client library's own spans in the trace of the job. With listeners it makes one for each publish and writes it over the
 /// <c>traceparent</c> of the message; without a current activity that would be the root of another trace. (rabbitmq-dotnet-client #1666, #1261)
 /// </summary>
-static class ClientTrace
+readonly struct ClientTrace : IDisposable
 {
     // Whoever listens to the client's source listens to any of that name.
-    static readonly ActivitySource clients = new("RabbitMQ.Client.Publisher");
+    static readonly ActivitySource? clients = Traces.Source("RabbitMQ.Client.Publisher");
 
-    /// <summary>For one publish; ends with it.</summary>
-    /// <param name="parent">The trace of the job, or <see langword="null"/> when it has none.</param>
-    public static Activity? Within(string? parent) =>
-        parent is not null && clients.HasListeners() ? new Activity("publish").SetParentId(parent).Start() : null;
+    readonly Activity? activity;
+
+    ClientTrace(Activity? activity) => this.activity = activity;
+
+    /// <summary>For one publish; ends with it. Nothing throws through here: the header is the sender's, the listeners are the user's.</summary>
+    public static ClientTrace Within(JobMessage message)
+    {
+        try
+        {
+            return clients?.HasListeners() == true && message.Headers.GetValueOrDefault(WireHeaders.TraceParent) is string parent
+                ? new(new Activity("publish").SetParentId(parent).Start())
+                : default;
+        }
+        catch (Exception)
+        {
+            Traces.Restore(null);
+            return default;
+        }
+    }
+
+    public void Dispose()
+    {
+        if (activity is not null)
+        {
+            Traces.End(activity);
+            Traces.Restore(null);
+        }
+    }
 }

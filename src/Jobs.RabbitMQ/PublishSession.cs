@@ -102,7 +102,7 @@ sealed class PublishSession
                 {
                     var (exchange, key) = next.Route(topology.Names);
                     var properties = MessageMapping.Properties(next.Message);
-                    using var trace = ClientTrace.Within(next.Message.Headers.TraceParent);
+                    using var trace = ClientTrace.Within(next.Message);
                     await channel.BasicPublishAsync(exchange, key, mandatory: true, properties, next.Message.Body, life).ConfigureAwait(false);
                 }
             }

@@ -7,13 +7,18 @@ public sealed class RabbitMqOptions : IBoundOptions
 {
     const string Local = "amqp://guest:guest@localhost";
 
+    string? uri;
     bool wasGivenNull;
 
     /// <summary>
     /// <c>amqp://user:password@host1,host2:5673,host3/vhost</c>; <c>amqps://</c> for TLS. All hosts are tried, in random order. Defaults to
     /// <c>amqp://guest:guest@localhost</c>.
     /// </summary>
-    public string Uri { get; set; } = Local;
+    public string Uri
+    {
+        get => uri ?? Local;
+        set => uri = value;
+    }
 
     /// <summary>The virtual host, when the URI names none. Defaults to <c>/</c>.</summary>
     public string? VirtualHost { get; set; }
@@ -57,13 +62,13 @@ public sealed class RabbitMqOptions : IBoundOptions
     public string? ClientName { get; set; }
 
     /// <summary>Code gave no URI although it meant to, and the configuration gives none.</summary>
-    internal bool LacksUri => wasGivenNull && Uri == Local;
+    internal bool LacksUri => wasGivenNull && uri is null;
 
     /// <summary>Takes what code says.</summary>
     internal void UseUri(string? uri)
     {
         wasGivenNull = uri is null;
-        Uri = uri ?? Uri;
+        this.uri = uri ?? this.uri;
     }
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];

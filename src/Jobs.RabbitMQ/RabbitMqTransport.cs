@@ -19,7 +19,13 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     /// <summary>What metrics and traces call it.</summary>
     public const string System = "rabbitmq";
 
+    const string NoUri = "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? "
+        + "Call UseRabbitMq() for a broker on this machine.";
+
     readonly RabbitMqOptions options = rabbitOptions.Value;
+    // A timer counts milliseconds, in 32 bits.
+    static readonly TimeSpan Longest = TimeSpan.FromDays(49);
+
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
     readonly BrokerNames names = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue);
@@ -43,7 +49,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
         if (options.LacksUri)
         {
-            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? Call UseRabbitMq() for a broker on this machine.";
+            yield return NoUri;
         }
 
         string? problem = null;
@@ -75,6 +81,11 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         if (options.Heartbeat < TimeSpan.FromSeconds(1) || options.Heartbeat > TimeSpan.FromMinutes(5))
         {
             yield return $"Jobs:RabbitMq:Heartbeat {options.Heartbeat}: must be 1 second to 5 minutes; without one a silent peer is never noticed.";
+        }
+
+        if (options.ConnectTimeout > Longest || options.WatchdogInterval > Longest || options.ConfirmTimeout > Longest)
+        {
+            yield return $"Jobs:RabbitMq:ConnectTimeout {options.ConnectTimeout}, WatchdogInterval {options.WatchdogInterval} and ConfirmTimeout {options.ConfirmTimeout}: at most {Longest.Days} days.";
         }
 
         if (options.ConnectTimeout <= TimeSpan.Zero || options.WatchdogInterval <= TimeSpan.Zero || options.ConfirmTimeout <= TimeSpan.Zero)
@@ -147,6 +158,11 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     BrokerParts Parts()
     {
         IBoundOptions.ThrowIfUnbound(options);
+        if (options.LacksUri)
+        {
+            throw new OptionsValidationException(Options.DefaultName, typeof(RabbitMqOptions), [NoUri]);
+        }
+
         return new(options, BrokerAddress.Parse(options), names, time, logger, telemetry);
     }
 

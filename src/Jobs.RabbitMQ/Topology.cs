@@ -111,7 +111,7 @@ sealed class Topology(BrokerParts parts)
             await DeclareDelaysAsync(incarnation, cancellationToken).ConfigureAwait(false);
 
             // Bound before the first message: one that finds no binding at the end of its delay would be a dead letter.
-            await OnChannelAsync(incarnation, channel =>
+            await BindAsync(incarnation, channel =>
                 channel.QueueBindAsync(queue, names.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
@@ -168,6 +168,23 @@ sealed class Topology(BrokerParts parts)
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
             return false;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
+        {
+            return true; // the user may not look, and may not declare either
+        }
+    }
+
+    /// <summary>A user who may not bind finds bound what the administrator has bound. What finds no way out of its delay is a dead letter.</summary>
+    async Task BindAsync(Incarnation incarnation, Func<IChannel, Task> bind, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await OnChannelAsync(incarnation, bind, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationInterruptedException e) when (Mode == DeclareMode.Passive && e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
+        {
+            // As said above.
         }
     }
 
@@ -300,7 +317,7 @@ sealed class Topology(BrokerParts parts)
                 var exchanges = levels[1..].Select(level => level.Name).Append(names.DelayOut).Append(names.DelayLost);
                 var areThere = Mode == DeclareMode.Passive && await AreThereAsync(incarnation, levels, exchanges, cancellationToken).ConfigureAwait(false);
                 await (areThere
-                    ? OnChannelAsync(incarnation, BindLevelsAsync, cancellationToken)
+                    ? BindAsync(incarnation, BindLevelsAsync, cancellationToken)
                     : DeclareAllAsync(incarnation, levels, DeclareExchangesAsync, cancellationToken)).ConfigureAwait(false);
                 delays = true;
             }

@@ -71,9 +71,9 @@ public sealed class WorkerOptions : IBoundOptions
             yield return $"Jobs:Worker:MaxDeliveries {MaxDeliveries}: must be 2 or more.";
         }
 
-        if (DrainTimeout < TimeSpan.Zero)
+        if (DrainTimeout < TimeSpan.Zero || DrainTimeout > TimeSpan.FromDays(49))
         {
-            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout}: must not be negative.";
+            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout}: must not be negative, nor longer than 49 days.";
         }
     }
 }

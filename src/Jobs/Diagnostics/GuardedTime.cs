@@ -37,7 +37,7 @@ sealed class GuardedTime : TimeProvider
     {
         try
         {
-            return inner.CreateTimer(callback, state, dueTime, period);
+            return new Timer(inner.CreateTimer(callback, state, dueTime, period));
         }
         catch (Exception)
         {
@@ -56,6 +56,46 @@ sealed class GuardedTime : TimeProvider
         {
             value = default;
             return false;
+        }
+    }
+
+    /// <summary>A timer of the user's clock, which may throw when it is set or ended.</summary>
+    sealed class Timer(ITimer inner) : ITimer
+    {
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            try
+            {
+                return inner.Change(dueTime, period);
+            }
+            catch (Exception)
+            {
+                return false;
+            }
+        }
+
+        public void Dispose()
+        {
+            try
+            {
+                inner.Dispose();
+            }
+            catch (Exception)
+            {
+                // There is nobody to tell.
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            try
+            {
+                await inner.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (Exception)
+            {
+                // As above.
+            }
         }
     }
 }

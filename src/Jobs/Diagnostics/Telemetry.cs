@@ -205,10 +205,22 @@ sealed class Telemetry : IDisposable
     /// <param name="pending">How many messages wait for their write or their confirm.</param>
     public void Observe(Func<IEnumerable<Measurement<int>>> connections, Func<IEnumerable<Measurement<int>>> consumers, Func<IEnumerable<Measurement<int>>> blocked, Func<IEnumerable<Measurement<int>>> pending)
     {
-        meter.CreateObservableGauge(Names.Metric.ConnectionUp, connections, Names.Unit.Connections, "1 for a connection to the broker that works, else 0.");
-        meter.CreateObservableUpDownCounter(Names.Metric.ConsumerCount, consumers, Names.Unit.Consumers, "Consumers that this process has at a queue.");
-        meter.CreateObservableGauge(Names.Metric.Blocked, blocked, Names.Unit.Connections, "1 while the broker blocks publishing, else 0.");
-        meter.CreateObservableUpDownCounter(Names.Metric.Pending, pending, Names.Unit.Messages, "Messages that wait to be written or confirmed.");
+        try
+        {
+            Create();
+        }
+        catch (Exception)
+        {
+            // Who is told of new instruments is the user's code; the transport must come up all the same.
+        }
+
+        void Create()
+        {
+            meter.CreateObservableGauge(Names.Metric.ConnectionUp, connections, Names.Unit.Connections, "1 for a connection to the broker that works, else 0.");
+            meter.CreateObservableUpDownCounter(Names.Metric.ConsumerCount, consumers, Names.Unit.Consumers, "Consumers that this process has at a queue.");
+            meter.CreateObservableGauge(Names.Metric.Blocked, blocked, Names.Unit.Connections, "1 while the broker blocks publishing, else 0.");
+            meter.CreateObservableUpDownCounter(Names.Metric.Pending, pending, Names.Unit.Messages, "Messages that wait to be written or confirmed.");
+        }
     }
 
     /// <summary><c>error.type</c> of an exception.</summary>

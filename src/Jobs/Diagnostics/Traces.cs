@@ -10,12 +10,25 @@ namespace Jobs.Diagnostics;
 /// </remarks>
 static class Traces
 {
-    static readonly ActivitySource source = new(Names.Source, Names.Version);
+    static readonly ActivitySource? source = Source(Names.Source, Names.Version);
+
+    /// <summary>A source; <see langword="null"/> when a listener throws while it is asked whether it wants it.</summary>
+    public static ActivitySource? Source(string name, string? version = "")
+    {
+        try
+        {
+            return new(name, version);
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+    }
 
     /// <summary>The span of a job that is sent; it is not the current activity.</summary>
     public static Activity? StartSend(in SentJob job)
     {
-        if (!source.HasListeners())
+        if (source?.HasListeners() != true)
         {
             return null;
         }
@@ -46,7 +59,7 @@ static class Traces
 
     public static Activity? StartProcess(in RunningJob job)
     {
-        if (!source.HasListeners())
+        if (source?.HasListeners() != true)
         {
             return null;
         }
@@ -93,7 +106,8 @@ static class Traces
         }
     }
 
-    static void Restore(Activity? current)
+    /// <summary>Makes an activity the current one again.</summary>
+    public static void Restore(Activity? current)
     {
         try
         {

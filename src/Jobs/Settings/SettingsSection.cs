@@ -37,7 +37,7 @@ sealed class SettingsSection
 
     void Object(IConfigurationSection section, string path, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options, IReadOnlyCollection<string> parts)
     {
-        if (!string.IsNullOrEmpty(section.Value))
+        if (!string.IsNullOrEmpty(section.Value) && parts.Count == 0) // not of the root: an environment may have a variable JOBS of its own
         {
             problems.Add($"{section.Path} is '{section.Value}', and should be a section with settings in it.");
             return;
@@ -79,7 +79,7 @@ sealed class SettingsSection
         {
             problems.Add($"{section.Path} is a section or a list, and should be {Wanted(type)}.");
         }
-        else if (section.Value is { } text)
+        else if (section.Value is { } text && !(text.Length == 0 && Nullable.GetUnderlyingType(type) is not null)) // as empty as a variable of a compose file
         {
             Scalar(section, path, Nullable.GetUnderlyingType(type) ?? type, text);
         }

@@ -1,4 +1,7 @@
+using System.Buffers;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace Jobs.Wire;
@@ -23,11 +26,18 @@ static class WireConverters
         new Converter<nuint>(static (ref reader) => checked((nuint)reader.GetUInt64()), static (writer, value) => writer.WriteNumber(value)),
         new Converter<string>(static (ref reader) => reader.GetString(), static (writer, value) => writer.WriteString(value)),
         new Converter<char>(static (ref reader) => reader.GetChar(), static (writer, value) => writer.WriteChar(value)),
+        new NodeConverter<JsonNode>(),
+        new NodeConverter<JsonObject>(),
+        new NodeConverter<JsonArray>(),
+        new NodeConverter<JsonValue>(),
         new Converter<byte[]>(static (ref reader) => reader.GetBytes(), static (writer, value) => writer.WriteBytes(value)),
     ];
 
     sealed class Converter<T>(Read<T> read, Write<T> write) : JsonConverter<T>
+        where T : notnull
     {
+        static readonly bool isNumber = typeof(T) == typeof(decimal) || typeof(T) == typeof(nint) || typeof(T) == typeof(nuint);
+
         public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
             var value = new ArgumentReader(reader);
@@ -46,5 +56,46 @@ static class WireConverters
         }
 
         public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => write(new(writer, WireTypes.Default), value);
+
+        // The key of a dictionary is the text of the value. The serializer's own converters for keys are there only where reflection is.
+        public override T ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            var text = reader.GetString()!;
+            if (text is T same)
+            {
+                return same;
+            }
+
+            var value = new Utf8JsonReader(Encoding.UTF8.GetBytes(isNumber ? text : $"\"{JsonEncodedText.Encode(text)}\""));
+            value.Read();
+            return Read(ref value, typeToConvert, options);
+        }
+
+        public override void WriteAsPropertyName(Utf8JsonWriter writer, T value, JsonSerializerOptions options)
+        {
+            if (value is string same)
+            {
+                new ArgumentWriter(writer, WireTypes.Default).WriteKey(same);
+                return;
+            }
+
+            var text = new ArrayBufferWriter<byte>();
+            using (var json = new Utf8JsonWriter(text))
+            {
+                Write(json, value, options);
+            }
+
+            writer.WritePropertyName(isNumber ? Encoding.UTF8.GetString(text.WrittenSpan) : JsonElement.Parse(text.WrittenSpan).GetString()!);
+        }
+    }
+
+    /// <summary>As it is written: names that differ by case are two names, in a document.</summary>
+    sealed class NodeConverter<T> : JsonConverter<T>
+        where T : JsonNode
+    {
+        public override T? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            JsonNode.Parse(ref reader) as T ?? throw new JsonException($"it is no {typeof(T).Name}");
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => value.WriteTo(writer);
     }
 }

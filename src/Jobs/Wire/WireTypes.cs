@@ -69,6 +69,7 @@ sealed class WireTypes
         options.RespectNullableAnnotations = true;
         options.RespectRequiredConstructorParameters = true;
         options.AllowDuplicateProperties = false;
+        options.IgnoreReadOnlyProperties = options.IgnoreReadOnlyFields = false;
         options.DefaultIgnoreCondition = JsonIgnoreCondition.Never; // what is left out for a null would be missing for whoever reads
         options.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
         foreach (var converter in WireConverters.All)

@@ -88,9 +88,9 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
                 attempt.Outcome = Outcome.Succeeded.WithoutResult;
             }
         }
-        catch (Exception) when (attempt.Cause == CancelCause.Stop && !task.AckEarly)
+        catch (Exception e) when (attempt.Cause == CancelCause.Stop && !task.AckEarly && Thrown.Steering(e) is not DeadJobException)
         {
-            // Whatever was thrown: drivers have exceptions of their own for a cancelled call. The job runs again, and fails again if it must.
+            // Whatever else was thrown: drivers have exceptions of their own for a cancelled call. The job runs again, and fails again if it must.
             attempt.Outcome = Outcome.Interrupted.Instance;
         }
         catch (Exception e)

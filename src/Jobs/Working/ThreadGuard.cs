@@ -28,17 +28,18 @@ sealed class ThreadGuard(int concurrency, ILogger logger) : IDisposable
         {
             var answer = new ManualResetEventSlim(); // not disposed: a late answer still sets it
             ThreadPool.UnsafeQueueUserWorkItem(static answer => answer.Set(), answer, preferLocal: false);
-            if (!answer.Wait(patience) && Raise(concurrency + Environment.ProcessorCount) is { } threads)
+            if (!answer.Wait(patience) && Raise() is { } threads)
             {
                 Log.ThreadsBlocked(logger, threads);
             }
         }
     }
 
-    /// <returns>How many threads the pool now makes at once, or <see langword="null"/> when it made as many before.</returns>
-    static int? Raise(int wanted)
+    /// <returns>How many threads the pool now makes at once, or <see langword="null"/> when it makes no more.</returns>
+    int? Raise()
     {
-        ThreadPool.GetMinThreads(out var workers, out var completions);
-        return workers < wanted && ThreadPool.SetMinThreads(wanted, completions) ? wanted : null;
+        ThreadPool.GetMinThreads(out _, out var completions);
+        var wanted = ThreadPool.ThreadCount + concurrency + Environment.ProcessorCount; // all that there are block
+        return ThreadPool.SetMinThreads(wanted, completions) ? wanted : null;
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
+using Jobs.Transport;
 
 namespace Jobs.BrokerTests.Observing;
 
@@ -14,6 +15,20 @@ public sealed class ClientTraceTests(BrokerFixture brokers) : IAsyncDisposable
     readonly Bench bench = new(brokers.Broker);
 
     public ValueTask DisposeAsync() => bench.DisposeAsync();
+
+    /// <summary>Its dead letter keeps all headers: what reads them when it is published must not stop all that is published.</summary>
+    [Fact]
+    public async Task A_message_whose_trace_is_no_text_is_a_dead_letter_and_holds_up_nobody()
+    {
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(task: task));
+        var odd = Bench.Message("odd");
+        odd.Headers["traceparent"] = 5;
+        await Bench.Transport(host).PublishAsync(new Outgoing(bench.Queue, odd), Soon, TestContext.Current.CancellationToken);
+        await bench.HoldsAsync(bench.DeadQueue, 1);
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+        await Eventually.BecomesAsync(() => task.Total == 1, Soon, "the other job to run");
+    }
 
     [Theory]
     [InlineData("Jobs", "RabbitMQ.Client.Publisher", "RabbitMQ.Client.Subscriber")]

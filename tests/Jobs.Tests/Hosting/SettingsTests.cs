@@ -85,7 +85,8 @@ public sealed class SettingsTests
             ("Jobs:Beat:Schedules:c:Task", "t"),
             ("Jobs:Beat:Schedules:c:Cron", "@daily"),
             ("Jobs:Beat:Schedules:c:Misfire", "2"),
-            ("Jobs:Beat:Schedules:c:Queues", "news"));
+            ("Jobs:Beat:Schedules:c:Queues", "news"),
+            ("Jobs:Beat:Schedules:d", "daily"));
 
         string[] expected =
         [
@@ -98,6 +99,7 @@ public sealed class SettingsTests
             "Jobs:Beat:Schedules:a:Arguments is a section or a list, and should be one text; where JSON is wanted",
             "Jobs:Beat:Schedules:b:Every '24:00:00' has more than 23 hours",
             "Jobs:Beat:Schedules:c:Misfire '2' is not one of Once, Skip, All.",
+            "Jobs:Beat:Schedules:d is 'daily', and should be a section",
             "Jobs:Beat:Schedules:c:Queues is no setting of Jobs; did you mean Jobs:Beat:Schedules:c:Queue?",
         ];
         Assert.All(expected, e => Assert.Contains(problems, p => p.StartsWith(e, StringComparison.Ordinal)));
@@ -116,7 +118,7 @@ public sealed class SettingsTests
     {
         var host = await StartedAsync(
             ("Jobs:Worker:Queues:0", "news"), ("Jobs:Worker:Queues:1", "mail"), ("Jobs:Worker:waitforapplicationstart", "False"), ("Jobs:DefaultQueue", null),
-            ("Jobs:RabbitMq:Uri", "amqp://elsewhere"), ("Jobs:Health:SlowConfirm", "1s"), ("Jobs:Beat:Schedules", ""));
+            ("Jobs", "8"), ("Jobs:Worker:Prefetch", ""), ("Jobs:RabbitMq:Uri", "amqp://elsewhere"), ("Jobs:Health:SlowConfirm", "1s"), ("Jobs:Beat:Schedules", ""));
         await using var running = host;
 
         var worker = host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value;

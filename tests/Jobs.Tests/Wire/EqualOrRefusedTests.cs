@@ -99,6 +99,24 @@ public sealed partial class EqualOrRefusedTests
         Assert.Equal(TimeOnly.MaxValue, Read<List<TimeOnly>>(Write(new List<TimeOnly> { TimeOnly.MaxValue }))[0]);
     }
 
+    [Fact]
+    public void Keys_of_dictionaries_inside_of_records_are_as_values()
+    {
+        var keyed = new Keyed(new() { ["a\"ä"] = 1 }, new() { [new("0198a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")] = 2 }, new() { [new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc)] = 3 }, new() { [1.50m] = 4 });
+        var read = Read<Keyed>(Write(keyed));
+        Assert.Equal((1, 2, 3, 4), (read.Texts["a\"ä"], read.Ids.Values.Single(), read.Times[new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc)], read.Prices[1.5m]));
+        Assert.Equal(keyed.Ids, read.Ids);
+        Refused(new Keyed(new() { ["\ud800"] = 1 }, [], [], []));
+    }
+
+    [Fact]
+    public void A_document_keeps_names_that_differ_by_case()
+    {
+        var read = Read<System.Text.Json.Nodes.JsonObject>("""{"id":1,"ID":2}""");
+        Assert.Equal((1, 2), ((int)read["id"]!, (int)read["ID"]!));
+        Assert.Null(Read<System.Text.Json.Nodes.JsonObject>("""{"id":1}""")["ID"]);
+    }
+
     /// <summary>dotnet/runtime #107535, dotnet/aspnetcore #52642, wolverine #717</summary>
     [Fact]
     public void The_options_of_a_JSON_context_count_for_its_types()
@@ -208,6 +226,8 @@ public sealed partial class EqualOrRefusedTests
     record Person(string Name, int Age);
 
     readonly record struct Place(string Name, int Size, string? Note = null);
+
+    record Keyed(Dictionary<string, int> Texts, Dictionary<Guid, int> Ids, Dictionary<DateTime, int> Times, Dictionary<decimal, int> Prices);
 
     record Animal(string Name);
 

@@ -78,6 +78,25 @@ public sealed class ThrownTests
     }
 
     [Fact]
+    public async Task A_task_that_says_never_again_when_it_is_stopped_is_believed()
+    {
+        var started = new TaskCompletionSource();
+        var task = new TestTask("t", async (context, _) =>
+        {
+            started.TrySetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw new DeadJobException("half done");
+        });
+        await using var host = await JobsHost.StartAsync(task);
+        await host.EnqueueAsync("t", "j");
+        await started.Task.Soon();
+        var stop = host.StopAsync();
+        await host.AdvanceUntil(() => stop.IsCompleted, TimeSpan.FromSeconds(1));
+
+        Assert.Equal("half done", (await host.DeadLetterAsync()).Text(WireHeaders.DeadReason));
+    }
+
+    [Fact]
     public async Task A_job_acked_early_that_its_workers_stop_ended_leaves_a_dead_letter_for_nobody_runs_it_again()
     {
         var started = new TaskCompletionSource();
