@@ -12,6 +12,10 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
     // Longer than a delivery needs from the socket to its consumer.
     static readonly TimeSpan retiring = TimeSpan.FromSeconds(1);
 
+    // What the main queue holds of suspects is set aside and acked in this time. A suspect in quarantine that killed the process before would leave one more copy
+    // behind in each process: more than the copies that die.
+    static readonly TimeSpan suspectsFirst = TimeSpan.FromSeconds(1);
+
     readonly LostDeliveries lostDeliveries = new(parts.Time);
     readonly HashSet<Consumer> consumers = []; // the one that gets deliveries, and those that retire
     readonly Lock gate = new();
@@ -44,6 +48,12 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
                 {
                     Tell(); // the queue is there, and that is all there is to say yet
                     await begin.WaitAsync(life.Token).ConfigureAwait(false);
+                }
+
+                if (queue.IsQuarantine && failures == 0)
+                {
+                    Tell();
+                    await Task.Delay(suspectsFirst, parts.Time, life.Token).ConfigureAwait(false);
                 }
 
                 var consumer = await StartAsync(incarnation, replaces, life.Token).ConfigureAwait(false);
