@@ -40,6 +40,11 @@ static class Report
             Line($"");
             Line($"Calls in flight: {summary.MaxInFlight:n0} at most, at least 2,000 in {summary.ShareAbove2000 * 100:0} % of the time. Sent again after a lost connection: {result.Republished:n0}. Given back by a stop: {result.Interrupted:n0}. Lost on purpose with the queue that is purged and deleted: {result.LostOnPurpose:n0}.");
             Line($"Done by hand, as the operations guide says: {(summary.ByHand.Count == 0 ? "nothing" : string.Join("; ", summary.ByHand))}.");
+            if (summary.Astray.Any())
+            {
+                Line($"Dead letters that lost their way in the broker, whole, to be sent again: {summary.Astray.Count():n0}.");
+            }
+
             if (summary.Impossible.Count > 0)
             {
                 Line($"Cannot be done to this site: {string.Join(", ", summary.Impossible)}.");

@@ -122,6 +122,9 @@ static class Drain
         }
     }
 
+    /// <summary>The reason of a letter that no worker wrote.</summary>
+    public const string ExpiredInTheBroker = "no reason; the broker says 'expired'";
+
     /// <summary>Takes all letters of this run out of the dead-letter queue and writes them to the records; those of others stay.</summary>
     public static async Task<List<Letter>> DeadLettersAsync(Site site, RunFolder folder)
     {
