@@ -7,9 +7,12 @@ namespace Jobs.Generators;
 /// <summary>Why a type cannot cross the wire, and what to do instead.</summary>
 sealed record Unsupported(string Type, string Reason, string Remedy);
 
-/// <summary>Finds what would not arrive as it was sent: in a type, its items and type arguments, and in the members of records and classes at any depth.</summary>
+/// <summary>
+/// Finds what would not arrive as it was sent: in a type, in its items, and in the members of records and classes at any depth.
+/// </summary>
 /// <remarks>
-/// The serializer passes over what it cannot keep, without a word: fields, properties that nobody can set, the elements of a tuple. Each such member is an error here.
+/// The serializer passes over what it cannot keep, without a word: fields, properties that nobody can set, the elements of
+/// a tuple. Each such member is an error here.
 /// A type with a <c>[JsonConverter]</c> is its author's to answer for, and so is a member with <c>[JsonIgnore]</c>.
 /// </remarks>
 sealed class TypeCheck
@@ -121,7 +124,9 @@ sealed class TypeCheck
             if (!kept.Any(m => Gives(m, parameter)))
             {
                 return new(
-                    type.ToDisplayString(), $"made with '{parameter.Name}', which is none of its public members, or of another type", "Name the parameter as the property that it sets");
+                    type.ToDisplayString(),
+                    $"made with '{parameter.Name}', which is none of its public members, or of another type",
+                    "Name the parameter as the property that it sets");
             }
         }
 
@@ -162,13 +167,17 @@ sealed class TypeCheck
         var parameter = constructor?.Parameters.FirstOrDefault(p => Gives(member, p));
         var isNeeded = parameter is { HasExplicitDefaultValue: false } || member is IPropertySymbol { IsRequired: true } or IFieldSymbol { IsRequired: true };
         return isNeeded && IgnoreCondition(member) is 1 or 2 or 3 or 4
-            ? new(Name(member), "left out by [JsonIgnore], and needed to make its type again", "Give its constructor parameter a default, or leave out 'required'")
+            ? new(
+                Name(member),
+                "left out by [JsonIgnore], and needed to make its type again",
+                "Give its constructor parameter a default, or leave out 'required'")
             : null;
     }
 
     /// <summary>An internal property holds what the program sets; what is private is nobody's to send.</summary>
     static Unsupported? Hidden(ISymbol member) =>
-        member is IPropertySymbol { SetMethod: not null, DeclaredAccessibility: Accessibility.Internal or Accessibility.ProtectedOrInternal } && IgnoreCondition(member) is null
+        member is IPropertySymbol { SetMethod: not null, DeclaredAccessibility: Accessibility.Internal or Accessibility.ProtectedOrInternal }
+        && IgnoreCondition(member) is null
             ? new(Name(member), "a property that is not public, which JSON does not keep", "Make it public, or mark it with [JsonInclude] or [JsonIgnore]")
             : null;
 
@@ -176,15 +185,21 @@ sealed class TypeCheck
     {
         var isIncluded = HasAttribute(member, Json + "JsonIncludeAttribute");
         var isGiven = constructor?.Parameters.Any(p => Gives(member, p)) == true;
+        var (isReadable, isSettable) = member is IPropertySymbol { GetMethod: var get, SetMethod: var set }
+            ? (get is { DeclaredAccessibility: Accessibility.Public }, set is { DeclaredAccessibility: Accessibility.Public })
+            : (true, true);
         switch (member)
         {
             case IFieldSymbol when !isIncluded:
                 return new(Name(member), "a field, which JSON does not keep", "Make it a property, or mark it with [JsonInclude]");
-            case IPropertySymbol { SetMethod.DeclaredAccessibility: Accessibility.Public, GetMethod: not { DeclaredAccessibility: Accessibility.Public } } when !isIncluded:
+            case IPropertySymbol when isSettable && !isReadable && !isIncluded:
                 return new(Name(member), "a property that cannot be read, and so is not written", "Give it a public get");
-            case IPropertySymbol { SetMethod: not { DeclaredAccessibility: Accessibility.Public } } property when !isGiven && !isIncluded && !IsFilled(property):
+            case IPropertySymbol property when !isSettable && !isGiven && !isIncluded && !IsFilled(property):
                 return !IsStored(property) ? null // computed
-                    : new(Name(member), "a property that is written and cannot be read back", "Give it a public set or init, or a constructor parameter of its name");
+                    : new(
+                        Name(member),
+                        "a property that is written and cannot be read back",
+                        "Give it a public set or init, or a constructor parameter of its name");
             default:
                 return HasConverter(member) ? null : Find(TypeOf(member), $"{member.ContainingType.ToDisplayString()}.{member.Name}", depth);
         }
@@ -217,7 +232,8 @@ sealed class TypeCheck
     }
 
     /// <summary>
-    /// Whether the property has a field behind it: one of the compiler's, which another assembly shows by an attribute of the getter, or one that the getter returns as it is.
+    /// Whether the property has a field behind it: one of the compiler's, which another assembly shows by an attribute of the
+    /// getter, or one that the getter returns as it is.
     /// </summary>
     static bool IsStored(IPropertySymbol property) =>
         property.SetMethod is not null
@@ -238,7 +254,8 @@ sealed class TypeCheck
     static bool IsFilled(IPropertySymbol property) =>
         property.Type.IsReferenceType
         && property.GetAttributes().Concat(property.ContainingType.GetAttributes()).Any(a =>
-            a.AttributeClass is { } type && FullNameOf(type) == Json + "JsonObjectCreationHandlingAttribute" && a.ConstructorArguments.FirstOrDefault().Value is 1);
+            a.AttributeClass is { } type && FullNameOf(type) == Json + "JsonObjectCreationHandlingAttribute"
+            && a.ConstructorArguments.FirstOrDefault().Value is 1);
 
     /// <summary>As the serializer matches them: by name without regard to case, and by type.</summary>
     static bool Gives(ISymbol member, IParameterSymbol parameter) =>
@@ -250,7 +267,8 @@ sealed class TypeCheck
 
     static bool IsInSource(ISymbol symbol) => symbol.Locations.Any(l => l.IsInSource);
 
-    static bool IsSystem(ITypeSymbol type) => type.ContainingNamespace?.ToDisplayString() is { } space && (space == "System" || space.StartsWith("System.", StringComparison.Ordinal));
+    static bool IsSystem(ITypeSymbol type) =>
+        type.ContainingNamespace?.ToDisplayString() is { } space && (space == "System" || space.StartsWith("System.", StringComparison.Ordinal));
 
     static bool IsIgnored(ISymbol member) => IgnoreCondition(member) == 1 || HasAttribute(member, Json + "JsonExtensionDataAttribute");
 

@@ -12,8 +12,8 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
     // Longer than a delivery needs from the socket to its consumer.
     static readonly TimeSpan retiring = TimeSpan.FromSeconds(1);
 
-    // What the main queue holds of suspects is set aside and acked in this time. A suspect in quarantine that killed the process before would leave one more copy
-    // behind in each process: more than the copies that die.
+    // In this time the suspects of the main queue are moved to quarantine and acked. A suspect that ran in quarantine at once could
+    // kill the process before that ack: then each process would leave one more copy, and copies would come faster than they die.
     static readonly TimeSpan suspectsFirst = TimeSpan.FromSeconds(1);
 
     readonly LostDeliveries lostDeliveries = new(parts.Time);

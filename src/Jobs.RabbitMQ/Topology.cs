@@ -147,7 +147,8 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    static async Task<bool> AreThereAsync(Incarnation incarnation, IEnumerable<QueueSpec> queues, IEnumerable<string> exchanges, CancellationToken cancellationToken)
+    static async Task<bool> AreThereAsync(
+        Incarnation incarnation, IEnumerable<QueueSpec> queues, IEnumerable<string> exchanges, CancellationToken cancellationToken)
     {
         try
         {

@@ -207,19 +207,14 @@ sealed class Telemetry : IDisposable
     {
         try
         {
-            Create();
-        }
-        catch (Exception)
-        {
-            // Who is told of new instruments is the user's code; the transport must come up all the same.
-        }
-
-        void Create()
-        {
             meter.CreateObservableGauge(Names.Metric.ConnectionUp, connections, Names.Unit.Connections, "1 for a connection to the broker that works, else 0.");
             meter.CreateObservableUpDownCounter(Names.Metric.ConsumerCount, consumers, Names.Unit.Consumers, "Consumers that this process has at a queue.");
             meter.CreateObservableGauge(Names.Metric.Blocked, blocked, Names.Unit.Connections, "1 while the broker blocks publishing, else 0.");
             meter.CreateObservableUpDownCounter(Names.Metric.Pending, pending, Names.Unit.Messages, "Messages that wait to be written or confirmed.");
+        }
+        catch (Exception)
+        {
+            // A listener that is told of new instruments is the user's code; the transport must come up all the same.
         }
     }
 
@@ -234,7 +229,7 @@ sealed class Telemetry : IDisposable
 
     public void Dispose() => own?.Dispose();
 
-    // What listens is the user's code: what it throws must change nothing about a job. These three are the only ones that call it.
+    // Listeners are the user's code: what they throw must change nothing about a job. All measurements go through these three.
     static void Add(Counter<long> counter, long value, in TagList tags)
     {
         try

@@ -8,7 +8,10 @@ namespace Jobs.Settings;
 /// <summary>Options come from configuration, where there is one, and then from code: code wins, however often and in whatever order both are given.</summary>
 static class OptionsBinding
 {
-    /// <summary>The sections of <c>Jobs</c>. A host may have settings of parts that it did not add: a web application shares its configuration with its worker.</summary>
+    /// <summary>
+    /// The sections of <c>Jobs</c>. A host may have settings of parts that it did not add: a web application shares its
+    /// configuration with its worker.
+    /// </summary>
     static readonly string[] parts = ["Worker", "Beat", "Health", "RabbitMq"];
 
     /// <summary>Binds a section to options; a second call for the same options does nothing.</summary>
@@ -30,7 +33,8 @@ static class OptionsBinding
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<T>>(create));
     }
 
-    sealed class FromConfiguration<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(IConfigurationSection? section, Action<IConfiguration, T> bind)
+    sealed class FromConfiguration<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(
+        IConfigurationSection? section, Action<IConfiguration, T> bind)
         : IConfigureOptions<T>
         where T : class, IBoundOptions
     {

@@ -7,8 +7,9 @@ namespace Jobs.Settings;
 
 /// <summary>Checks a configuration section against the options that it is bound to, before it is bound: the binder passes over what does not fit.</summary>
 /// <remarks>
-/// 1. A key that no option has is a problem, and so is an object or a list where one value is wanted, or the other way round. 2. Values are parsed here once, so that all
-/// problems are found together. 3. Times are read with their units, and given to the binder in its own format.
+/// 1. A key that no option has is a problem; so is an object or a list where one value is wanted, or the other way round.
+/// 2. Values are parsed here once, so that all problems are found together. 3. Times are read with their units, and given
+/// to the binder in its own format.
 /// </remarks>
 sealed class SettingsSection
 {
@@ -44,7 +45,9 @@ sealed class SettingsSection
         }
 
         // Reflection, once at start; the binder that reads the values is generated.
-        var properties = options.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.CanWrite).ToDictionary(p => p.Name, StringComparer.OrdinalIgnoreCase);
+        var properties = options.GetProperties(BindingFlags.Public | BindingFlags.Instance)
+            .Where(p => p.CanWrite)
+            .ToDictionary(p => p.Name, StringComparer.OrdinalIgnoreCase);
         foreach (var child in section.GetChildren())
         {
             if (properties.TryGetValue(child.Key, out var property))
@@ -115,7 +118,8 @@ sealed class SettingsSection
         else if (type.IsEnum)
         {
             // By name only: a number says nothing to a reader, and any number would do.
-            problem = Enum.GetNames(type).Contains(text.Trim(), StringComparer.OrdinalIgnoreCase) ? null : $"is not one of {string.Join(", ", Enum.GetNames(type))}";
+            var names = Enum.GetNames(type);
+            problem = names.Contains(text.Trim(), StringComparer.OrdinalIgnoreCase) ? null : $"is not one of {string.Join(", ", names)}";
         }
 
         if (problem is null)

@@ -16,7 +16,10 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
     public virtual IEnumerable<string> Problems() => [];
 
-    /// <summary>Why no job may be sent to a queue of that name, or taken from it: the end of a sentence about it. Defaults to <see langword="null"/>, which takes every name.</summary>
+    /// <summary>
+    /// Why no job may be sent to a queue of that name, or taken from it: the end of a sentence about the queue. Defaults to
+    /// <see langword="null"/>, which takes every name.
+    /// </summary>
     public virtual string? QueueProblem(string queue) => null;
 
     /// <summary>Puts a message into its queue; the message is durable there when this returns.</summary>

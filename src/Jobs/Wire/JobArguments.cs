@@ -68,7 +68,8 @@ public abstract class JobArguments
 sealed class ValueArguments(IReadOnlyList<object?> positional, IReadOnlyDictionary<string, object?>? keywords) : JobArguments
 {
     readonly object?[] positional = [.. positional.Select(WithItems)];
-    readonly KeyValuePair<string, object?>[] keywords = [.. (keywords ?? new Dictionary<string, object?>()).Select(pair => KeyValuePair.Create(pair.Key, WithItems(pair.Value)))];
+    readonly KeyValuePair<string, object?>[] keywords =
+        [.. (keywords ?? new Dictionary<string, object?>()).Select(pair => KeyValuePair.Create(pair.Key, WithItems(pair.Value)))];
 
     public override void WritePositional(ArgumentWriter writer)
     {
