@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using RabbitMQ.Client;
 
@@ -106,5 +105,6 @@ sealed record BrokerAddress
         return shuffled;
     }
 
-    SslOption Ssl(string host) => Tls ? new(TlsServerName ?? host, enabled: true) { AcceptablePolicyErrors = SslPolicyErrors.None } : new();
+    // Only the name is used: BrokerSocket does TLS.
+    SslOption Ssl(string host) => Tls ? new(TlsServerName ?? host) : new();
 }

@@ -170,7 +170,8 @@ sealed class BrokerConnection : IAsyncDisposable
         var options = parts.Options;
         using var patience = new CancellationTokenSource(options.ConnectTimeout, parts.Time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop, patience.Token);
-        var opening = Factory(parts).CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
+        var inbound = new InboundFrames();
+        var opening = Factory(parts, endpoint, inbound).CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
         IConnection connection;
         try
         {
@@ -182,7 +183,7 @@ sealed class BrokerConnection : IAsyncDisposable
             throw new JobTransportException($"{endpoint.HostName}:{endpoint.Port} did not answer within {options.ConnectTimeout}", isTransient: true, e);
         }
 
-        var incarnation = new Incarnation(connection);
+        var incarnation = new Incarnation(connection, inbound);
         try
         {
             // The connection may return before the broker has looked at the virtual host (#1999); a channel cannot.
@@ -197,7 +198,7 @@ sealed class BrokerConnection : IAsyncDisposable
         }
     }
 
-    static ConnectionFactory Factory(BrokerParts parts) => new()
+    static ConnectionFactory Factory(BrokerParts parts, AmqpTcpEndpoint endpoint, InboundFrames inbound) => new()
     {
         UserName = parts.Address.UserName,
         Password = parts.Address.Password,
@@ -212,7 +213,7 @@ sealed class BrokerConnection : IAsyncDisposable
         // What the broker takes (128 MiB; 512 MiB at most), a consumer must be able to take: the client ends the connection at
         // more than this, and the message comes again.
         MaxInboundMessageBodySize = 512 * 1024 * 1024,
-        SocketFactory = family => BrokerSocket.Create(family, parts.Time),
+        SocketFactory = family => BrokerSocket.Create(family, parts.Address.Tls ? endpoint.Ssl.ServerName : null, inbound, parts.Time),
     };
 
     /// <summary>What the user must change is not transient; everything else may heal. By reply codes, never by text.</summary>

@@ -1,4 +1,7 @@
+using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using RabbitMQ.Client;
 
 namespace Jobs.RabbitMQ;
@@ -6,7 +9,11 @@ namespace Jobs.RabbitMQ;
 /// <summary>Sockets that notice a dead peer. The client's own sets only NoDelay, and heartbeats alone take 3 to 4 intervals.</summary>
 static class BrokerSocket
 {
-    public static ITcpClient Create(AddressFamily family, TimeProvider time)
+    /// <param name="family">IPv4 or IPv6.</param>
+    /// <param name="tlsName">The name that the broker's certificate must have; <see langword="null"/> for no TLS.</param>
+    /// <param name="inbound">Looks at what the broker sends.</param>
+    /// <param name="time">The clock.</param>
+    public static ITcpClient Create(AddressFamily family, string? tlsName, InboundFrames inbound, TimeProvider time)
     {
         var socket = new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
@@ -20,11 +27,35 @@ static class BrokerSocket
             socket.SetRawSocketOption(SolTcp, TcpUserTimeout, BitConverter.GetBytes(20_000));
         }
 
-        return new Client(socket, time);
+        return new Client(socket, tlsName, inbound, time);
     }
 
-    sealed class Client(Socket socket, TimeProvider time) : TcpClientAdapter(socket)
+    // TLS is done here, and not by the client on top of our stream: there the stream would see nothing but what is encrypted.
+    sealed class Client(Socket socket, string? tlsName, InboundFrames inbound, TimeProvider time) : TcpClientAdapter(socket)
     {
-        public override NetworkStream GetStream() => new BrokerStream(Client, time);
+        Stream? wire;
+
+        public override async Task ConnectAsync(IPAddress ep, int port, CancellationToken cancellationToken = default)
+        {
+            await base.ConnectAsync(ep, port, cancellationToken).ConfigureAwait(false);
+            wire = new NetworkStream(Client, ownsSocket: false);
+            if (tlsName is null)
+            {
+                return;
+            }
+
+            var tls = new SslStream(wire);
+            wire = tls;
+            try
+            {
+                await tls.AuthenticateAsClientAsync(new() { TargetHost = tlsName }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AuthenticationException or IOException)
+            {
+                throw new JobTransportException($"no TLS with '{tlsName}' at {ep}:{port}: {e.Message}", isTransient: true, e);
+            }
+        }
+
+        public override NetworkStream GetStream() => new BrokerStream(Client, wire!, inbound, time);
     }
 }

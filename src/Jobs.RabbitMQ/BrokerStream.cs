@@ -1,19 +1,25 @@
 using System.Buffers;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The socket's stream. It sends many small writes at once: the client writes each publish by itself, and to send one costs more than all else that is
-/// done for it.
+/// The stream between RabbitMQ.Client and the socket, or TLS over the socket. It sends many small writes at once and reads
+/// in large pieces: the client writes each publish by itself and reads 4 KiB at a time, and each call of the system costs
+/// more than all else that is done for a message.
 /// </summary>
 /// <remarks>
 /// 1. A write that comes alone is sent at once, by its writer. 2. A write that comes within 100 µs of another is one of many: it is kept, and the thread
 /// pool sends it. 3. What is kept while a send runs goes out with the next send. There is no timer, and nothing waits for more to come. 4. A writer who
 /// is faster than the socket waits for the send. 5. A send that fails fails every later write; the connection's reader learns of it by itself.
-/// There is one writer at a time: the client's write loop, or the TLS stream on top of this one.
+/// There is one writer at a time, the client's write loop, and one reader. What is read goes through <see cref="InboundFrames"/>.
 /// </remarks>
-sealed class BrokerStream(Socket socket, TimeProvider time) : NetworkStream(socket, ownsSocket: false), IThreadPoolWorkItem
+/// <param name="socket">Connected. The client closes it.</param>
+/// <param name="wire">Reads and writes the socket; it is disposed with this stream.</param>
+/// <param name="inbound">Looks at what is read.</param>
+/// <param name="time">The clock.</param>
+sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, TimeProvider time) : NetworkStream(socket, ownsSocket: false), IThreadPoolWorkItem
 {
     const int MostKept = 64 * 1024;
 
@@ -25,13 +31,44 @@ sealed class BrokerStream(Socket socket, TimeProvider time) : NetworkStream(sock
     Exception? failure;
     long lastWrite;
 
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        var count = inbound.Take(buffer.Span);
+        return count > 0 || buffer.IsEmpty ? new(count) : ReceiveAsync();
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        async ValueTask<int> ReceiveAsync()
+        {
+            while (count == 0)
+            {
+                var received = await wire.ReadAsync(inbound.Room(), cancellationToken).ConfigureAwait(false);
+                if (received == 0)
+                {
+                    return 0;
+                }
+
+                inbound.Received(received);
+                count = inbound.Take(buffer.Span);
+            }
+
+            return count;
+        }
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override int Read(byte[] buffer, int offset, int count) => throw NotAsynchronous();
+
+    public override int Read(Span<byte> buffer) => throw NotAsynchronous();
+
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         while (!TryKeep(buffer.Span, out var sent))
         {
             if (sent is null)
             {
-                await base.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
+                await wire.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
                 lastWrite = time.GetTimestamp();
                 return;
             }
@@ -46,6 +83,16 @@ sealed class BrokerStream(Socket socket, TimeProvider time) : NetworkStream(sock
     public override void Write(byte[] buffer, int offset, int count) => throw NotAsynchronous();
 
     public override void Write(ReadOnlySpan<byte> buffer) => throw NotAsynchronous();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            wire.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
 
     void IThreadPoolWorkItem.Execute() => _ = SendAsync();
 
@@ -85,7 +132,7 @@ sealed class BrokerStream(Socket socket, TimeProvider time) : NetworkStream(sock
         {
             try
             {
-                await base.WriteAsync(leaving.WrittenMemory, CancellationToken.None).ConfigureAwait(false);
+                await wire.WriteAsync(leaving.WrittenMemory, CancellationToken.None).ConfigureAwait(false);
                 leaving.ResetWrittenCount();
             }
             catch (Exception e)
@@ -115,5 +162,5 @@ sealed class BrokerStream(Socket socket, TimeProvider time) : NetworkStream(sock
         }
     }
 
-    static NotSupportedException NotAsynchronous() => new("The client writes asynchronously; another write would overtake what is kept.");
+    static NotSupportedException NotAsynchronous() => new("The client reads and writes asynchronously; another call would overtake what is kept.");
 }

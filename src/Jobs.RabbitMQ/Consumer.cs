@@ -135,6 +135,11 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     {
         var message = MessageMapping.Message(properties, body, lastTask);
         lastTask = message.Headers.GetValueOrDefault(WireHeaders.Task) as string;
+        if (incarnation.Inbound.TakeProblem(channel.ChannelNumber, deliveryTag) is { } lost)
+        {
+            message.Headers.Unreadable = lost;
+        }
+
         var delivery = new RabbitDelivery(this, deliveryTag, message, MessageMapping.DeliveryCount(message));
         Received++;
         if (redelivered && lostDeliveries.Recognise(delivery) is { } before)

@@ -15,9 +15,9 @@ sealed class Incarnation : IAsyncDisposable
     IChannel? look;
     string? blocked;
 
-    public Incarnation(IConnection connection)
+    public Incarnation(IConnection connection, InboundFrames inbound)
     {
-        Connection = connection;
+        (Connection, Inbound) = (connection, inbound);
         Dead = dead.Token;
 
         // Registered before the first channel exists: channel handlers run one after another, and the first can block the rest (#1930, #1960).
@@ -43,6 +43,9 @@ sealed class Incarnation : IAsyncDisposable
     }
 
     public IConnection Connection { get; }
+
+    /// <summary>Knows which deliveries lost a header that the client could not have read.</summary>
+    public InboundFrames Inbound { get; }
 
     /// <summary>Fires when this connection is over, for whatever reason.</summary>
     public CancellationToken Dead { get; }

@@ -59,6 +59,11 @@ sealed class JobEnvelope
         }
 
         var headers = message.Headers;
+        if (headers.Unreadable is { } lost)
+        {
+            throw new JobFormatException(lost);
+        }
+
         if (headers.Compression is { } compression)
         {
             throw new JobFormatException($"The body is compressed with '{compression}', which is not read.");

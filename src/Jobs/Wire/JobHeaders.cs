@@ -105,6 +105,13 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
         set => Set(WireHeaders.TraceState, value);
     }
 
+    /// <summary>What a transport could not read of the headers.</summary>
+    internal string? Unreadable
+    {
+        get => Text(WireHeaders.Unreadable);
+        set => Set(WireHeaders.Unreadable, value);
+    }
+
     /// <inheritdoc/>
     public int Count => entries.Count;
 

@@ -24,6 +24,9 @@ static class WireHeaders
     /// <summary>The name of the schedule that fired the job. Such a job begins a trace of its own.</summary>
     public const string Schedule = "x-jobs-schedule";
 
+    /// <summary>What was lost of the headers because it could not be read. The message is a dead letter.</summary>
+    public const string Unreadable = "x-jobs-unreadable";
+
     /// <summary>Marks the end of what a journal's new reader has to read.</summary>
     public const string Mark = "x-jobs-mark";
 

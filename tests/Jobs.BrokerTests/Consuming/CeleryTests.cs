@@ -100,6 +100,45 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// At such headers RabbitMQ.Client ends the connection, or its recursion ends the process, and the broker delivers
+    /// the message to the next. (rabbitmq-dotnet-client #1572 is of the same kind)
+    /// </summary>
+    [Fact]
+    public async Task Headers_that_the_client_cannot_read_are_dead_letters_and_the_connection_lives_on()
+    {
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(task: task));
+
+        await PythonAsync("""
+            import decimal, struct, sys
+            from kombu import Connection, Producer
+            from amqp import serialization
+            class Raw(str): pass
+            write = serialization._write_item
+            def write_raw(v, *rest, **kwargs):
+                rest[0](v.encode('latin-1')) if isinstance(v, Raw) else write(v, *rest, **kwargs)
+            serialization._write_item = write_raw
+            deep = b'V'
+            for _ in range(20000):
+                deep = b'A' + struct.pack('>I', len(deep)) + deep
+            with Connection(uri) as connection:
+                producer = Producer(connection.channel())
+                for id, value in [('places', decimal.Decimal('1e-29')), ('deep', Raw(deep.decode('latin-1'))), ('good', decimal.Decimal('1e-28'))]:
+                    producer.publish([['text'], {}, {}], serializer='json', exchange='', routing_key=queue, correlation_id=id, headers={
+                        'task': 'probe.run', 'id': id, 'value': value})
+            """);
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
+
+        await Eventually.BecomesAsync(() => task.Total == 2, Soon, "the two good jobs to run");
+        await bench.HoldsAsync(bench.DeadQueue, 2);
+        await bench.HoldsAsync(bench.Queue, 0);
+        Assert.Equal(1, bench.Logged(400, "consume"));
+        var reasons = (await bench.DrainAsync(bench.DeadQueue)).ToDictionary(letter => Bench.Header(letter, "id")!, letter => Bench.Header(letter, "x-jobs-dead-reason"));
+        Assert.Contains("'value' is or has a decimal of 29 places", reasons["places"], StringComparison.Ordinal);
+        Assert.Contains("'value' has tables or lists in more than 100 levels", reasons["deep"], StringComparison.Ordinal);
+    }
+
     /// <summary>§3.4: bad input stops or blocks a Celery worker in several places; here it is a dead letter with a reason. (River PR #1324)</summary>
     [Fact]
     public async Task Messages_that_are_nobodys_are_dead_letters_with_a_reason_and_good_ones_go_on()

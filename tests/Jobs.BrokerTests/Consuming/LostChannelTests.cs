@@ -265,7 +265,7 @@ public sealed class LostChannelTests(BrokerFixture brokers) : IAsyncDisposable
         }
 
         var connection = await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(TestContext.Current.CancellationToken);
-        await using var incarnation = new Incarnation(connection);
+        await using var incarnation = new Incarnation(connection, new());
         Assert.Equal(0, await incarnation.CountAsync(bench.Queue, TestContext.Current.CancellationToken));
         Assert.Equal(0, await incarnation.CountAsync(bench.Queue, TestContext.Current.CancellationToken));
         await using (var next = await connection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken))

@@ -85,7 +85,7 @@ public sealed class QuarantineTests(BrokerFixture brokers) : IAsyncDisposable
         await bench.PublishAsync(Bench.Message("one"));
         var (inbox, parts) = (new Inbox(), bench.Parts(host));
         var quarantine = new Quarantine("elsewhere", bench.Queue, 4, (_, _) => throw new JobPublishException("one", maybeEnqueued: false, isTransient: true, "No connection."), parts);
-        await using var incarnation = new Incarnation(await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation));
+        await using var incarnation = new Incarnation(await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation), new());
         await using var consumer = await Consumer.StartAsync(new(bench.Queue, "elsewhere", 1, quarantine), inbox, new(parts.Time), (_, _) => default, parts, incarnation, Cancellation);
 
         var delivery = (await inbox.NextAsync().AsTask().WaitAsync(Soon, Cancellation))!;

@@ -34,14 +34,21 @@ sealed class WorkerProcess : IAsyncDisposable
     /// <param name="maxDeliveries">When a suspect is dead.</param>
     /// <param name="processors">How many the runtime may believe there are; 0 for as many as there are.</param>
     /// <param name="heartbeat">In seconds.</param>
-    public static WorkerProcess Start(Bench bench, int concurrency, int prefetch, int maxDeliveries, int processors = 0, int heartbeat = 10)
+    /// <param name="uri">Of the broker, when it is not the bench's.</param>
+    /// <param name="trusted">A file of certificates, instead of the system's.</param>
+    public static WorkerProcess Start(Bench bench, int concurrency, int prefetch, int maxDeliveries, int processors = 0, int heartbeat = 10, string? uri = null, string? trusted = null)
     {
         string[] numbers = [.. new[] { concurrency, prefetch, maxDeliveries, heartbeat }.Select(n => n.ToString(CultureInfo.InvariantCulture))];
-        string[] arguments = [typeof(WorkerProcess).Assembly.Location, Verb, bench.Broker.AmqpUri.ToString(), bench.Prefix, bench.Queue, bench.DeadQueue, .. numbers];
+        string[] arguments = [typeof(WorkerProcess).Assembly.Location, Verb, uri ?? bench.Broker.AmqpUri.ToString(), bench.Prefix, bench.Queue, bench.DeadQueue, .. numbers];
         var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true };
         if (processors > 0)
         {
             start.Environment["DOTNET_PROCESSOR_COUNT"] = processors.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (trusted is not null)
+        {
+            start.Environment["SSL_CERT_FILE"] = trusted;
         }
 
         var process = Process.Start(start)!;

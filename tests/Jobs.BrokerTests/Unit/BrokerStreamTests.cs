@@ -21,7 +21,7 @@ public sealed class BrokerStreamTests : IAsyncDisposable
         listener.Listen(1);
         writing.Connect(listener.LocalEndPoint!);
         reading = listener.Accept();
-        stream = new(writing, time);
+        stream = new(writing, new NetworkStream(writing), new(), time);
         time.Advance(aSecond);
     }
 

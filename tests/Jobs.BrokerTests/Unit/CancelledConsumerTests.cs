@@ -31,7 +31,7 @@ public sealed class CancelledConsumerTests(BrokerFixture brokers) : IAsyncDispos
         var writing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var incarnation = new Incarnation(Tap<IConnection>.On(
             await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation),
-            (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? ReadAlongAsync((Task<IChannel>)call()!) : call()));
+            (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? ReadAlongAsync((Task<IChannel>)call()!) : call()), new());
         var parts = bench.Parts(host);
         await using var consumer = await Consumer.StartAsync(Work(parts, prefetch: 5), inbox, new(parts.Time), Nothing, parts, incarnation, Cancellation);
         var deliveries = new List<Delivery>();
@@ -80,7 +80,7 @@ public sealed class CancelledConsumerTests(BrokerFixture brokers) : IAsyncDispos
         var (inbox, parts, failed) = (new Inbox(), bench.Parts(host), 0);
         await using var incarnation = new Incarnation(Tap<IConnection>.On(
             await new ConnectionFactory { Uri = brokers.Broker.AmqpUri, AutomaticRecoveryEnabled = false }.CreateConnectionAsync(Cancellation),
-            (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? FailOnceAsync((Task<IChannel>)call()!) : call()));
+            (method, _, call) => method == nameof(IConnection.CreateChannelAsync) ? FailOnceAsync((Task<IChannel>)call()!) : call()), new());
         using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         await using var consumer = new QueueConsumer(Work(parts, prefetch: 1), new(parts), inbox, Nothing, parts, Task.CompletedTask);
         var running = consumer.RunAsync(incarnation, isFirst: false, () => { }, over.Token);
