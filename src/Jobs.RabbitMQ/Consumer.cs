@@ -105,6 +105,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             try
             {
                 channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
+
+                // Of a listener to the client's spans that throws: the delivery did not come to us, and would stay unacked for as long as the channel lives.
+                channel.CallbackExceptionAsync += (_, e) => consumer.SetLost($"a delivery did not arrive: {e.Exception.GetType().Name}");
                 await channel.BasicQosAsync(0, (ushort)queue.Prefetch, global: false, life).ConfigureAwait(false);
                 consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
                 consumer.tag = await channel.BasicConsumeAsync(

@@ -18,7 +18,7 @@ public sealed class ThrowingCode : IDisposable
     /// <summary>Where it can throw; the first is nowhere.</summary>
     public static TheoryData<string> Boundaries =>
     [
-        "nothing", "log", "IsEnabled", "scope", "end of the scope", "sampler", "start of a span", "end of a span", "metric", "clock", "timestamp", "timer", "service of the run",
+        "nothing", "log", "IsEnabled", "scope", "end of the scope", "sampler", "start of a span", "end of a span", "new metric", "metric", "clock", "timestamp", "timer", "service of the run",
     ];
 
     /// <summary>Puts it into a host.</summary>
@@ -106,8 +106,14 @@ public sealed class ThrowingCode : IDisposable
                 ActivityStopped = _ => Throw(boundary, "end of a span"),
             };
             ActivitySource.AddActivityListener(spans);
+            var begun = false; // those there are already are told to Start, and are other hosts'
             metrics.InstrumentPublished = (instrument, listener) =>
             {
+                if (instrument.Meter.Name == "Jobs" && begun)
+                {
+                    Throw(boundary, "new metric");
+                }
+
                 if (instrument.Meter.Name == "Jobs" && boundary == "metric")
                 {
                     listener.EnableMeasurementEvents(instrument);
@@ -116,6 +122,7 @@ public sealed class ThrowingCode : IDisposable
             metrics.SetMeasurementEventCallback<long>((_, _, _, _) => throw Thrown());
             metrics.SetMeasurementEventCallback<double>((_, _, _, _) => throw Thrown());
             metrics.Start();
+            begun = true;
         }
 
         public void Dispose()

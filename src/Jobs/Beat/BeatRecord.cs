@@ -9,7 +9,7 @@ sealed record BeatRecord
 {
     public const string Journal = "beat";
 
-    /// <summary>By schedule: up to where its slots are dealt with. The latest wins.</summary>
+    /// <summary>By schedule: up to where its slots are dealt with. The latest wins, of those since the clock was last set back.</summary>
     public Dictionary<string, SlotMark>? Slots { get; init; }
 
     /// <summary>By name: schedules that were set at run time, or removed. The highest version wins.</summary>
@@ -28,7 +28,13 @@ sealed record BeatRecord
 /// <summary>All slots of a schedule up to this one are dealt with.</summary>
 /// <param name="Slot">In UTC.</param>
 /// <param name="Timing">How the schedule was timed then; see <see cref="SlotSource.Text"/>.</param>
-readonly record struct SlotMark(DateTimeOffset Slot, string Timing);
+/// <param name="SetBack">How often the clock was set back under the schedule: a mark from before is no mark any more, though it is of a later time.</param>
+readonly record struct SlotMark(DateTimeOffset Slot, string Timing, int SetBack = 0)
+{
+    public bool Replaces(SlotMark other) => SetBack != other.SetBack
+        ? SetBack > other.SetBack
+        : Slot > other.Slot || (Slot == other.Slot && string.CompareOrdinal(Timing, other.Timing) > 0);
+}
 
 /// <summary>One value of one version.</summary>
 /// <param name="Version">Grows with every edit.</param>

@@ -27,7 +27,7 @@ sealed class BeatState
                 if (edit.Value is null)
                 {
                     // What is set again owes nothing of the time between, though no beat was there to see it. One tick more, or a slot of that instant would go before it.
-                    Advance(name, new(EditClock.Time(edit.Version + 1), ""));
+                    Advance(name, new(EditClock.Time(edit.Version + 1), "", slots.GetValueOrDefault(name).SetBack));
                 }
             }
 
@@ -39,7 +39,7 @@ sealed class BeatState
 
         void Advance(string name, SlotMark mark)
         {
-            if (!slots.TryGetValue(name, out var known) || mark.Slot > known.Slot || (mark.Slot == known.Slot && string.CompareOrdinal(mark.Timing, known.Timing) > 0))
+            if (!slots.TryGetValue(name, out var known) || mark.Replaces(known))
             {
                 slots[name] = mark;
             }

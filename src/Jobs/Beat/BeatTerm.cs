@@ -140,7 +140,8 @@ sealed class BeatTerm(
             {
                 // Should it come again under this name, its slots count from then on. Later than its last mark, or it would not take that one's place.
                 var now = time.GetUtcNow();
-                slots.Dealt(name, new(state.Last(name) is { } last && last.Slot >= now ? last.Slot.AddTicks(1) : now, ""));
+                var last = state.Last(name);
+                slots.Dealt(name, new(last?.Slot >= now ? last.Value.Slot.AddTicks(1) : now, "", last?.SetBack ?? 0));
                 return;
             }
 

@@ -21,12 +21,15 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
     // Well under the default misfire threshold, so that a short outage makes slots late but not missed.
     static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(15);
 
+    int timesSetBack;
+
     /// <param name="last">Up to where its slots are dealt with.</param>
     /// <param name="started">Since when there are slots of a schedule that has not fired yet.</param>
     /// <param name="stop">Ends it between two slots.</param>
     /// <param name="giveUp">Ends it in the middle of an enqueue: that job may be in its queue or not, and another beat enqueues it again.</param>
     public async Task RunAsync(SlotMark? last, DateTimeOffset started, CancellationToken stop, CancellationToken giveUp)
     {
+        timesSetBack = last?.SetBack ?? 0;
         var after = Begin(last, started);
         var failures = 0;
         while (!stop.IsCancellationRequested && schedule.Slots.Next(after) is { } next)
@@ -35,6 +38,7 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
             if (after - now > setBack)
             {
                 Log.ClockSetBack(logger, schedule.Name, after, now);
+                timesSetBack++;
                 Dealt(after = now);
                 continue;
             }
@@ -86,7 +90,7 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
         return begin;
     }
 
-    void Dealt(DateTimeOffset slot) => slots.Dealt(schedule.Name, new(slot, schedule.Slots.Text));
+    void Dealt(DateTimeOffset slot) => slots.Dealt(schedule.Name, new(slot, schedule.Slots.Text, timesSetBack));
 
     Task SleepAsync(TimeSpan untilNext, CancellationToken stop)
     {

@@ -42,23 +42,38 @@ sealed class Telemetry : IDisposable
         var options = new MeterOptions(Names.Source) { Version = Names.Version };
         meter = meters?.Create(options) ?? (own = new(options));
 
-        sent = meter.CreateCounter<long>(Names.Metric.Sent, Names.Unit.Messages, "Jobs that were enqueued, or failed to be.");
-        operation = meter.CreateHistogram(Names.Metric.Operation, Names.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast);
-        consumed = meter.CreateCounter<long>(Names.Metric.Consumed, Names.Unit.Messages, "Deliveries that a worker took in hand.");
-        process = meter.CreateHistogram(Names.Metric.Process, Names.Unit.Seconds, "How long a task ran.", advice: slow);
-        queueLatency = meter.CreateHistogram(Names.Metric.QueueLatency, Names.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow);
-        active = meter.CreateUpDownCounter<long>(Names.Metric.Active, Names.Unit.Jobs, "Jobs that are running.");
-        retries = meter.CreateCounter<long>(Names.Metric.Retries, Names.Unit.Jobs, "Runs that failed and will be repeated.");
-        dead = meter.CreateCounter<long>(Names.Metric.Dead, Names.Unit.Jobs, "Jobs that went to the dead-letter queue.");
-        revoked = meter.CreateCounter<long>(Names.Metric.Revoked, Names.Unit.Jobs, "Jobs that had expired and were dropped without running.");
-        redelivered = meter.CreateCounter<long>(Names.Metric.Redelivered, Names.Unit.Messages, "Deliveries of messages that had been handed out before and not come to an end.");
-        settlementFailures = meter.CreateCounter<long>(Names.Metric.SettlementFailures, Names.Unit.Jobs, "Jobs that could not be settled, and will run again.");
-        beatLag = meter.CreateHistogram(Names.Metric.BeatLag, Names.Unit.Seconds, "From the time of a slot to the moment its job was enqueued.", advice: slow);
-        confirm = meter.CreateHistogram(Names.Metric.Confirm, Names.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast);
-        repliesDropped = meter.CreateCounter<long>(Names.Metric.RepliesDropped, Names.Unit.Messages, "Results that nobody took, and that were dropped.");
-        quarantined = meter.CreateCounter<long>(Names.Metric.Quarantined, Names.Unit.Jobs, "Jobs that were moved to quarantine.");
-        reconnects = meter.CreateCounter<long>(Names.Metric.Reconnects, Names.Unit.Connections, "Connections to the broker that were lost and work again.");
-        consumersLost = meter.CreateCounter<long>(Names.Metric.ConsumersLost, Names.Unit.Consumers, "Consumers that were lost while their connection lived.");
+        sent = Made(m => m.CreateCounter<long>(Names.Metric.Sent, Names.Unit.Messages, "Jobs that were enqueued, or failed to be."));
+        operation = Made(m => m.CreateHistogram(Names.Metric.Operation, Names.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast));
+        consumed = Made(m => m.CreateCounter<long>(Names.Metric.Consumed, Names.Unit.Messages, "Deliveries that a worker took in hand."));
+        process = Made(m => m.CreateHistogram(Names.Metric.Process, Names.Unit.Seconds, "How long a task ran.", advice: slow));
+        queueLatency = Made(m => m.CreateHistogram(Names.Metric.QueueLatency, Names.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow));
+        active = Made(m => m.CreateUpDownCounter<long>(Names.Metric.Active, Names.Unit.Jobs, "Jobs that are running."));
+        retries = Made(m => m.CreateCounter<long>(Names.Metric.Retries, Names.Unit.Jobs, "Runs that failed and will be repeated."));
+        dead = Made(m => m.CreateCounter<long>(Names.Metric.Dead, Names.Unit.Jobs, "Jobs that went to the dead-letter queue."));
+        revoked = Made(m => m.CreateCounter<long>(Names.Metric.Revoked, Names.Unit.Jobs, "Jobs that had expired and were dropped without running."));
+        redelivered = Made(m => m.CreateCounter<long>(Names.Metric.Redelivered, Names.Unit.Messages, "Deliveries of messages that had been handed out before and not come to an end."));
+        settlementFailures = Made(m => m.CreateCounter<long>(Names.Metric.SettlementFailures, Names.Unit.Jobs, "Jobs that could not be settled, and will run again."));
+        beatLag = Made(m => m.CreateHistogram(Names.Metric.BeatLag, Names.Unit.Seconds, "From the time of a slot to the moment its job was enqueued.", advice: slow));
+        confirm = Made(m => m.CreateHistogram(Names.Metric.Confirm, Names.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast));
+        repliesDropped = Made(m => m.CreateCounter<long>(Names.Metric.RepliesDropped, Names.Unit.Messages, "Results that nobody took, and that were dropped."));
+        quarantined = Made(m => m.CreateCounter<long>(Names.Metric.Quarantined, Names.Unit.Jobs, "Jobs that were moved to quarantine."));
+        reconnects = Made(m => m.CreateCounter<long>(Names.Metric.Reconnects, Names.Unit.Connections, "Connections to the broker that were lost and work again."));
+        consumersLost = Made(m => m.CreateCounter<long>(Names.Metric.ConsumersLost, Names.Unit.Consumers, "Consumers that were lost while their connection lived."));
+
+        // A listener that is told of a new instrument is the user's code; nobody hears what a disposed meter makes.
+        T Made<T>(Func<Meter, T> make)
+        {
+            try
+            {
+                return make(meter);
+            }
+            catch (Exception)
+            {
+                var unheard = new Meter(options);
+                unheard.Dispose();
+                return make(unheard);
+            }
+        }
     }
 
     /// <summary>Whether anybody counts enqueues.</summary>

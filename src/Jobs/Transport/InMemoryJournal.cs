@@ -11,6 +11,10 @@ sealed class InMemoryJournal : JobJournal
     readonly SemaphoreSlim leader = new(1);
     readonly List<ReadOnlyMemory<byte>> records = [];
     Term? term;
+    int standingBy;
+
+    /// <summary>How many wait to lead; for tests.</summary>
+    internal int StandingBy => Volatile.Read(ref standingBy);
 
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -26,7 +30,17 @@ sealed class InMemoryJournal : JobJournal
 
     public override async Task<JournalReader> LeadAsync(CancellationToken cancellationToken)
     {
-        await leader.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var turn = leader.WaitAsync(cancellationToken);
+        Interlocked.Increment(ref standingBy);
+        try
+        {
+            await turn.ConfigureAwait(false);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref standingBy);
+        }
+
         lock (gate)
         {
             return term = new(this, [.. records]);

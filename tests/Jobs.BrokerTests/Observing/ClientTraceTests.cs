@@ -30,6 +30,26 @@ public sealed class ClientTraceTests(BrokerFixture brokers) : IAsyncDisposable
         await Eventually.BecomesAsync(() => task.Total == 1, Soon, "the other job to run");
     }
 
+    /// <summary>The client then does not call the consumer, and the message would stay in its hands, unacked.</summary>
+    [Fact]
+    public async Task A_listener_to_the_clients_spans_that_throws_holds_up_no_job_for_good()
+    {
+        var thrown = 0;
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == "RabbitMQ.Client.Subscriber",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) =>
+                Interlocked.Increment(ref thrown) == 3 ? throw new InvalidOperationException("no sample") : ActivitySamplingResult.AllDataAndRecorded,
+        };
+        ActivitySource.AddActivityListener(listener);
+        var task = new ProbeTask();
+        var host = await bench.StartedAsync(bench.Host(task: task));
+        await Bench.Jobs(host).EnqueueManyAsync(Enumerable.Range(0, 10).Select(i => ProbeTask.Job($"{i}")), TestContext.Current.CancellationToken);
+
+        await Eventually.BecomesAsync(() => task.Arguments.Select(a => a.Text).Distinct().Count() == 10, Soon, "all jobs to run");
+        await bench.HoldsAsync(bench.Queue, 0);
+    }
+
     [Theory]
     [InlineData("Jobs", "RabbitMQ.Client.Publisher", "RabbitMQ.Client.Subscriber")]
     [InlineData("RabbitMQ.Client.Publisher")]

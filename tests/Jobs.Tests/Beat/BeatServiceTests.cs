@@ -1,5 +1,6 @@
 using System.Globalization;
 using Jobs.Beat;
+using Jobs.Transport;
 using Microsoft.Extensions.Logging;
 using Xunit;
 
@@ -246,6 +247,26 @@ public sealed class BeatServiceTests
 
         Assert.Equal([Stamp(back + 10 * Second), Stamp(back + 15 * Second), Stamp(back + 20 * Second)], beat.Fired.Skip(3).Select(id => id["tick@".Length..]));
         Assert.Single(beat.Log.Lines, l => l.Id == 314);
+    }
+
+    [Fact]
+    public async Task A_beat_that_begins_after_the_clock_was_set_back_knows_up_to_where_slots_have_fired_since()
+    {
+        var (clock, tick) = (new SleepCountingClock(Noon), new Schedule("tick", SlotSource.Every(Minute), new Job("news.refresh"), MisfirePolicy.All));
+        var transport = new InMemoryTransport(clock);
+        await using (var first = await RunningBeat.StartAsync(clock, transport, tick))
+        {
+            await first.RunAsync(3 * Minute, Minute);
+            clock.AdjustTime(Noon - 2 * Hour);
+            await first.RunAsync(2 * Minute, Minute);
+            await first.StopAsync();
+        }
+
+        clock.Advance(3 * Minute);
+        await using var second = await RunningBeat.StartAsync(clock, transport, tick);
+
+        Assert.Equal([Stamp(Noon - 2 * Hour + 3 * Minute), Stamp(Noon - 2 * Hour + 4 * Minute), Stamp(Noon - 2 * Hour + 5 * Minute)], second.Fired.Select(id => id["tick@".Length..]));
+        Assert.DoesNotContain(second.Log.Lines, l => l.Id == 314);
     }
 
     [Fact]

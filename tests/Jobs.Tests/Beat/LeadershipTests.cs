@@ -104,14 +104,15 @@ public sealed class LeadershipTests
     [Fact]
     public async Task A_leader_that_is_deposed_in_the_middle_of_an_enqueue_leaves_its_slot_to_the_next()
     {
-        var journal = transport.OpenJournal("beat");
+        var journal = (InMemoryJournal)transport.OpenJournal("beat");
         await using var leader = await StartAsync(Every("tick", minute));
         await using var standby = RunningBeat.StandBy(clock, transport, Every("tick", minute));
+        await Until(() => journal.StandingBy == 1); // or the leader would be the first to lead again
         leader.Dispatcher.Hold = _ => true;
         clock.Advance(minute);
         await Until(() => leader.Dispatcher.Held == 1);
 
-        await ((InMemoryJournal)journal).DeposeAsync();
+        await journal.DeposeAsync();
         await Until(() => standby.Fired.Count == 1);
 
         Assert.Equal(["tick@20260301T120100Z"], standby.Fired);
