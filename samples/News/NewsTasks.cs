@@ -22,7 +22,7 @@ sealed class NewsTasks(FeedClient feeds, NewsDb db, TimeProvider time, ILogger<N
         }
         catch (XmlException e)
         {
-            // Fetching it again at once gives the same text: leave it to the next slot of the schedule.
+            // Fetching it again at once gives the same text: leave it to the next occurrence of the schedule.
             throw new DeadJobException($"The feed '{source}' is not well-formed XML: {e.Message}", e);
         }
     }

@@ -94,7 +94,7 @@ void AddJobs(JobsBuilder jobs)
         jobs.AddBeat();
         foreach (var source in options.Feeds.Keys)
         {
-            jobs.Schedule($"news.{source}", options.Cron, NewsJobs.Refresh(source));
+            jobs.AddSchedule($"news.{source}", options.Cron, NewsJobs.Refresh(source));
         }
     }
 }
@@ -107,7 +107,7 @@ async Task RefreshNowAsync(IHost host)
     {
         await host.Services.GetRequiredService<IJobDispatcher>().EnqueueManyAsync(options.Feeds.Keys.Select(NewsJobs.Refresh), stopping);
     }
-    catch (EnqueueManyException e)
+    catch (JobBatchException e)
     {
         Console.Error.WriteLine($"Not refreshed at start: {e.Message} The schedule will do it.");
     }

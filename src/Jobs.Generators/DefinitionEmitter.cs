@@ -90,7 +90,7 @@ static class DefinitionEmitter
 
         // The '!' is for parameters whose default is null although their type says otherwise.
         var arguments = task.Parameters.Select(p => p.Injected ?? (p.Type is { IsReference: true, AcceptsNull: true } ? Local(p) + "!" : Local(p)));
-        var call = $"{(task.IsStatic ? task.Container.Type : "target")}.{Names.Escape(task.Method)}({string.Join(", ", arguments)})";
+        var call = $"{(task.IsStatic ? task.Container.Type : "target")}.{NameRules.Escape(task.Method)}({string.Join(", ", arguments)})";
         switch (task.Returns)
         {
             case ReturnKind.Void:

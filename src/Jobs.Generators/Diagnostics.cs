@@ -35,7 +35,7 @@ static class Diagnostics
         "JOBS109", "A task that is async void", "{0} is async void: its job would be acknowledged before it is done, and its exception would end the process. Return Task.");
 
     public static readonly DiagnosticDescriptor ScheduleNeedsArguments = Error(
-        "JOBS110", "A schedule without arguments", "[{0}] cannot run {1}: its parameter '{2}' has no default. Give it one, or add the schedule in code with jobs.Schedule(name, …, job).");
+        "JOBS110", "A schedule without arguments", "[{0}] cannot run {1}: its parameter '{2}' has no default. Give it one, or add the schedule in code with jobs.AddSchedule(name, …, job).");
 
     public static readonly DiagnosticDescriptor ScheduleWithoutTask = Error(
         "JOBS111", "A schedule without a task", "[{0}] on {1} does nothing: the method is not a task. Add [Task].");

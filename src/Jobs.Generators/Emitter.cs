@@ -61,7 +61,7 @@ static class Emitter
     {
         var container = model.Container;
         code.Line($"/// <summary>Makes the jobs of <see cref=\"{container.Type}\"/>.</summary>");
-        code.Open($"{(container.IsPublic ? "public" : "internal")} static partial class {Names.Escape(container.Factories)}");
+        code.Open($"{(container.IsPublic ? "public" : "internal")} static partial class {NameRules.Escape(container.Factories)}");
         var isFirst = true;
         foreach (var task in model.Tasks.Where(t => t.Factory.Length > 0))
         {
@@ -91,7 +91,7 @@ static class Emitter
         var arguments = parameters.Length == 0
             ? "global::Jobs.Wire.JobArguments.None"
             : $"new {task.DefinitionType}.Arguments({string.Join(", ", parameters.Select(Once))})";
-        code.Open($"public static {job} {Names.Escape(task.Factory)}({list})");
+        code.Open($"public static {job} {NameRules.Escape(task.Factory)}({list})");
         foreach (var parameter in parameters.Where(p => p.Type is { IsReference: true, AcceptsNull: false }))
         {
             code.Line($"global::System.ArgumentNullException.ThrowIfNull({parameter.Identifier});");

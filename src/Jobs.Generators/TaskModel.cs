@@ -46,7 +46,7 @@ sealed record ContainerModel(string Namespace, string Type, string Factories, st
 /// <param name="IsParams">Whether it is <c>params</c>.</param>
 sealed record ParameterModel(string Name, TypeModel? Type, string? Injected, string? Default, bool IsParams)
 {
-    public string Identifier => Names.Escape(Name);
+    public string Identifier => NameRules.Escape(Name);
 }
 
 enum ReturnKind { Void, Value, Task, TaskOf, ValueTask, ValueTaskOf }
@@ -69,34 +69,4 @@ sealed record LocationModel(string Path, TextSpan Span, LinePositionSpan Lines)
         location?.SourceTree is { } tree ? new(tree.FilePath, location.SourceSpan, location.GetLineSpan().Span) : null;
 
     public Location ToLocation() => Location.Create(Path, Span, Lines);
-}
-
-static class Names
-{
-    public static string Escape(string name) =>
-        SyntaxFacts.GetKeywordKind(name) != SyntaxKind.None || SyntaxFacts.GetContextualKeywordKind(name) != SyntaxKind.None ? "@" + name : name;
-
-    public static string WithoutSuffix(string name, string suffix) =>
-        name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name.Substring(0, name.Length - suffix.Length) : name;
-
-    /// <summary><c>RefreshAll</c> is <c>refresh_all</c>, <c>HTTPFetch2</c> is <c>http_fetch2</c>.</summary>
-    public static string SnakeCase(string name)
-    {
-        var text = new System.Text.StringBuilder();
-        for (var i = 0; i < name.Length; i++)
-        {
-            var startsWord = char.IsUpper(name[i]) && i > 0 && name[i - 1] != '_'
-                && (!char.IsUpper(name[i - 1]) || (i + 1 < name.Length && char.IsLower(name[i + 1])));
-            text.Append(startsWord ? "_" : "").Append(char.ToLowerInvariant(name[i]));
-        }
-
-        return text.ToString();
-    }
-
-    /// <summary>The same rule as in Jobs.Registry.TaskName.</summary>
-    public static bool IsWireName(string? name) =>
-        name is { Length: > 0 and <= 200 } && (IsLetter(name[0]) || name[0] == '_')
-        && name.All(c => IsLetter(c) || c is (>= '0' and <= '9') or '.' or '_' or '-' or ':');
-
-    static bool IsLetter(char c) => c is (>= 'a' and <= 'z') or (>= 'A' and <= 'Z');
 }

@@ -22,11 +22,11 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
     {
         var attributeLocation = LocationModel.From(attribute.ApplicationSyntaxReference, cancellationToken) ?? location;
         var given = attribute.ConstructorArguments.FirstOrDefault().Value as string;
-        var name = given ?? $"{Names.SnakeCase(Names.WithoutSuffix(method.ContainingType.Name, "Tasks"))}.{Names.SnakeCase(Names.WithoutSuffix(method.Name, "Async"))}";
+        var name = given ?? $"{NameRules.SnakeCase(NameRules.WithoutSuffix(method.ContainingType.Name, "Tasks"))}.{NameRules.SnakeCase(NameRules.WithoutSuffix(method.Name, "Async"))}";
         var aliases = attribute.NamedArguments.FirstOrDefault(a => a.Key == "Aliases").Value is { Kind: TypedConstantKind.Array, IsNull: false } array
             ? array.Values.Select(v => v.Value as string ?? "").ToArray()
             : [];
-        foreach (var wrong in aliases.Prepend(name).Where(n => !Names.IsWireName(n)))
+        foreach (var wrong in aliases.Prepend(name).Where(n => !NameRules.IsWireName(n)))
         {
             Report(Diagnostics.InvalidName, attributeLocation, wrong);
         }
@@ -40,7 +40,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
         var task = !fits ? null : new TaskModel(
             container,
             method.Name,
-            Names.WithoutSuffix(method.Name, "Async"),
+            NameRules.WithoutSuffix(method.Name, "Async"),
             method.IsStatic,
             kind,
             kind is (ReturnKind.Task or ReturnKind.TaskOf) && method.ReturnType.NullableAnnotation == NullableAnnotation.Annotated,
@@ -94,7 +94,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             }
         }
 
-        var stem = Names.WithoutSuffix(type.Name, "Tasks");
+        var stem = NameRules.WithoutSuffix(type.Name, "Tasks");
         var full = type.ToDisplayString(SymbolDisplayFormat.FullyQualifiedFormat.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted));
         return new(
             type.ContainingNamespace.IsGlobalNamespace ? "" : type.ContainingNamespace.ToDisplayString(TypeParser.FullName.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted)),

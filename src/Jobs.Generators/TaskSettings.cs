@@ -19,6 +19,8 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
                 return argument.Value is { Kind: TypedConstantKind.Array, IsNull: false } array
                     ? $"Aliases = new string[] {{ {string.Join(", ", array.Values.Select(v => Quote(v.Value as string)))} }}"
                     : null;
+            case "NoRetryOn":
+                return argument.Value is { Kind: TypedConstantKind.Array, IsNull: false } types ? NoRetryOn(types) : null;
             case "Queue":
                 if (value is not string { Length: > 0 })
                 {
@@ -49,12 +51,26 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
                     return Wrong(name, value, "use seconds from 0 on");
                 }
 
-                return $"{Names.WithoutSuffix(name, "Seconds")} = {Seconds(seconds)}";
+                return $"{NameRules.WithoutSuffix(name, "Seconds")} = {Seconds(seconds)}";
             case "AckEarly":
                 return value is true ? "AckEarly = true" : null;
             default:
                 return null; // a value of the wrong type, which the compiler reports
         }
+    }
+
+    string? NoRetryOn(TypedConstant types)
+    {
+        var exceptions = types.Values.Select(v => v.Value).OfType<ITypeSymbol>().ToList();
+        if (exceptions.FirstOrDefault(type => !IsException(type)) is { } other)
+        {
+            return Wrong("NoRetryOn", $"typeof({other.ToDisplayString()})", "name types derived from Exception");
+        }
+
+        return $"NoRetryOn = new global::System.Type[] {{ {string.Join(", ", exceptions.Select(type => $"typeof({type.ToDisplayString(TypeParser.FullName)})"))} }}";
+
+        static bool IsException(ITypeSymbol? type) =>
+            type is not null && (TypeParser.FullNameOf(type) == "System.Exception" || IsException(type.BaseType));
     }
 
     public static string Seconds(double seconds) =>

@@ -102,7 +102,7 @@ static class TypeParser
             // A member marked [Obsolete(error: true)] cannot be named in generated code; its value can.
             var expression = HasAttribute(field, "System.ObsoleteAttribute")
                 ? $"({name})({Convert.ToString(field.ConstantValue, System.Globalization.CultureInfo.InvariantCulture)})"
-                : $"{name}.{Names.Escape(field.Name)}";
+                : $"{name}.{NameRules.Escape(field.Name)}";
             yield return new(field.Name, expression, values.Add(field.ConstantValue!));
         }
     }

@@ -11,8 +11,8 @@ namespace Jobs.RabbitMQ;
 sealed class AckWindow(int prefetch)
 {
     readonly Entry[] entries = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(prefetch * 4, 16))];
-    readonly Dictionary<ulong, RabbitDelivery> stragglers = [];
-    readonly Queue<RabbitDelivery> ackedStragglers = new(); // their acks may still be on the way; the entries have moved on
+    readonly Dictionary<ulong, RabbitMqDelivery> stragglers = [];
+    readonly Queue<RabbitMqDelivery> ackedStragglers = new(); // their acks may still be on the way; the entries have moved on
     ulong lowest = 1; // tags of a channel begin with 1
     ulong next = 1;
 
@@ -27,7 +27,7 @@ sealed class AckWindow(int prefetch)
     struct Entry
     {
         public State State;
-        public RabbitDelivery? Delivery;
+        public RabbitMqDelivery? Delivery;
     }
 
     /// <summary>Deliveries without an answer to the broker yet.</summary>
@@ -36,7 +36,7 @@ sealed class AckWindow(int prefetch)
     /// <summary>Completed and not yet acknowledged.</summary>
     public int Completed { get; private set; }
 
-    public void Add(ulong tag, RabbitDelivery delivery)
+    public void Add(ulong tag, RabbitMqDelivery delivery)
     {
         next = tag + 1;
         Unsettled++;
@@ -154,7 +154,7 @@ sealed class AckWindow(int prefetch)
     /// Everything that the broker may deliver again when this channel is lost: what has no ack yet, and what was acked so recently that the ack may have
     /// been lost with the channel. The broker holds at most a prefetch of these, so the window has them all.
     /// </summary>
-    public IEnumerable<RabbitDelivery> MayComeBack()
+    public IEnumerable<RabbitMqDelivery> MayComeBack()
     {
         foreach (var delivery in ackedStragglers.Concat(stragglers.Values))
         {

@@ -84,7 +84,7 @@ sealed class BrokerConnection : IAsyncDisposable
 
         if (everReady)
         {
-            telemetry.Reconnected(RabbitMqTransport.System, purpose);
+            telemetry.Reconnected(RabbitMqTransport.SystemName, purpose);
         }
 
         (everReady, LastFailure) = (true, null);

@@ -24,7 +24,7 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
     const int MostKept = 64 * 1024;
 
     readonly Lock gate = new();
-    readonly long aMoment = time.TimestampFrequency / 10_000;
+    readonly long closeTogether = time.TimestampFrequency / 10_000;
     ArrayBufferWriter<byte> kept = new();
     ArrayBufferWriter<byte> leaving = new();
     TaskCompletionSource? sending; // while the thread pool sends
@@ -109,7 +109,7 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
 
             sent = sending?.Task;
             var now = time.GetTimestamp();
-            if (sending is null ? buffer.Length > MostKept || now - lastWrite > aMoment : kept.WrittenCount + buffer.Length > MostKept)
+            if (sending is null ? buffer.Length > MostKept || now - lastWrite > closeTogether : kept.WrittenCount + buffer.Length > MostKept)
             {
                 return false;
             }

@@ -143,7 +143,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             message.Headers.Unreadable = lost;
         }
 
-        var delivery = new RabbitDelivery(this, deliveryTag, message, MessageMapping.DeliveryCount(message));
+        var delivery = new RabbitMqDelivery(this, deliveryTag, message, MessageMapping.DeliveryCount(message));
         Received++;
         if (redelivered && lostDeliveries.Recognise(delivery) is { } before)
         {
@@ -177,7 +177,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
         SetLost("the broker cancelled it: the queue was deleted, or its node went down");
 
-    public void Track(ulong deliveryTag, RabbitDelivery delivery)
+    public void Track(ulong deliveryTag, RabbitMqDelivery delivery)
     {
         lock (gate)
         {

@@ -7,15 +7,15 @@ namespace Jobs.RabbitMQ;
 /// <summary>What the consumers of a subscription have got and no slot has taken yet: at most a prefetch per queue.</summary>
 sealed class Inbox
 {
-    readonly Channel<RabbitDelivery> ready = Channel.CreateUnbounded<RabbitDelivery>();
+    readonly Channel<RabbitMqDelivery> ready = Channel.CreateUnbounded<RabbitMqDelivery>();
 
     // Came after the stop. Given back before the cancel is answered, the broker would deliver them here again.
-    readonly ConcurrentQueue<RabbitDelivery> late = new();
+    readonly ConcurrentQueue<RabbitMqDelivery> late = new();
 
     public int Count => ready.Reader.Count;
 
     /// <summary>From the client's callback: never waits.</summary>
-    public void Add(RabbitDelivery delivery)
+    public void Add(RabbitMqDelivery delivery)
     {
         if (!ready.Writer.TryWrite(delivery))
         {

@@ -8,7 +8,7 @@ sealed class LostDeliveries(TimeProvider time)
     const int MaxRemembered = 100_000;
 
     readonly Lock gate = new();
-    readonly Dictionary<MessageIdentity, (RabbitDelivery Delivery, long At)> deliveries = [];
+    readonly Dictionary<MessageIdentity, (RabbitMqDelivery Delivery, long At)> deliveries = [];
 
     public int Count
     {
@@ -22,7 +22,7 @@ sealed class LostDeliveries(TimeProvider time)
     }
 
     /// <summary>A channel is lost. Keeps those that can be recognised and must not run again.</summary>
-    public void Remember(IEnumerable<RabbitDelivery> lost)
+    public void Remember(IEnumerable<RabbitMqDelivery> lost)
     {
         var now = time.GetTimestamp();
         lock (gate)
@@ -47,7 +47,7 @@ sealed class LostDeliveries(TimeProvider time)
 
     /// <summary>Each is recognised once.</summary>
     /// <returns>The delivery that this redelivered message was before; <see langword="null"/> when it was not here, or nothing proves that it was.</returns>
-    public RabbitDelivery? Recognise(RabbitDelivery redelivered)
+    public RabbitMqDelivery? Recognise(RabbitMqDelivery redelivered)
     {
         lock (gate)
         {

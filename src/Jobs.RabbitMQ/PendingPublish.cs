@@ -83,8 +83,8 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
     /// <summary>Whether it waits for this declaration. Nobody declares the queue of a reply.</summary>
     public bool Needs(string queue, bool delayed) => !IsReply && Queue == queue && DelaySeconds > 0 == delayed;
 
-    public (string Exchange, string Key) Route(BrokerNames names) =>
-        DelaySeconds == 0 ? ("", Queue) : (names.DelayLevel(Delays.HighestLevel(DelaySeconds)).Name, Delays.Key(DelaySeconds, Queue));
+    public (string Exchange, string Key) Route(QueueLayout layout) =>
+        DelaySeconds == 0 ? ("", Queue) : (layout.DelayLevel(Delays.HighestLevel(DelaySeconds)).Name, Delays.Key(DelaySeconds, Queue));
 
     /// <summary>Its caller no longer wants to wait for it when the token fires.</summary>
     public void CancelWith(CancellationToken token)

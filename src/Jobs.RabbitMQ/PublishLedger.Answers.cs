@@ -76,7 +76,7 @@ sealed partial class PublishLedger
     {
         lock (gate)
         {
-            bool IsIt(PendingPublish p) => p.Returned is null && p.Message.CorrelationId == id && p.Route(names).Key == key;
+            bool IsIt(PendingPublish p) => p.Returned is null && p.Message.CorrelationId == id && p.Route(layout).Key == key;
             if (of == channel && window.InOrder().FirstOrDefault(IsIt) is { } publish)
             {
                 publish.Returned = why;
@@ -193,7 +193,7 @@ sealed partial class PublishLedger
             // A sweep that comes late – this process was stopped, or starved – knows nothing: confirms may lie in the socket.
             var passed = time.GetElapsedTime(swept, now);
             swept = now;
-            if (passed > aMoment)
+            if (passed > longSilence)
             {
                 unblocked = now;
             }
@@ -225,7 +225,7 @@ sealed partial class PublishLedger
         }
         else if (!GoesAgain(publish))
         {
-            publish.Fail(PublishErrors.Unroutable(publish, publish.Route(names).Exchange));
+            publish.Fail(PublishErrors.Unroutable(publish, publish.Route(layout).Exchange));
         }
         else
         {
@@ -271,7 +271,7 @@ sealed partial class PublishLedger
         var silence = time.GetElapsedTime(Math.Max(since, lastAnswer), now);
         var reason = waited > confirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {confirmTimeout}"
             : silence > confirmTimeout / 2 ? $"nothing was confirmed for {confirmTimeout / 2}"
-            : !HasRoom && oldest.Done && waited > aMoment ? $"the oldest of a full window, to {oldest.Queue}, was not confirmed in time"
+            : !HasRoom && oldest.Done && waited > longSilence ? $"the oldest of a full window, to {oldest.Queue}, was not confirmed in time"
             : null;
         stuckQueue = reason is null ? null : oldest.Queue;
         return reason;

@@ -20,13 +20,13 @@ namespace Jobs.RabbitMQ;
 /// How long the oldest of them may stay unconfirmed before the channel is given up; half of it, when nothing else is confirmed either.
 /// </param>
 /// <param name="declare">Whether a queue that was deleted is declared again.</param>
-/// <param name="names">The exchanges of delayed publishes.</param>
+/// <param name="layout">The exchanges of delayed publishes.</param>
 /// <param name="time">The clock.</param>
-sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMode declare, BrokerNames names, TimeProvider time)
+sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMode declare, QueueLayout layout, TimeProvider time)
 {
     // A queue whose leader died has another one within seconds; a caller that waits for its result longer than this has given up, or asks again.
     static readonly TimeSpan replyPatience = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan aMoment = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan longSilence = TimeSpan.FromSeconds(2);
 
     readonly Lock gate = new();
     readonly PublishLine line = new(time);

@@ -100,7 +100,7 @@ sealed class PublishSession
                 }
                 else if (ledger.TryWrite(next))
                 {
-                    var (exchange, key) = next.Route(topology.Names);
+                    var (exchange, key) = next.Route(topology.Layout);
                     var properties = MessageMapping.Properties(next.Message);
                     using var trace = ClientTrace.Within(next.Message);
                     await channel.BasicPublishAsync(exchange, key, mandatory: true, properties, next.Message.Body, life).ConfigureAwait(false);
@@ -144,7 +144,7 @@ sealed class PublishSession
         replies.Say(ledger.Confirmed(number, tag, multiple, latencies));
         foreach (var (queue, latency) in latencies)
         {
-            telemetry.Confirmed(RabbitMqTransport.System, queue, latency);
+            telemetry.Confirmed(RabbitMqTransport.SystemName, queue, latency);
         }
 
         latencies.Clear();

@@ -30,7 +30,7 @@ sealed class Publisher : IAsyncDisposable
     public Publisher(string purpose, BrokerParts parts, bool withReplies = false)
     {
         (this.parts, Topology) = (parts, new(parts));
-        ledger = new(parts.Options.PublishWindow, parts.Options.ConfirmTimeout, parts.Options.Declare, parts.Names, parts.Time);
+        ledger = new(parts.Options.PublishWindow, parts.Options.ConfirmTimeout, parts.Options.Declare, parts.Layout, parts.Time);
         dropped = new(parts.Logger, parts.Telemetry);
         replies = withReplies ? new(parts, Topology, dropped) : null;
         connection = new(purpose, parts, SessionAsync, Refused);

@@ -37,7 +37,7 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
     /// <param name="suspect">The delivery.</param>
     /// <param name="inbox">Takes a suspect that quarantine refuses for good.</param>
     /// <param name="tagsVoid">Fires when the channel of the delivery is gone.</param>
-    public void Take(RabbitDelivery suspect, Inbox inbox, CancellationToken tagsVoid) => Start(MoveAsync(suspect, inbox, tagsVoid));
+    public void Take(RabbitMqDelivery suspect, Inbox inbox, CancellationToken tagsVoid) => Start(MoveAsync(suspect, inbox, tagsVoid));
 
     /// <summary>Writes the message into the quarantine queue again: this delivery does not count, as it killed nobody.</summary>
     /// <returns>Whether it is there.</returns>
@@ -74,7 +74,7 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
         await Task.WhenAll(left).WaitAsync(returnTimeout, parts.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    async Task MoveAsync(RabbitDelivery suspect, Inbox inbox, CancellationToken tagsVoid)
+    async Task MoveAsync(RabbitMqDelivery suspect, Inbox inbox, CancellationToken tagsVoid)
     {
         if (!suspect.TryStart())
         {
@@ -88,7 +88,7 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
             parts.Telemetry.Quarantined(jobQueue);
             Log.Quarantined(parts.Logger, id, jobQueue, count, name);
         }
-        catch (SettlementException e) when (!e.IsTransient)
+        catch (JobSettlementException e) when (!e.IsTransient)
         {
             // Too large for today's broker, for example. Given back, it would be a suspect again, and refused again, for ever: so it runs beside the others.
             inbox.Add(suspect);

@@ -11,12 +11,12 @@ static class QueueArguments
     // drops a message on its first return. What may kill its worker is for the quarantine to find out.
     const int MostReturns = 1_000_000;
 
-    public static Dictionary<string, object?> Of(QueueSpec queue, BrokerNames names) => queue.Kind switch
+    public static Dictionary<string, object?> Of(QueueSpec queue, QueueLayout layout) => queue.Kind switch
     {
         QueueKind.DeadLetter => Kept(),
         QueueKind.Journal => new(Kept()) { ["x-single-active-consumer"] = true },
-        QueueKind.DelayLevel => new(PassedOn(names.Below(queue.Level))) { ["x-message-ttl"] = 1000L << queue.Level },
-        _ => new(PassedOn("")) { ["x-dead-letter-routing-key"] = names.DeadLetters.Name },
+        QueueKind.DelayLevel => new(PassedOn(layout.Below(queue.Level))) { ["x-message-ttl"] = 1000L << queue.Level },
+        _ => new(PassedOn("")) { ["x-dead-letter-routing-key"] = layout.DeadLetters.Name },
     };
 
     // What leaves the queue without an ack goes on, and only when the next home has it.

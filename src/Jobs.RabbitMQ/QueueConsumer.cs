@@ -41,7 +41,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
                 // Every time, because the queue may be gone. One that was deleted while we consumed comes back with its way out of the delays, or what
                 // is delayed would find none: publishers have not noticed.
                 await (queue.IsQuarantine
-                    ? topology.DeclareAsync(incarnation, parts.Names.Quarantine(queue.JobQueue), life.Token)
+                    ? topology.DeclareAsync(incarnation, parts.Layout.Quarantine(queue.JobQueue), life.Token)
                     : topology.EnsureAsync(
                         incarnation, queue.Name, delayed: queue.Quarantine is not null && failures > 0, takeForeign: false, life.Token)).ConfigureAwait(false);
                 if (!begin.IsCompleted)

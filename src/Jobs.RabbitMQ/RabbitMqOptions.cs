@@ -1,4 +1,6 @@
+using Jobs.RabbitMQ;
 using Jobs.Settings;
+using Jobs.Transport;
 
 namespace Jobs;
 
@@ -6,6 +8,9 @@ namespace Jobs;
 public sealed class RabbitMqOptions : IBoundOptions
 {
     const string Local = "amqp://guest:guest@localhost";
+
+    // A timer counts milliseconds, in 32 bits.
+    static readonly TimeSpan longest = TimeSpan.FromDays(49);
 
     string? uri;
     bool wasGivenNull;
@@ -61,9 +66,6 @@ public sealed class RabbitMqOptions : IBoundOptions
     /// <summary>The name that connections show in the broker's management page. Defaults to the name of the machine.</summary>
     public string? ClientName { get; set; }
 
-    /// <summary>Code gave no URI although it meant to, and the configuration gives none.</summary>
-    internal bool LacksUri => wasGivenNull && uri is null;
-
     /// <summary>Takes what code says.</summary>
     internal void UseUri(string? uri)
     {
@@ -72,6 +74,56 @@ public sealed class RabbitMqOptions : IBoundOptions
     }
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
+
+    IEnumerable<string> IBoundOptions.Problems()
+    {
+        if (wasGivenNull && uri is null)
+        {
+            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? "
+                + "Call UseRabbitMq() for a broker on this machine.";
+        }
+
+        string? problem = null;
+        try
+        {
+            BrokerAddress.Parse(this);
+        }
+        catch (FormatException e)
+        {
+            problem = $"Jobs:RabbitMq:Uri: {e.Message}.";
+        }
+
+        if (problem is not null)
+        {
+            yield return problem;
+        }
+
+        const int MaxPrefix = 40;
+        if (!QueueName.IsValid(Prefix) || Prefix.Length > MaxPrefix)
+        {
+            yield return $"Jobs:RabbitMq:Prefix '{Prefix}': {QueueName.Rule}, and a prefix has at most {MaxPrefix}.";
+        }
+
+        if (PublishWindow is < 1 or > 10_000)
+        {
+            yield return $"Jobs:RabbitMq:PublishWindow {PublishWindow}: must be 1 to 10,000.";
+        }
+
+        if (Heartbeat < TimeSpan.FromSeconds(1) || Heartbeat > TimeSpan.FromMinutes(5))
+        {
+            yield return $"Jobs:RabbitMq:Heartbeat {Heartbeat}: must be 1 second to 5 minutes; without one a silent peer is never noticed.";
+        }
+
+        if (ConnectTimeout > longest || WatchdogInterval > longest || ConfirmTimeout > longest)
+        {
+            yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: at most {longest.Days} days.";
+        }
+
+        if (ConnectTimeout <= TimeSpan.Zero || WatchdogInterval <= TimeSpan.Zero || ConfirmTimeout <= TimeSpan.Zero)
+        {
+            yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: must be positive.";
+        }
+    }
 }
 
 /// <summary>What to do about queues.</summary>

@@ -17,20 +17,14 @@ namespace Jobs.RabbitMQ;
 sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
 {
     /// <summary>What metrics and traces call it.</summary>
-    public const string System = "rabbitmq";
-
-    const string NoUri = "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? "
-        + "Call UseRabbitMq() for a broker on this machine.";
+    public const string SystemName = "rabbitmq";
 
     readonly RabbitMqOptions options = rabbitOptions.Value;
-    // A timer counts milliseconds, in 32 bits.
-    static readonly TimeSpan Longest = TimeSpan.FromDays(49);
-
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
-    readonly BrokerNames names = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue);
+    readonly QueueLayout layout = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue);
     readonly Lock gate = new();
-    readonly List<RabbitSubscription> subscriptions = [];
+    readonly List<RabbitMqSubscription> subscriptions = [];
     Publisher? publisher;
     Publisher? side;
     bool observed;
@@ -38,70 +32,24 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     public override TransportCapabilities Capabilities => TransportCapabilities.Durable;
 
-    public override string MessagingSystem => System;
+    public override string MessagingSystem => SystemName;
 
-    public override IEnumerable<string> Problems()
+    public override IEnumerable<string> Contradictions(JobsOptions jobs)
     {
-        foreach (var unbound in ((IBoundOptions)options).Unbound)
+        if (jobs.EnqueueTimeout != Timeout.InfiniteTimeSpan && options.ConfirmTimeout > jobs.EnqueueTimeout)
         {
-            yield return unbound;
-        }
-
-        if (options.LacksUri)
-        {
-            yield return NoUri;
-        }
-
-        string? problem = null;
-        try
-        {
-            BrokerAddress.Parse(options);
-        }
-        catch (FormatException e)
-        {
-            problem = $"Jobs:RabbitMq:Uri: {e.Message}.";
-        }
-
-        if (problem is not null)
-        {
-            yield return problem;
-        }
-
-        const int MaxPrefix = 40;
-        if (!QueueName.IsValid(options.Prefix) || options.Prefix.Length > MaxPrefix)
-        {
-            yield return $"Jobs:RabbitMq:Prefix '{options.Prefix}': {QueueName.Rule}, and a prefix has at most {MaxPrefix}.";
-        }
-
-        if (options.PublishWindow is < 1 or > 10_000)
-        {
-            yield return $"Jobs:RabbitMq:PublishWindow {options.PublishWindow}: must be 1 to 10,000.";
-        }
-
-        if (options.Heartbeat < TimeSpan.FromSeconds(1) || options.Heartbeat > TimeSpan.FromMinutes(5))
-        {
-            yield return $"Jobs:RabbitMq:Heartbeat {options.Heartbeat}: must be 1 second to 5 minutes; without one a silent peer is never noticed.";
-        }
-
-        if (options.ConnectTimeout > Longest || options.WatchdogInterval > Longest || options.ConfirmTimeout > Longest)
-        {
-            yield return $"Jobs:RabbitMq:ConnectTimeout {options.ConnectTimeout}, WatchdogInterval {options.WatchdogInterval} and ConfirmTimeout {options.ConfirmTimeout}: at most {Longest.Days} days.";
-        }
-
-        if (options.ConnectTimeout <= TimeSpan.Zero || options.WatchdogInterval <= TimeSpan.Zero || options.ConfirmTimeout <= TimeSpan.Zero)
-        {
-            yield return $"Jobs:RabbitMq:ConnectTimeout {options.ConnectTimeout}, WatchdogInterval {options.WatchdogInterval} and ConfirmTimeout {options.ConfirmTimeout}: must be positive.";
+            yield return $"Jobs:RabbitMq:ConfirmTimeout {options.ConfirmTimeout} is longer than Jobs:EnqueueTimeout {jobs.EnqueueTimeout}: a connection whose confirms do not come is given up only after its callers have failed";
         }
     }
 
-    public override string? QueueProblem(string queue) => names.Problem(queue);
+    public override string? QueueProblem(string queue) => layout.Problem(queue);
 
     public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) =>
         (outgoing.Kind == OutgoingKind.Reply ? Side() : Publisher()).PublishAsync(outgoing, timeout, cancellationToken);
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
-        var started = new RabbitSubscription(subscription, Parts(), (outgoing, timeout) => PublishAsync(outgoing, timeout, CancellationToken.None), Ended);
+        var started = new RabbitMqSubscription(subscription, Parts(), (outgoing, timeout) => PublishAsync(outgoing, timeout, CancellationToken.None), Ended);
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
@@ -128,7 +76,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     public override JobJournal OpenJournal(string name) =>
-        new RabbitJournal(names.Journal(name), this, Parts());
+        new RabbitMqJournal(layout.Journal(name), this, Parts());
 
     /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
     public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
@@ -147,7 +95,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     }
 
     /// <summary>A subscription is over.</summary>
-    void Ended(RabbitSubscription subscription)
+    void Ended(RabbitMqSubscription subscription)
     {
         lock (gate)
         {
@@ -155,16 +103,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    BrokerParts Parts()
-    {
-        IBoundOptions.ThrowIfUnbound(options);
-        if (options.LacksUri)
-        {
-            throw new OptionsValidationException(Options.DefaultName, typeof(RabbitMqOptions), [NoUri]);
-        }
-
-        return new(options, BrokerAddress.Parse(options), names, time, logger, telemetry);
-    }
+    BrokerParts Parts() => new(options, BrokerAddress.Parse(options), layout, time, logger, telemetry);
 
     // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.
     Publisher Publisher()
@@ -196,7 +135,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             observed = true;
             telemetry.Observe(
                 Connections,
-                () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue).Select(q => Measure(q.Count(c => c.IsConsuming), (Names.Tag.Queue, q.Key))),
+                () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue).Select(q => Measure(q.Count(c => c.IsConsuming), (TelemetryNames.Tag.Queue, q.Key))),
                 () => Read(publisher, p => Measure(p.CheckHealth().Blocked is null ? 0 : 1)),
                 () => Read(publisher, p => Measure(p.CheckHealth().Pending)));
         }
@@ -212,11 +151,11 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             ];
         }
 
-        static Measurement<int> Up(string connection, bool up) => Measure(up ? 1 : 0, (Names.Tag.Connection, connection));
+        static Measurement<int> Up(string connection, bool up) => Measure(up ? 1 : 0, (TelemetryNames.Tag.Connection, connection));
 
         static Measurement<int> Measure(int value, (string Name, string Value)? tag = null)
         {
-            var tags = new TagList { { Names.Tag.System, System } };
+            var tags = new TagList { { TelemetryNames.Tag.System, SystemName } };
             if (tag is var (name, text))
             {
                 tags.Add(name, text);
@@ -234,7 +173,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    RabbitSubscription[] Subscriptions()
+    RabbitMqSubscription[] Subscriptions()
     {
         lock (gate)
         {

@@ -23,7 +23,7 @@ sealed class ReplyPublisher
     {
         (this.parts, this.topology, this.dropped) = (parts, topology, dropped);
         var timeout = parts.Options.ConfirmTimeout < confirmTimeout ? parts.Options.ConfirmTimeout : confirmTimeout;
-        ledger = new(Math.Min(parts.Options.PublishWindow, MostUnconfirmed), timeout, parts.Options.Declare, parts.Names, parts.Time);
+        ledger = new(Math.Min(parts.Options.PublishWindow, MostUnconfirmed), timeout, parts.Options.Declare, parts.Layout, parts.Time);
     }
 
     public PublishLedger Ledger => ledger;

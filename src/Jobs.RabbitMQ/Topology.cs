@@ -15,18 +15,18 @@ sealed class Topology(BrokerParts parts)
     // The delay levels are 28 quorum queues in one call.
     static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
 
-    readonly BrokerNames names = parts.Names;
+    readonly QueueLayout layout = parts.Layout;
     readonly TimeProvider time = parts.Time;
     readonly Lock gate = new();
     readonly SemaphoreSlim oneAtATime = new(1, 1);
-    readonly Dictionary<string, QueueSpec> special = new(StringComparer.Ordinal) { [parts.Names.DeadLetters.Name] = parts.Names.DeadLetters };
+    readonly Dictionary<string, QueueSpec> special = new(StringComparer.Ordinal) { [parts.Layout.DeadLetters.Name] = parts.Layout.DeadLetters };
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
     readonly HashSet<string> foreign = [];
     readonly Dictionary<string, long> gone = []; // since when
     volatile bool delays;
 
-    public BrokerNames Names => names;
+    public QueueLayout Layout => layout;
 
     public DeclareMode Mode => parts.Options.Declare;
 
@@ -112,7 +112,7 @@ sealed class Topology(BrokerParts parts)
 
             // Bound before the first message: one that finds no binding at the end of its delay would be a dead letter.
             await BindAsync(incarnation, channel =>
-                channel.QueueBindAsync(queue, names.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
+                channel.QueueBindAsync(queue, layout.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
         lock (gate)
@@ -129,7 +129,7 @@ sealed class Topology(BrokerParts parts)
     public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
-        QueueKind.Work => DeclareAllAsync(incarnation, [names.DeadLetters, queue], null, cancellationToken),
+        QueueKind.Work => DeclareAllAsync(incarnation, [layout.DeadLetters, queue], null, cancellationToken),
         QueueKind.Journal => DeclareAsideAsync(incarnation, queue, cancellationToken),
 
         _ => DeclareOwnAsync(incarnation, [queue], cancellationToken),
@@ -265,7 +265,7 @@ sealed class Topology(BrokerParts parts)
     }
 
     Task DeclareOnAsync(IChannel channel, QueueSpec queue, bool noWait, CancellationToken cancellationToken) =>
-        channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, names), passive: false, noWait, cancellationToken);
+        channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, layout), passive: false, noWait, cancellationToken);
 
     async Task DeclareOneAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
     {
@@ -277,7 +277,7 @@ sealed class Topology(BrokerParts parts)
         {
             // The broker's text names the argument with both values.
             throw new JobTransportException(
-                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", QueueArguments.Of(queue, names).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
+                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", QueueArguments.Of(queue, layout).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
                 Remedy(queue), inner: e);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
@@ -314,8 +314,8 @@ sealed class Topology(BrokerParts parts)
         {
             if (!delays)
             {
-                QueueSpec[] levels = [names.DeadLetters, .. Enumerable.Range(0, Delays.Levels).Select(names.DelayLevel)];
-                var exchanges = levels[1..].Select(level => level.Name).Append(names.DelayOut).Append(names.DelayLost);
+                QueueSpec[] levels = [layout.DeadLetters, .. Enumerable.Range(0, Delays.Levels).Select(layout.DelayLevel)];
+                var exchanges = levels[1..].Select(level => level.Name).Append(layout.DelayOut).Append(layout.DelayLost);
                 var areThere = Mode == DeclareMode.Passive && await AreThereAsync(incarnation, levels, exchanges, cancellationToken).ConfigureAwait(false);
                 await (areThere
                     ? BindAsync(incarnation, BindLevelsAsync, cancellationToken)
@@ -330,11 +330,11 @@ sealed class Topology(BrokerParts parts)
 
         async Task DeclareExchangesAsync(IChannel channel)
         {
-            await ExchangeAsync(names.DelayLost, ExchangeType.Fanout, null).ConfigureAwait(false);
-            await ExchangeAsync(names.DelayOut, ExchangeType.Topic, new() { ["alternate-exchange"] = names.DelayLost }).ConfigureAwait(false);
+            await ExchangeAsync(layout.DelayLost, ExchangeType.Fanout, null).ConfigureAwait(false);
+            await ExchangeAsync(layout.DelayOut, ExchangeType.Topic, new() { ["alternate-exchange"] = layout.DelayLost }).ConfigureAwait(false);
             for (var level = 0; level < Delays.Levels; level++)
             {
-                await ExchangeAsync(names.DelayLevel(level).Name, ExchangeType.Topic, null).ConfigureAwait(false);
+                await ExchangeAsync(layout.DelayLevel(level).Name, ExchangeType.Topic, null).ConfigureAwait(false);
             }
 
             await BindLevelsAsync(channel).ConfigureAwait(false);
@@ -345,12 +345,12 @@ sealed class Topology(BrokerParts parts)
 
         async Task BindLevelsAsync(IChannel channel)
         {
-            await channel.QueueBindAsync(names.DeadLetters.Name, names.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
+            await channel.QueueBindAsync(layout.DeadLetters.Name, layout.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
             for (var level = 0; level < Delays.Levels; level++)
             {
-                var exchange = names.DelayLevel(level).Name;
+                var exchange = layout.DelayLevel(level).Name;
                 await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), null, noWait: true, cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(names.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
+                await channel.ExchangeBindAsync(layout.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
             }
         }
     }

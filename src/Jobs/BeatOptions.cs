@@ -6,10 +6,10 @@ namespace Jobs;
 /// <summary>How this process fires schedules. Bound to the configuration section <c>Jobs:Beat</c>; code set in <c>AddBeat</c> wins.</summary>
 public sealed class BeatOptions : IBoundOptions
 {
-    /// <summary>How many missed slots <see cref="MisfirePolicy.All"/> fires at most, the latest ones. Defaults to 100.</summary>
+    /// <summary>How many missed occurrences <see cref="MisfirePolicy.All"/> fires at most, the latest ones. Defaults to 100.</summary>
     public int MisfireCap { get; set; } = 100;
 
-    /// <summary>A slot is missed when it fires later than this. Defaults to 1 minute.</summary>
+    /// <summary>An occurrence is missed when it fires later than this. Defaults to 1 minute.</summary>
     public TimeSpan MisfireThreshold { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Schedules from configuration, by name. Defaults to none.</summary>
@@ -17,13 +17,8 @@ public sealed class BeatOptions : IBoundOptions
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 
-    internal IEnumerable<string> Problems()
+    IEnumerable<string> IBoundOptions.Problems()
     {
-        foreach (var problem in ((IBoundOptions)this).Unbound)
-        {
-            yield return problem;
-        }
-
         if (MisfireCap < 1)
         {
             yield return $"Jobs:Beat:MisfireCap {MisfireCap}: must be 1 or more.";
@@ -57,6 +52,6 @@ public sealed class ScheduleOptions
     /// <summary>The queue. Defaults to the task's.</summary>
     public string? Queue { get; set; }
 
-    /// <summary>What happens to missed slots. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>
+    /// <summary>What happens to missed occurrences. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>
     public MisfirePolicy Misfire { get; set; } = MisfirePolicy.Once;
 }

@@ -20,8 +20,8 @@ public interface IJobDispatcher
     /// The sequence is read while its first jobs are on their way; at most about a thousand jobs are at once. When it
     /// throws, the jobs that it gave before are still enqueued and awaited.
     /// </remarks>
-    /// <exception cref="EnqueueManyException">Some were not enqueued, or the sequence threw; it says which, and carries the handles of the others.</exception>
-    /// <exception cref="EnqueueManyCanceledException">Cancelled; it carries the handles of those that are enqueued, and any other may have been.</exception>
+    /// <exception cref="JobBatchException">Some were not enqueued, or the sequence threw; it says which, and carries the handles of the others.</exception>
+    /// <exception cref="JobBatchCanceledException">Cancelled; it carries the handles of those that are enqueued, and any other may have been.</exception>
     Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default);
 
     /// <summary>Enqueues many jobs whose tasks return a <typeparamref name="T"/>.</summary>

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using Jobs.Registry;
 using Jobs.Wire;
 
@@ -19,23 +20,24 @@ public record Job
     /// <param name="keywordArguments">Keyword arguments.</param>
     public Job(string task, IReadOnlyList<object?>? arguments = null, IReadOnlyDictionary<string, object?>? keywordArguments = null)
     {
-        TaskName.Validate(task);
-        Task = task;
+        TaskNameRule.Validate(task);
+        TaskName = task;
         Arguments = new ValueArguments(arguments ?? [], keywordArguments);
     }
 
     /// <summary>A task of this program; called by generated code.</summary>
+    [EditorBrowsable(EditorBrowsableState.Never)]
     public Job(TaskDefinition definition, JobArguments arguments)
     {
         ArgumentNullException.ThrowIfNull(definition);
         ArgumentNullException.ThrowIfNull(arguments);
-        Task = definition.Name;
+        TaskName = definition.Name;
         Definition = definition;
         Arguments = arguments;
     }
 
     /// <summary>The wire name of the task.</summary>
-    public string Task { get; }
+    public string TaskName { get; }
 
     /// <summary>What the task is called with.</summary>
     public JobArguments Arguments { get; }
@@ -151,6 +153,7 @@ public sealed record Job<T> : Job
     }
 
     /// <summary>A task of this program; called by generated code.</summary>
+    [EditorBrowsable(EditorBrowsableState.Never)]
     public Job(TaskDefinition definition, JobArguments arguments)
         : base(definition, arguments)
     {

@@ -1,4 +1,3 @@
-using System.Collections;
 using Jobs.Wire;
 using Jobs.Working;
 using Microsoft.Extensions.DependencyInjection;
@@ -6,8 +5,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Jobs;
 
 /// <summary>The job that is running: take it as a parameter of a task method, or read <see cref="Current"/>.</summary>
-/// <remarks>It is also the logging scope of the run, with <c>Task</c>, <c>JobId</c>, <c>Attempt</c> and <c>Queue</c>.</remarks>
-public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
+/// <remarks>What the task logs has a scope with <c>Task</c>, <c>JobId</c>, <c>Attempt</c> and <c>Queue</c>.</remarks>
+public sealed class JobContext
 {
     static readonly AsyncLocal<JobContext?> current = new();
 
@@ -28,7 +27,7 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     public string Id => Envelope.Id;
 
     /// <summary>The wire name of the task.</summary>
-    public string Task => Envelope.Task;
+    public string TaskName => Envelope.Task;
 
     /// <summary>The queue the job came from.</summary>
     public string Queue => attempt.Delivery.Queue;
@@ -59,28 +58,6 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
 
     internal ValueTask DisposeScopeAsync() => scope is null ? ValueTask.CompletedTask : new AsyncServiceScope(scope).DisposeAsync();
 
-    int IReadOnlyCollection<KeyValuePair<string, object?>>.Count => 4;
-
-    KeyValuePair<string, object?> IReadOnlyList<KeyValuePair<string, object?>>.this[int index] => index switch
-    {
-        0 => new("Task", Task),
-        1 => new("JobId", Id),
-        2 => new("Attempt", Attempt),
-        3 => new("Queue", Queue),
-        _ => throw new ArgumentOutOfRangeException(nameof(index)),
-    };
-
-    IEnumerator<KeyValuePair<string, object?>> IEnumerable<KeyValuePair<string, object?>>.GetEnumerator()
-    {
-        IReadOnlyList<KeyValuePair<string, object?>> pairs = this;
-        for (var i = 0; i < pairs.Count; i++)
-        {
-            yield return pairs[i];
-        }
-    }
-
-    IEnumerator IEnumerable.GetEnumerator() => ((IEnumerable<KeyValuePair<string, object?>>)this).GetEnumerator();
-
     // Calls that a task makes at the same time may all come here: the first scope counts, and nothing was taken from the others.
     IServiceScope MakeScope()
     {
@@ -95,5 +72,5 @@ public sealed class JobContext : IReadOnlyList<KeyValuePair<string, object?>>
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Task} {Id} attempt {Attempt} from {Queue}";
+    public override string ToString() => $"{TaskName} {Id} attempt {Attempt} from {Queue}";
 }

@@ -1,15 +1,18 @@
+using System.ComponentModel;
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Jobs.Beat;
 using Jobs.Diagnostics;
+using Jobs.Health;
 using Jobs.Registry;
 using Jobs.Settings;
 using Jobs.Transport;
 using Jobs.Working;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
@@ -31,6 +34,7 @@ public sealed class JobsBuilder
     }
 
     /// <summary>Adds one task; called by generated code.</summary>
+    [EditorBrowsable(EditorBrowsableState.Never)]
     public JobsBuilder AddTask(TaskDefinition definition)
     {
         Services.AddSingleton(definition);
@@ -40,14 +44,27 @@ public sealed class JobsBuilder
     /// <summary>Adds the tasks of one class.</summary>
     /// <typeparam name="T">A class with <c>[Task]</c> methods.</typeparam>
     /// <exception cref="ArgumentException">The class has none, or its assembly was built without the generator.</exception>
-    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "The attribute keeps the module's constructor.")]
-    public JobsBuilder AddTasks<T>()
+    public JobsBuilder AddTasks<T>() => AddTasks(typeof(T));
+
+    /// <summary>Adds the tasks of one class; of a static one too, which <see cref="AddTasks{T}"/> cannot take.</summary>
+    /// <param name="class">A class with <c>[Task]</c> methods.</param>
+    /// <exception cref="ArgumentException">The class has none, or its assembly was built without the generator.</exception>
+    public JobsBuilder AddTasks(Type @class)
     {
-        // Reflection, once at start: the generator cannot make T implement an interface.
-        var attribute = typeof(T).Assembly.GetCustomAttributes<TaskModuleAttribute>().FirstOrDefault(a => a.Class == typeof(T))
-            ?? throw new ArgumentException($"{typeof(T)} has no [Task] methods, or its project does not reference the Jobs package directly.");
-        ((TaskModule)Activator.CreateInstance(attribute.Module)!).AddTo(this);
-        return this;
+        ArgumentNullException.ThrowIfNull(@class);
+        return AddModules(@class.Assembly, module => module.Class == @class)
+            ? this
+            : throw new ArgumentException($"{@class} has no [Task] methods, or its project does not reference the Jobs package directly.", nameof(@class));
+    }
+
+    /// <summary>Adds the tasks of all classes of an assembly. For the assembly of the caller the generated <c>AddTasks()</c> does the same.</summary>
+    /// <exception cref="ArgumentException">The assembly has none, or was built without the generator.</exception>
+    public JobsBuilder AddTasks(Assembly assembly)
+    {
+        ArgumentNullException.ThrowIfNull(assembly);
+        return AddModules(assembly, _ => true)
+            ? this
+            : throw new ArgumentException($"{assembly.GetName().Name} has no [Task] methods, or its project does not reference the Jobs package directly.", nameof(assembly));
     }
 
     /// <summary>
@@ -57,6 +74,21 @@ public sealed class JobsBuilder
     public JobsBuilder UseJsonContext(JsonSerializerContext context)
     {
         Services.Configure<JobsOptions>(options => options.Types.Add(context));
+        return this;
+    }
+
+    /// <summary>
+    /// Sets converters, the naming policy and other options of the JSON that arguments and results of your own types are
+    /// written in. Senders and workers must agree on them. Without it, names are those of the properties.
+    /// </summary>
+    /// <remarks>
+    /// The options that keep what arrives equal to what was sent are set afterwards, and stay: null and missing members are
+    /// errors, nothing is left out, names are read without regard to case.
+    /// </remarks>
+    public JobsBuilder UseJson(Action<JsonSerializerOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        Services.Configure<JobsOptions>(options => options.Types.Configure(configure));
         return this;
     }
 
@@ -77,6 +109,7 @@ public sealed class JobsBuilder
     {
         Services.BindOnce<WorkerOptions>("Jobs:Worker", (section, options) => section.Bind(options));
         Services.Configure(configure ?? (_ => { }));
+        Services.AddSingleton(HostPart.Worker);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
         Services.TryAddSingleton<JobObserver>();
         Services.TryAddSingleton<Intake>();
@@ -93,6 +126,7 @@ public sealed class JobsBuilder
     {
         Services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options));
         Services.Configure(configure ?? (_ => { }));
+        Services.AddSingleton(HostPart.Beat);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BeatService>());
         return this;
     }
@@ -102,24 +136,33 @@ public sealed class JobsBuilder
     /// <param name="cron">Five fields, or six with seconds first.</param>
     /// <param name="job">What to enqueue.</param>
     /// <param name="timeZone">The zone that the expression is read in. Defaults to UTC.</param>
-    /// <param name="misfire">What happens to missed slots.</param>
+    /// <param name="misfire">What happens to missed occurrences.</param>
     /// <exception cref="ArgumentException">The expression, the name or an option of the job is not valid. Arguments
     /// that cannot be written are found when the host starts, because only then all options are known.</exception>
-    public JobsBuilder Schedule(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once)
+    public JobsBuilder AddSchedule(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once)
     {
-        Services.AddSingleton(new Schedule(name, SlotSource.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire));
+        Services.AddSingleton(new Schedule(name, Timing.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire));
         return this;
     }
 
     /// <summary>Adds a schedule at a fixed interval from code.</summary>
-    /// <inheritdoc cref="Schedule(string, string, Job, TimeZoneInfo?, MisfirePolicy)"/>
+    /// <inheritdoc cref="AddSchedule(string, string, Job, TimeZoneInfo?, MisfirePolicy)"/>
     /// <param name="name">Unique in the application; the ids of its jobs are made of it.</param>
     /// <param name="every">The interval, at least one second.</param>
     /// <param name="job">What to enqueue.</param>
-    /// <param name="misfire">What happens to missed slots.</param>
-    public JobsBuilder Schedule(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once)
+    /// <param name="misfire">What happens to missed occurrences.</param>
+    public JobsBuilder AddSchedule(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once)
     {
-        Services.AddSingleton(new Schedule(name, SlotSource.Every(every), job, misfire));
+        Services.AddSingleton(new Schedule(name, Timing.Every(every), job, misfire));
         return this;
+    }
+
+    // Reflection, once at start: the generator cannot make a class implement an interface.
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "The attribute keeps the module's constructor.")]
+    bool AddModules(Assembly assembly, Func<TaskModuleAttribute, bool> isWanted)
+    {
+        var modules = assembly.GetCustomAttributes<TaskModuleAttribute>().Where(isWanted).ToList();
+        modules.ForEach(module => ((TaskModule)Activator.CreateInstance(module.Module)!).AddTo(this));
+        return modules.Count > 0;
     }
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Jobs;
 
 /// <summary>Something around us failed: a broker, a connection, a message. Misuse of the API throws the framework's own exceptions instead.</summary>
@@ -28,7 +30,7 @@ public sealed class JobPublishException(string jobId, bool maybeEnqueued, bool i
 /// <param name="handles">A handle per job, or <see langword="null"/>.</param>
 /// <param name="failures">What went wrong, by position.</param>
 /// <param name="sequence">What the sequence of jobs threw, when it did.</param>
-public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, Exception? sequence = null)
+public sealed class JobBatchException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, Exception? sequence = null)
     : JobsException(Text(handles, failures, sequence), sequence ?? failures.First().Value)
 {
     /// <summary>
@@ -53,7 +55,7 @@ public sealed class EnqueueManyException(IReadOnlyList<JobHandle?> handles, IRea
 /// <param name="failures">What went wrong, by position.</param>
 /// <param name="cancellationToken">The caller's token.</param>
 /// <param name="sequence">What the sequence of jobs threw, when it did.</param>
-public sealed class EnqueueManyCanceledException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, CancellationToken cancellationToken, Exception? sequence = null)
+public sealed class JobBatchCanceledException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, CancellationToken cancellationToken, Exception? sequence = null)
     : OperationCanceledException($"Cancelled after {handles.Count} jobs, {handles.Count - failures.Count} of which are enqueued.", sequence, cancellationToken)
 {
     /// <summary>
@@ -67,7 +69,8 @@ public sealed class EnqueueManyCanceledException(IReadOnlyList<JobHandle?> handl
 }
 
 /// <summary>Something that a job left behind – its retry copy, its dead letter – was not written, so the job has not left its queue.</summary>
-public sealed class SettlementException(IReadOnlyDictionary<int, Exception> failures)
+[Experimental("JOBS0001")]
+public sealed class JobSettlementException(IReadOnlyDictionary<int, Exception> failures)
     : JobsException($"{failures.Count} of what a job left behind was not written; the first: {ExceptionText.Message(failures.First().Value)}", failures.First().Value)
 {
     /// <summary>What went wrong, by position in what was to be written; all else is durable.</summary>
@@ -96,6 +99,18 @@ public sealed class RetryJobException(TimeSpan? after = null, string? message = 
 {
     /// <summary>How long to wait, or <see langword="null"/> for the task's back-off.</summary>
     public TimeSpan? After { get; } = after;
+}
+
+/// <summary>
+/// Thrown by a task: there is nothing to do yet, so run this job again later. Unlike <see cref="RetryJobException"/> it is
+/// no failure and spends no attempt: for a task that polls.
+/// </summary>
+/// <param name="delay">How long to wait; 0 to about 8 years.</param>
+/// <param name="message">Why; it is logged.</param>
+public sealed class SnoozeJobException(TimeSpan delay, string? message = null) : Exception(message ?? "The task asked to be run later.")
+{
+    /// <summary>How long to wait.</summary>
+    public TimeSpan Delay { get; } = delay;
 }
 
 /// <summary>Thrown by a task: never run this job again; it goes to the dead-letter queue at once.</summary>

@@ -25,13 +25,8 @@ public sealed class JobsHealthOptions : IBoundOptions
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 
-    internal IEnumerable<string> Problems()
+    IEnumerable<string> IBoundOptions.Problems()
     {
-        foreach (var problem in ((IBoundOptions)this).Unbound)
-        {
-            yield return problem;
-        }
-
         if (StalledAfter <= TimeSpan.Zero || SlowConfirm <= TimeSpan.Zero)
         {
             yield return $"Jobs:Health:StalledAfter {StalledAfter} and SlowConfirm {SlowConfirm}: must be positive.";

@@ -33,13 +33,8 @@ public sealed class JobsOptions : IBoundOptions
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 
-    internal IEnumerable<string> Problems()
+    IEnumerable<string> IBoundOptions.Problems()
     {
-        foreach (var problem in ((IBoundOptions)this).Unbound)
-        {
-            yield return problem;
-        }
-
         if (!QueueName.IsValid(DefaultQueue))
         {
             yield return $"Jobs:DefaultQueue '{DefaultQueue}': {QueueName.Rule}.";

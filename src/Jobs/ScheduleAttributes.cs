@@ -15,11 +15,11 @@ public sealed class CronAttribute(string expression) : Attribute
     /// <summary>Name of the schedule, unique in the application. Defaults to the task's name (with a number after the first).</summary>
     public string? Name { get; set; }
 
-    /// <summary>What happens to slots that passed while no beat could fire. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>
+    /// <summary>What happens to occurrences that passed while no beat could fire. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>
     public MisfirePolicy Misfire { get; set; } = MisfirePolicy.Once;
 }
 
-/// <summary>Runs the task at a fixed interval while a beat is running; slots are whole multiples of the interval since 1970-01-01 UTC, so they never drift.</summary>
+/// <summary>Runs the task at a fixed interval while a beat is running; occurrences are whole multiples of the interval since 1970-01-01 UTC, so they never drift.</summary>
 /// <param name="days">Days of the interval.</param>
 /// <param name="hours">Hours of the interval.</param>
 /// <param name="minutes">Minutes of the interval.</param>
@@ -33,17 +33,17 @@ public sealed class EveryAttribute(int days = 0, int hours = 0, int minutes = 0,
     /// <summary>Name of the schedule, unique in the application. Defaults to the task's name (with a number after the first).</summary>
     public string? Name { get; set; }
 
-    /// <summary>What happens to slots that passed while no beat could fire. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>
+    /// <summary>What happens to occurrences that passed while no beat could fire. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>
     public MisfirePolicy Misfire { get; set; } = MisfirePolicy.Once;
 }
 
-/// <summary>What happens to the slots of a schedule that passed while no beat could fire them.</summary>
+/// <summary>What happens to the occurrences of a schedule that passed while no beat could fire them.</summary>
 public enum MisfirePolicy
 {
-    /// <summary>Fire the latest missed slot only.</summary>
+    /// <summary>Fire the latest missed occurrence only.</summary>
     Once,
 
-    /// <summary>Fire none of them; go on with the next slot.</summary>
+    /// <summary>Fire none of them; go on with the next occurrence.</summary>
     Skip,
 
     /// <summary>Fire all of them in order, oldest first, up to <see cref="BeatOptions.MisfireCap"/>.</summary>

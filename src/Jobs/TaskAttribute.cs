@@ -31,6 +31,12 @@ public sealed class TaskAttribute(string? name = null) : Attribute
     /// <summary>Seconds that no retry waits longer than. Defaults to <see cref="JobsOptions.MaxRetryDelay"/>.</summary>
     public double MaxRetryDelaySeconds { get; set; }
 
+    /// <summary>
+    /// Exceptions that no later attempt can be without, for example <c>[typeof(FormatException)]</c>: a job that fails with one of
+    /// them, or of a type derived from one, goes to the dead-letter queue at once. Defaults to none.
+    /// </summary>
+    public Type[] NoRetryOn { get; set; } = [];
+
     /// <summary>0 (normal) to 9 (most urgent), where the transport has priorities. Defaults to 0.</summary>
     public byte Priority { get; set; }
 

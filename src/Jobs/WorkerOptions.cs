@@ -1,3 +1,4 @@
+using Jobs.Registry;
 using Jobs.Settings;
 using Jobs.Transport;
 
@@ -11,6 +12,13 @@ public sealed class WorkerOptions : IBoundOptions
 
     /// <summary>How many jobs run at once, over all queues. Raise it for jobs that wait, not for jobs that compute. Defaults to 4 × processors.</summary>
     public int Concurrency { get; set; } = 4 * Environment.ProcessorCount;
+
+    /// <summary>
+    /// How many jobs of a queue run at once in this process, by queue: for work that must not take all slots, or that something else
+    /// can bear only few of. Such a queue is handed out no more than twice as many jobs. In configuration
+    /// <c>Jobs:Worker:QueueConcurrency:images = 2</c>. Defaults to <see cref="Concurrency"/> for each queue.
+    /// </summary>
+    public IDictionary<string, int> QueueConcurrency { get; set; } = new Dictionary<string, int>();
 
     /// <summary>
     /// How many unacknowledged jobs the broker may hand to this process per queue. More hides latency for jobs of milliseconds; for jobs of minutes
@@ -40,17 +48,38 @@ public sealed class WorkerOptions : IBoundOptions
     /// </summary>
     public bool WaitForApplicationStart { get; set; } = true;
 
+    /// <summary>The queues, or those of all tasks and the default one.</summary>
+    internal IReadOnlyList<string> EffectiveQueues(TaskRegistry tasks, JobsOptions jobs) => Queues.Count > 0
+        ? [.. Queues.Distinct()]
+        : [.. tasks.All.Select(t => t.Queue ?? jobs.DefaultQueue).Append(jobs.DefaultQueue).Distinct()];
+
     internal int EffectivePrefetch => Prefetch ?? Math.Min(Concurrency * 2, ushort.MaxValue);
+
+    internal Dictionary<string, int> EffectiveQueuePrefetch =>
+        QueueConcurrency.ToDictionary(queue => queue.Key, queue => Math.Min(EffectivePrefetch, queue.Value * 2), StringComparer.Ordinal);
+
+    internal IEnumerable<string> Contradictions(IReadOnlyList<string> queues, TimeSpan? shutdownTimeout)
+    {
+        if (DrainTimeout >= shutdownTimeout)
+        {
+            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout} is not below HostOptions.ShutdownTimeout {shutdownTimeout}: the host ends while jobs still run, and they are cut off instead of given back";
+        }
+
+        if (Prefetch * queues.Count < Concurrency)
+        {
+            yield return $"Jobs:Worker:Prefetch {Prefetch} of {queues.Count} queues hands out fewer jobs than Concurrency {Concurrency} could run";
+        }
+
+        foreach (var (queue, limit) in QueueConcurrency.Where(q => q.Value > Concurrency))
+        {
+            yield return $"Jobs:Worker:QueueConcurrency:{queue} {limit} is more than Concurrency {Concurrency}, and has no effect";
+        }
+    }
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 
-    internal IEnumerable<string> Problems()
+    IEnumerable<string> IBoundOptions.Problems()
     {
-        foreach (var problem in ((IBoundOptions)this).Unbound)
-        {
-            yield return problem;
-        }
-
         foreach (var queue in Queues.Where(q => !QueueName.IsValid(q)))
         {
             yield return $"Jobs:Worker:Queues '{queue}': {QueueName.Rule}.";
@@ -59,6 +88,11 @@ public sealed class WorkerOptions : IBoundOptions
         if (Concurrency is < 1 or > 10_000)
         {
             yield return $"Jobs:Worker:Concurrency {Concurrency}: must be 1 to 10,000.";
+        }
+
+        foreach (var (queue, limit) in QueueConcurrency.Where(q => q.Value < 1))
+        {
+            yield return $"Jobs:Worker:QueueConcurrency:{queue} {limit}: must be 1 or more.";
         }
 
         if (Prefetch is < 1 or > ushort.MaxValue)

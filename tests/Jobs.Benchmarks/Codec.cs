@@ -17,12 +17,12 @@ public class Codec
     public void Setup() => message = new()
     {
         Headers = new() { ["task"] = "bench.noop"u8.ToArray(), ["id"] = "0197c1b0-7c5e-7e65-b1cc-000000000000"u8.ToArray() },
-        Body = JobBody.Write(job.Task, job.Arguments, options.Types),
+        Body = JobBody.Write(job.TaskName, job.Arguments, options.Types),
     };
 
     /// <summary>Arguments to body.</summary>
     [Benchmark]
-    public byte[] Encode() => JobBody.Write(job.Task, job.Arguments, options.Types);
+    public byte[] Encode() => JobBody.Write(job.TaskName, job.Arguments, options.Types);
 
     /// <summary>Headers and body to an envelope, and the argument out of it.</summary>
     [Benchmark]

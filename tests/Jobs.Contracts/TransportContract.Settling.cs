@@ -34,14 +34,14 @@ public abstract partial class TransportContract
         faulty.Fault = (step, _, message) => step == FaultStep.Publish && message.CorrelationId == "bad" ? new IOException("broken") : null;
 
         var first = await NextAsync(subscription);
-        var thrown = await Assert.ThrowsAsync<SettlementException>(() => first.SettleAsync([new(next, TestMessage.Of(id: "bad")), new(next, TestMessage.Of(id: "good"))]).AsTask());
+        var thrown = await Assert.ThrowsAsync<JobSettlementException>(() => first.SettleAsync([new(next, TestMessage.Of(id: "bad")), new(next, TestMessage.Of(id: "good"))]).AsTask());
         Assert.Equal([0], thrown.Failures.Keys); // the other one is durable
         Assert.False(first.IsSettled);
         await first.ReleaseAsync();
 
         var second = await NextAsync(subscription);
         Assert.Equal("job", second.Message.CorrelationId);
-        await Assert.ThrowsAsync<SettlementException>(() => second.SettleAsync([new(next, TestMessage.Of(id: "bad"))]).AsTask());
+        await Assert.ThrowsAsync<JobSettlementException>(() => second.SettleAsync([new(next, TestMessage.Of(id: "bad"))]).AsTask());
         await second.SettleAsync([]);
         Assert.True(second.IsSettled);
         await subscription.DisposeAsync();

@@ -9,11 +9,11 @@ sealed record BeatRecord
 {
     public const string Journal = "beat";
 
-    /// <summary>By schedule: up to where its slots are dealt with. The latest wins, of those since the clock was last set back.</summary>
-    public Dictionary<string, SlotMark>? Slots { get; init; }
+    /// <summary>By schedule: up to where its occurrences are dealt with. The latest wins, of those since the clock was last set back.</summary>
+    public Dictionary<string, OccurrenceMark>? Occurrences { get; init; }
 
     /// <summary>By name: schedules that were set at run time, or removed. The highest version wins.</summary>
-    public Dictionary<string, Edit<ScheduleText>>? Set { get; init; }
+    public Dictionary<string, Edit<StoredSchedule>>? Set { get; init; }
 
     /// <summary>By name: paused or resumed. The highest version wins.</summary>
     public Dictionary<string, Edit<bool>>? Paused { get; init; }
@@ -25,15 +25,15 @@ sealed record BeatRecord
         bytes.IsEmpty ? new() : JsonSerializer.Deserialize(bytes.Span, BeatJson.Default.BeatRecord) ?? new();
 }
 
-/// <summary>All slots of a schedule up to this one are dealt with.</summary>
-/// <param name="Slot">In UTC.</param>
-/// <param name="Timing">How the schedule was timed then; see <see cref="SlotSource.Text"/>.</param>
+/// <summary>All occurrences of a schedule up to this one are dealt with.</summary>
+/// <param name="Occurrence">In UTC.</param>
+/// <param name="TimingKey">How the schedule was timed then; see <see cref="Timing.Key"/>.</param>
 /// <param name="SetBack">How often the clock was set back under the schedule: a mark from before is no mark any more, though it is of a later time.</param>
-readonly record struct SlotMark(DateTimeOffset Slot, string Timing, int SetBack = 0)
+readonly record struct OccurrenceMark(DateTimeOffset Occurrence, string TimingKey, int SetBack = 0)
 {
-    public bool Replaces(SlotMark other) => SetBack != other.SetBack
+    public bool Replaces(OccurrenceMark other) => SetBack != other.SetBack
         ? SetBack > other.SetBack
-        : Slot > other.Slot || (Slot == other.Slot && string.CompareOrdinal(Timing, other.Timing) > 0);
+        : Occurrence > other.Occurrence || (Occurrence == other.Occurrence && string.CompareOrdinal(TimingKey, other.TimingKey) > 0);
 }
 
 /// <summary>One value of one version.</summary>

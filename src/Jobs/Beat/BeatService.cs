@@ -7,11 +7,11 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Beat;
 
-/// <summary>Turns the slots of all schedules into jobs. Any number of beats may run; one leads and fires, the others stand by.</summary>
+/// <summary>Turns the occurrences of all schedules into jobs. Any number of beats may run; one leads and fires, the others stand by.</summary>
 /// <remarks>
 /// 1. Wait until the journal makes this beat its reader. 2. Merge its records: up to where each schedule has fired, and what was changed at run time.
 /// 3. Fire what is due since then by each schedule's misfire policy, and go on firing; write into the journal what is dealt with. 4. When the term is lost, begin again.
-/// Leadership is an optimisation, never the safety: two leaders can only ever make the same jobs, because a job's id is made of schedule and slot.
+/// Leadership is an optimisation, never the safety: two leaders can only ever make the same jobs, because a job's id is made of schedule and occurrence.
 /// </remarks>
 sealed class BeatService(
     TaskRegistry tasks,
@@ -46,15 +46,15 @@ sealed class BeatService(
 
         await using var journal = transport.OpenJournal(BeatRecord.Journal);
         var state = new BeatState(); // outlives terms: what this beat knows stays true
-        var slots = new SlotLog(journal, state, time, logger);
-        var recording = slots.RunAsync(stoppingToken);
+        var occurrences = new OccurrenceLog(journal, state, time, logger);
+        var recording = occurrences.RunAsync(stoppingToken);
         Log.BeatStarted(logger, book.Schedules.Count());
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 await using var reader = await journal.LeadAsync(stoppingToken);
-                await new BeatTerm(reader, state, slots, book, tasks, dispatcher, options.Value, started, time, telemetry, logger).RunAsync(stoppingToken);
+                await new BeatTerm(reader, state, occurrences, book, tasks, dispatcher, options.Value, started, time, telemetry, logger).RunAsync(stoppingToken);
                 if (!stoppingToken.IsCancellationRequested)
                 {
                     Log.BeatLost(logger, reader.LostReason);

@@ -7,8 +7,8 @@ sealed class BeatState
     static readonly TimeSpan kept = TimeSpan.FromDays(30);
 
     readonly Lock gate = new();
-    readonly Dictionary<string, SlotMark> slots = new(StringComparer.Ordinal);
-    readonly Dictionary<string, Edit<ScheduleText>> set = new(StringComparer.Ordinal);
+    readonly Dictionary<string, OccurrenceMark> occurrences = new(StringComparer.Ordinal);
+    readonly Dictionary<string, Edit<StoredSchedule>> set = new(StringComparer.Ordinal);
     readonly Dictionary<string, Edit<bool>> paused = new(StringComparer.Ordinal);
 
     /// <returns>The schedules that it changed.</returns>
@@ -17,7 +17,7 @@ sealed class BeatState
         var changed = new HashSet<string>(StringComparer.Ordinal);
         lock (gate)
         {
-            foreach (var (name, mark) in record.Slots ?? [])
+            foreach (var (name, mark) in record.Occurrences ?? [])
             {
                 Advance(name, mark);
             }
@@ -26,8 +26,8 @@ sealed class BeatState
             {
                 if (edit.Value is null)
                 {
-                    // What is set again owes nothing of the time between, though no beat was there to see it. One tick more, or a slot of that instant would go before it.
-                    Advance(name, new(EditClock.Time(edit.Version + 1), "", slots.GetValueOrDefault(name).SetBack));
+                    // What is set again owes nothing of the time between, though no beat was there to see it. One tick more, or an occurrence of that instant would go before it.
+                    Advance(name, new(EditClock.Time(edit.Version + 1), "", occurrences.GetValueOrDefault(name).SetBack));
                 }
             }
 
@@ -37,11 +37,11 @@ sealed class BeatState
 
         return changed;
 
-        void Advance(string name, SlotMark mark)
+        void Advance(string name, OccurrenceMark mark)
         {
-            if (!slots.TryGetValue(name, out var known) || mark.Replaces(known))
+            if (!occurrences.TryGetValue(name, out var known) || mark.Replaces(known))
             {
-                slots[name] = mark;
+                occurrences[name] = mark;
             }
         }
 
@@ -58,11 +58,11 @@ sealed class BeatState
         }
     }
 
-    public SlotMark? Last(string schedule)
+    public OccurrenceMark? Last(string schedule)
     {
         lock (gate)
         {
-            return slots.TryGetValue(schedule, out var mark) ? mark : null;
+            return occurrences.TryGetValue(schedule, out var mark) ? mark : null;
         }
     }
 
@@ -75,7 +75,7 @@ sealed class BeatState
     }
 
     /// <summary>What was set at run time under this name, if anything was; a removal is one without a value.</summary>
-    public Edit<ScheduleText>? SetAtRunTime(string schedule)
+    public Edit<StoredSchedule>? SetAtRunTime(string schedule)
     {
         lock (gate)
         {
@@ -97,11 +97,11 @@ sealed class BeatState
         const int NamesInOne = 500;
         lock (gate)
         {
-            Forget(slots, mark => mark.Slot);
+            Forget(occurrences, mark => mark.Occurrence);
             Forget(set, edit => EditClock.Time(edit.Version));
             Forget(paused, edit => EditClock.Time(edit.Version));
-            var names = slots.Keys.Union(set.Keys).Union(paused.Keys, StringComparer.Ordinal).ToList();
-            return [.. names.Chunk(NamesInOne).Select(part => new BeatRecord { Slots = Of(part, slots), Set = Of(part, set), Paused = Of(part, paused) })];
+            var names = occurrences.Keys.Union(set.Keys).Union(paused.Keys, StringComparer.Ordinal).ToList();
+            return [.. names.Chunk(NamesInOne).Select(part => new BeatRecord { Occurrences = Of(part, occurrences), Set = Of(part, set), Paused = Of(part, paused) })];
         }
 
         void Forget<T>(Dictionary<string, T> all, Func<T, DateTimeOffset> time)

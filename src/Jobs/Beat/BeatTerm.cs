@@ -10,7 +10,7 @@ namespace Jobs.Beat;
 sealed class BeatTerm(
     JournalReader reader,
     BeatState state,
-    SlotLog slots,
+    OccurrenceLog occurrences,
     ScheduleBook book,
     TaskRegistry tasks,
     IJobDispatcher dispatcher,
@@ -119,7 +119,7 @@ sealed class BeatTerm(
 
     bool Exists(string name) => book.Find(name) is not null || state.SetAtRunTime(name) is { Value: not null };
 
-    /// <summary>Begins, changes or ends the loop of a schedule. The new one waits for the old, which may be in the middle of a slot.</summary>
+    /// <summary>Begins, changes or ends the loop of a schedule. The new one waits for the old, which may be in the middle of an occurrence.</summary>
     void Restart(string name, CancellationToken over, CancellationToken giveUp)
     {
         var before = Task.CompletedTask;
@@ -138,10 +138,10 @@ sealed class BeatTerm(
             running.Stop?.Dispose();
             if (Find(name) is not { } schedule)
             {
-                // Should it come again under this name, its slots count from then on. Later than its last mark, or it would not take that one's place.
+                // Should it come again under this name, its occurrences count from then on. Later than its last mark, or it would not take that one's place.
                 var now = time.GetUtcNow();
                 var last = state.Last(name);
-                slots.Dealt(name, new(last?.Slot >= now ? last.Value.Slot.AddTicks(1) : now, "", last?.SetBack ?? 0));
+                occurrences.Dealt(name, new(last?.Occurrence >= now ? last.Value.Occurrence.AddTicks(1) : now, "", last?.SetBack ?? 0));
                 return;
             }
 
@@ -149,7 +149,7 @@ sealed class BeatTerm(
             {
                 try
                 {
-                    await new ScheduleLoop(schedule, dispatcher, slots, options, time, telemetry, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
+                    await new ScheduleLoop(schedule, dispatcher, occurrences, options, time, telemetry, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
                     return;
                 }
                 catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
@@ -201,6 +201,6 @@ sealed class BeatTerm(
         }
 
         using var deadline = new CancellationTokenSource(grace, time);
-        await ((Task)slots.FlushAsync(deadline.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)occurrences.FlushAsync(deadline.Token)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

@@ -44,7 +44,7 @@ sealed class ScheduleBook
         return book;
     }
 
-    /// <summary>What is wrong with jobs that no slot could enqueue, for example because their arguments cannot be written.</summary>
+    /// <summary>What is wrong with jobs that no occurrence could enqueue, for example because their arguments cannot be written.</summary>
     public IEnumerable<string> Unsendable(JobEncoder encoder)
     {
         foreach (var (schedule, origin) in byName.Values)
@@ -52,7 +52,7 @@ sealed class ScheduleBook
             string? problem = null;
             try
             {
-                _ = ScheduleText.Of(schedule.Job, encoder);
+                _ = StoredSchedule.Of(schedule.Job, encoder);
             }
             catch (ArgumentException e)
             {
@@ -73,11 +73,11 @@ sealed class ScheduleBook
         {
             var name = attribute.Name ?? (++unnamed == 1 ? task.Name : $"{task.Name}-{unnamed}");
             var origin = $"on task '{task.Name}'";
-            SlotSource? slots = null;
+            Timing? timing = null;
             if (Try(origin, () => Schedule.Validate(name, attribute.Misfire))
-                & Try(origin, () => slots = SlotSource.Of(attribute.Cron, attribute.Every, attribute.TimeZone)))
+                & Try(origin, () => timing = Timing.Of(attribute.Cron, attribute.Every, attribute.TimeZone)))
             {
-                Add(new(name, slots!, new Job(task, JobArguments.None), attribute.Misfire), origin);
+                Add(new(name, timing!, new Job(task, JobArguments.None), attribute.Misfire), origin);
             }
         }
     }
@@ -85,19 +85,19 @@ sealed class ScheduleBook
     void AddConfigured(string name, ScheduleOptions options, TaskRegistry registry)
     {
         var origin = $"Jobs:Beat:Schedules:{name}";
-        SlotSource? slots = null;
+        Timing? timing = null;
         Job? job = null;
         (IReadOnlyList<object?>? Positional, IReadOnlyDictionary<string, object?>? Keywords) arguments = default;
 
         // & and not &&: each part of an entry reports its own problem.
         if (Try(origin, () => Schedule.Validate(name, options.Misfire))
-            & Try(origin, () => slots = SlotSource.Of(options.Cron, options.Every, options.TimeZone))
+            & Try(origin, () => timing = Timing.Of(options.Cron, options.Every, options.TimeZone))
             & Try(origin, () => arguments = ReadArguments(options.Arguments))
             & Try(origin, () => ValidateQueue(options.Queue))
             & Try(origin, () => job = new Job(Required(options.Task), arguments.Positional, arguments.Keywords)))
         {
             // Found or not: the task may live in another program.
-            Add(new(name, slots!, job! with { Definition = registry.Find(job.Task), Queue = options.Queue }, options.Misfire), "in Jobs:Beat:Schedules");
+            Add(new(name, timing!, job! with { Definition = registry.Find(job.TaskName), Queue = options.Queue }, options.Misfire), "in Jobs:Beat:Schedules");
         }
     }
 

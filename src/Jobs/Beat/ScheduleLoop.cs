@@ -3,36 +3,36 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Beat;
 
-/// <summary>Fires the slots of one schedule, while this beat leads.</summary>
+/// <summary>Fires the occurrences of one schedule, while this beat leads.</summary>
 /// <remarks>
-/// Each schedule has a loop of its own, so that one that cannot be enqueued holds up no other, and its slots stay in order:
-/// 1. Sleep until the next slot after the last one dealt with.
-/// 2. Ask the misfire policy which slot is due.
-/// 3. Enqueue its job. Only when that returned is the slot dealt with, and recorded; until then 2 and 3 repeat, with the same id for the same slot.
+/// Each schedule has a loop of its own, so that one that cannot be enqueued holds up no other, and its occurrences stay in order:
+/// 1. Sleep until the next occurrence after the last one dealt with.
+/// 2. Ask the misfire policy which occurrence is due.
+/// 3. Enqueue its job. Only when that returned is the occurrence dealt with, and recorded; until then 2 and 3 repeat, with the same id for the same occurrence.
 /// </remarks>
-sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog slots, BeatOptions options, TimeProvider time, Telemetry telemetry, ILogger logger)
+sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, OccurrenceLog occurrences, BeatOptions options, TimeProvider time, Telemetry telemetry, ILogger logger)
 {
     // The clock may be set while we sleep; timers do not notice.
     static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
 
-    // Of a clock that is set right by less nobody hears: the slots that have fired come again, and are waited for.
+    // Of a clock that is set right by less nobody hears: the occurrences that have fired come again, and are waited for.
     static readonly TimeSpan setBack = TimeSpan.FromMinutes(1);
 
-    // Well under the default misfire threshold, so that a short outage makes slots late but not missed.
+    // Well under the default misfire threshold, so that a short outage makes occurrences late but not missed.
     static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(15);
 
     int timesSetBack;
 
-    /// <param name="last">Up to where its slots are dealt with.</param>
-    /// <param name="started">Since when there are slots of a schedule that has not fired yet.</param>
-    /// <param name="stop">Ends it between two slots.</param>
+    /// <param name="last">Up to where its occurrences are dealt with.</param>
+    /// <param name="started">Since when there are occurrences of a schedule that has not fired yet.</param>
+    /// <param name="stop">Ends it between two occurrences.</param>
     /// <param name="giveUp">Ends it in the middle of an enqueue: that job may be in its queue or not, and another beat enqueues it again.</param>
-    public async Task RunAsync(SlotMark? last, DateTimeOffset started, CancellationToken stop, CancellationToken giveUp)
+    public async Task RunAsync(OccurrenceMark? last, DateTimeOffset started, CancellationToken stop, CancellationToken giveUp)
     {
         timesSetBack = last?.SetBack ?? 0;
         var after = Begin(last, started);
         var failures = 0;
-        while (!stop.IsCancellationRequested && schedule.Slots.Next(after) is { } next)
+        while (!stop.IsCancellationRequested && schedule.Timing.Next(after) is { } next)
         {
             var now = time.GetUtcNow();
             if (after - now > setBack)
@@ -52,18 +52,18 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
             var due = schedule.Due(after, now, options.MisfireThreshold, options.MisfireCap);
             if (due.Dropped > 0)
             {
-                Log.SlotsDropped(logger, schedule.Name, due.Dropped, due.After, schedule.Misfire);
+                Log.OccurrencesDropped(logger, schedule.Name, due.Dropped, due.After, schedule.Misfire);
                 Dealt(after = due.After);
             }
 
-            if (due.Slot is not { } slot)
+            if (due.Occurrence is not { } occurrence)
             {
                 continue;
             }
 
-            if (schedule.IsPaused || await TryFireAsync(slot, failures, giveUp).ConfigureAwait(false))
+            if (schedule.IsPaused || await TryFireAsync(occurrence, failures, giveUp).ConfigureAwait(false))
             {
-                Dealt(after = slot);
+                Dealt(after = occurrence);
                 failures = 0;
             }
             else
@@ -73,24 +73,24 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
         }
     }
 
-    /// <summary>A schedule that is new, or was timed anew, begins where it was made: recorded at once, so that its first slot is owed even when no beat is there.</summary>
-    DateTimeOffset Begin(SlotMark? last, DateTimeOffset started)
+    /// <summary>A schedule that is new, or was timed anew, begins where it was made: recorded at once, so that its first occurrence is owed even when no beat is there.</summary>
+    DateTimeOffset Begin(OccurrenceMark? last, DateTimeOffset started)
     {
-        if (last is { } mark && mark.Timing == schedule.Slots.Text)
+        if (last is { } mark && mark.TimingKey == schedule.Timing.Key)
         {
-            return mark.Slot;
+            return mark.Occurrence;
         }
 
         var since = schedule.Since ?? started;
         var now = time.GetUtcNow();
         since = since < now ? since : now;
         // One tick more: a mark of the same time would not take the place of the one with the former timing.
-        var begin = last is { } old && old.Slot >= since ? old.Slot.AddTicks(1) : since;
+        var begin = last is { } old && old.Occurrence >= since ? old.Occurrence.AddTicks(1) : since;
         Dealt(begin);
         return begin;
     }
 
-    void Dealt(DateTimeOffset slot) => slots.Dealt(schedule.Name, new(slot, schedule.Slots.Text, timesSetBack));
+    void Dealt(DateTimeOffset occurrence) => occurrences.Dealt(schedule.Name, new(occurrence, schedule.Timing.Key, timesSetBack));
 
     Task SleepAsync(TimeSpan untilNext, CancellationToken stop)
     {
@@ -99,10 +99,10 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
         return Task.Delay(sleep < longestSleep ? sleep : longestSleep, time, stop);
     }
 
-    /// <returns>Whether the slot is dealt with.</returns>
-    async Task<bool> TryFireAsync(DateTimeOffset slot, int failures, CancellationToken giveUp)
+    /// <returns>Whether the occurrence is dealt with.</returns>
+    async Task<bool> TryFireAsync(DateTimeOffset occurrence, int failures, CancellationToken giveUp)
     {
-        var job = schedule.JobAt(slot);
+        var job = schedule.JobAt(occurrence);
         try
         {
             await dispatcher.EnqueueAsync(job, giveUp).ConfigureAwait(false);
@@ -113,24 +113,24 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, SlotLog 
         }
         catch (ArgumentException e)
         {
-            // No later attempt can be different: the next slot has a new chance, but must not wait for this one.
-            Log.SlotRefused(logger, job.Id!, schedule.Name, e);
+            // No later attempt can be different: the next occurrence has a new chance, but must not wait for this one.
+            Log.OccurrenceRefused(logger, job.Id!, schedule.Name, e);
             return true;
         }
         catch (Exception e)
         {
-            // Permanent failures too: a wrong password is put right while we run, and the slot is owed until its misfire policy says otherwise.
+            // Permanent failures too: a wrong password is put right while we run, and the occurrence is owed until its misfire policy says otherwise.
             if (failures == 0)
             {
-                Log.SlotNotEnqueued(logger, e is JobsException { IsTransient: true } ? LogLevel.Warning : LogLevel.Error, job.Id!, schedule.Name, e);
+                Log.OccurrenceNotEnqueued(logger, e is JobsException { IsTransient: true } ? LogLevel.Warning : LogLevel.Error, job.Id!, schedule.Name, e);
             }
 
             return false;
         }
 
-        var late = time.GetUtcNow() - slot;
-        telemetry.SlotFired(schedule.Name, late);
-        Log.SlotFired(logger, job.Id!, late.TotalSeconds);
+        var late = time.GetUtcNow() - occurrence;
+        telemetry.OccurrenceFired(schedule.Name, late);
+        Log.OccurrenceFired(logger, job.Id!, late.TotalSeconds);
         if (failures > 0)
         {
             Log.ScheduleRecovered(logger, schedule.Name, job.Id!, failures);

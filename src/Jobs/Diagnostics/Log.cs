@@ -29,6 +29,9 @@ static partial class Log
     [LoggerMessage(107, LogLevel.Warning, "Jobs block all threads of this process, which then can serve no connection: the thread pool may now have {Threads}. Let such jobs wait asynchronously, or lower Concurrency")]
     public static partial void ThreadsBlocked(ILogger logger, int threads);
 
+    [LoggerMessage(108, LogLevel.Warning, "Two settings do not go together: {Contradiction}")]
+    public static partial void SettingsContradict(ILogger logger, string contradiction);
+
     [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]
     public static partial void Succeeded(ILogger logger, string task, string jobId);
 
@@ -47,22 +50,25 @@ static partial class Log
     [LoggerMessage(205, LogLevel.Warning, "The service scope of {Task} {JobId} failed to close; the job's outcome stands")]
     public static partial void ScopeDisposalFailed(ILogger logger, string task, string jobId, Exception e);
 
+    [LoggerMessage(206, LogLevel.Information, "{Task} {JobId} asked to be run again in {Delay}; no attempt is spent")]
+    public static partial void Snoozed(ILogger logger, string task, string jobId, TimeSpan delay);
+
     [LoggerMessage(300, LogLevel.Information, "The beat knows {Count} schedules and stands by; it fires them while it leads")]
     public static partial void BeatStarted(ILogger logger, int count);
 
-    [LoggerMessage(301, LogLevel.Debug, "Slot {JobId} enqueued {LateSeconds} s after its time")]
-    public static partial void SlotFired(ILogger logger, string jobId, double lateSeconds);
+    [LoggerMessage(301, LogLevel.Debug, "Occurrence {JobId} enqueued {LateSeconds} s after its time")]
+    public static partial void OccurrenceFired(ILogger logger, string jobId, double lateSeconds);
 
-    [LoggerMessage(302, LogLevel.Warning, "Schedule {Schedule} missed {Count} slots up to {Slot:u}; its misfire policy {Policy} does not fire them")]
-    public static partial void SlotsDropped(ILogger logger, string schedule, int count, DateTimeOffset slot, MisfirePolicy policy);
+    [LoggerMessage(302, LogLevel.Warning, "Schedule {Schedule} missed {Count} occurrences up to {Occurrence:u}; its misfire policy {Policy} does not fire them")]
+    public static partial void OccurrencesDropped(ILogger logger, string schedule, int count, DateTimeOffset occurrence, MisfirePolicy policy);
 
-    [LoggerMessage(303, LogLevel.Error, "Slot {JobId} of schedule {Schedule} cannot be enqueued as it is, and is dropped")]
-    public static partial void SlotRefused(ILogger logger, string jobId, string schedule, Exception exception);
+    [LoggerMessage(303, LogLevel.Error, "Occurrence {JobId} of schedule {Schedule} cannot be enqueued as it is, and is dropped")]
+    public static partial void OccurrenceRefused(ILogger logger, string jobId, string schedule, Exception exception);
 
-    [LoggerMessage(EventId = 304, Message = "Slot {JobId} of schedule {Schedule} could not be enqueued; it is tried again, with the same id, until it gets through or its misfire policy drops it")]
-    public static partial void SlotNotEnqueued(ILogger logger, LogLevel level, string jobId, string schedule, Exception exception);
+    [LoggerMessage(EventId = 304, Message = "Occurrence {JobId} of schedule {Schedule} could not be enqueued; it is tried again, with the same id, until it gets through or its misfire policy drops it")]
+    public static partial void OccurrenceNotEnqueued(ILogger logger, LogLevel level, string jobId, string schedule, Exception exception);
 
-    [LoggerMessage(305, LogLevel.Information, "Schedule {Schedule} gets through again: slot {JobId} enqueued after {Failures} failed attempts")]
+    [LoggerMessage(305, LogLevel.Information, "Schedule {Schedule} gets through again: occurrence {JobId} enqueued after {Failures} failed attempts")]
     public static partial void ScheduleRecovered(ILogger logger, string schedule, string jobId, int failures);
 
     [LoggerMessage(306, LogLevel.Information, "This beat leads now and fires {Count} schedules, beginning with what is due since the last leader")]
@@ -74,8 +80,8 @@ static partial class Log
     [LoggerMessage(308, LogLevel.Error, "The beat failed; it stands by again in a moment, and another one goes on, if there is one")]
     public static partial void BeatFailed(ILogger logger, Exception exception);
 
-    [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which slots it has fired; it tries again. If it died now, the next leader would fire those again with the same ids")]
-    public static partial void SlotsNotRecorded(ILogger logger, Exception exception);
+    [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which occurrences it has fired; it tries again. If it died now, the next leader would fire those again with the same ids")]
+    public static partial void OccurrencesNotRecorded(ILogger logger, Exception exception);
 
     [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read by this version and is kept as it is; was it written by a newer one, or by something else?")]
     public static partial void RecordUnreadable(ILogger logger, Exception exception);
@@ -86,8 +92,8 @@ static partial class Log
     [LoggerMessage(312, LogLevel.Warning, "The beats' journal could not be shortened; nothing is lost, and it is tried again")]
     public static partial void SnapshotFailed(ILogger logger, Exception exception);
 
-    [LoggerMessage(314, LogLevel.Warning, "The clock was set back: schedule {Schedule} had fired up to {Slot:u}, and it is {Now:u}. It goes on from now; slots that had fired come again, with the same ids")]
-    public static partial void ClockSetBack(ILogger logger, string schedule, DateTimeOffset slot, DateTimeOffset now);
+    [LoggerMessage(314, LogLevel.Warning, "The clock was set back: schedule {Schedule} had fired up to {Occurrence:u}, and it is {Now:u}. It goes on from now; occurrences that had fired come again, with the same ids")]
+    public static partial void ClockSetBack(ILogger logger, string schedule, DateTimeOffset occurrence, DateTimeOffset now);
 
     [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed and begins again in a minute where it ended")]
     public static partial void ScheduleFailed(ILogger logger, string schedule, Exception exception);

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>The metrics of one host. Names are in <see cref="Names"/>, spans in <see cref="Traces"/>.</summary>
+/// <summary>The metrics of one host. Names are in <see cref="TelemetryNames"/>, spans in <see cref="Traces"/>.</summary>
 /// <remarks>
 /// An instance per host, on a meter of the host's <see cref="IMeterFactory"/>: two hosts in one process have instruments of their own, gauges end with their host, and a listener can tell hosts apart by
 /// <see cref="Meter.Scope"/>. (The activity source is static: it holds no state that could mix.) Each method looks at <see cref="Instrument.Enabled"/> first, so that nobody pays
@@ -39,26 +39,26 @@ sealed class Telemetry : IDisposable
     /// <param name="meters">The host's; a bare service collection has none, then the meter is our own.</param>
     public Telemetry(IMeterFactory? meters = null)
     {
-        var options = new MeterOptions(Names.Source) { Version = Names.Version };
+        var options = new MeterOptions(TelemetryNames.Source) { Version = TelemetryNames.Version };
         meter = meters?.Create(options) ?? (own = new(options));
 
-        sent = Made(m => m.CreateCounter<long>(Names.Metric.Sent, Names.Unit.Messages, "Jobs that were enqueued, or failed to be."));
-        operation = Made(m => m.CreateHistogram(Names.Metric.Operation, Names.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast));
-        consumed = Made(m => m.CreateCounter<long>(Names.Metric.Consumed, Names.Unit.Messages, "Deliveries that a worker took in hand."));
-        process = Made(m => m.CreateHistogram(Names.Metric.Process, Names.Unit.Seconds, "How long a task ran.", advice: slow));
-        queueLatency = Made(m => m.CreateHistogram(Names.Metric.QueueLatency, Names.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow));
-        active = Made(m => m.CreateUpDownCounter<long>(Names.Metric.Active, Names.Unit.Jobs, "Jobs that are running."));
-        retries = Made(m => m.CreateCounter<long>(Names.Metric.Retries, Names.Unit.Jobs, "Runs that failed and will be repeated."));
-        dead = Made(m => m.CreateCounter<long>(Names.Metric.Dead, Names.Unit.Jobs, "Jobs that went to the dead-letter queue."));
-        revoked = Made(m => m.CreateCounter<long>(Names.Metric.Revoked, Names.Unit.Jobs, "Jobs that had expired and were dropped without running."));
-        redelivered = Made(m => m.CreateCounter<long>(Names.Metric.Redelivered, Names.Unit.Messages, "Deliveries of messages that had been handed out before and not come to an end."));
-        settlementFailures = Made(m => m.CreateCounter<long>(Names.Metric.SettlementFailures, Names.Unit.Jobs, "Jobs that could not be settled, and will run again."));
-        beatLag = Made(m => m.CreateHistogram(Names.Metric.BeatLag, Names.Unit.Seconds, "From the time of a slot to the moment its job was enqueued.", advice: slow));
-        confirm = Made(m => m.CreateHistogram(Names.Metric.Confirm, Names.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast));
-        repliesDropped = Made(m => m.CreateCounter<long>(Names.Metric.RepliesDropped, Names.Unit.Messages, "Results that nobody took, and that were dropped."));
-        quarantined = Made(m => m.CreateCounter<long>(Names.Metric.Quarantined, Names.Unit.Jobs, "Jobs that were moved to quarantine."));
-        reconnects = Made(m => m.CreateCounter<long>(Names.Metric.Reconnects, Names.Unit.Connections, "Connections to the broker that were lost and work again."));
-        consumersLost = Made(m => m.CreateCounter<long>(Names.Metric.ConsumersLost, Names.Unit.Consumers, "Consumers that were lost while their connection lived."));
+        sent = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Sent, TelemetryNames.Unit.Messages, "Jobs that were enqueued, or failed to be."));
+        operation = Made(m => m.CreateHistogram(TelemetryNames.Metric.Operation, TelemetryNames.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast));
+        consumed = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took in hand."));
+        process = Made(m => m.CreateHistogram(TelemetryNames.Metric.Process, TelemetryNames.Unit.Seconds, "How long a task ran.", advice: slow));
+        queueLatency = Made(m => m.CreateHistogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow));
+        active = Made(m => m.CreateUpDownCounter<long>(TelemetryNames.Metric.Active, TelemetryNames.Unit.Jobs, "Jobs that are running."));
+        retries = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated."));
+        dead = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue."));
+        revoked = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Revoked, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running."));
+        redelivered = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been handed out before and not come to an end."));
+        settlementFailures = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again."));
+        beatLag = Made(m => m.CreateHistogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, "From the time of an occurrence to the moment its job was enqueued.", advice: slow));
+        confirm = Made(m => m.CreateHistogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast));
+        repliesDropped = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.RepliesDropped, TelemetryNames.Unit.Messages, "Results that nobody took, and that were dropped."));
+        quarantined = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Quarantined, TelemetryNames.Unit.Jobs, "Jobs that were moved to quarantine."));
+        reconnects = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again."));
+        consumersLost = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.ConsumersLost, TelemetryNames.Unit.Consumers, "Consumers that were lost while their connection lived."));
 
         // A listener that is told of a new instrument is the user's code; nobody hears what a disposed meter makes.
         T Made<T>(Func<Meter, T> make)
@@ -84,9 +84,9 @@ sealed class Telemetry : IDisposable
     {
         if (WantsSent)
         {
-            var tags = Tags(system, Names.Operation.Send, task, queue, error);
+            var tags = Tags(system, TelemetryNames.Operation.Send, task, queue, error);
             Add(sent, 1, tags);
-            tags.Add(Names.Tag.OperationType, Names.Operation.Send);
+            tags.Add(TelemetryNames.Tag.OperationType, TelemetryNames.Operation.Send);
             Record(operation, duration.TotalSeconds, tags);
         }
     }
@@ -96,12 +96,12 @@ sealed class Telemetry : IDisposable
     {
         if (consumed.Enabled)
         {
-            Add(consumed, 1, Tags(system, Names.Operation.Process, task, queue, null));
+            Add(consumed, 1, Tags(system, TelemetryNames.Operation.Process, task, queue, null));
         }
 
         if (deliveredBefore > 0 && redelivered.Enabled)
         {
-            Add(redelivered, 1, new TagList { { Names.Tag.Queue, queue } });
+            Add(redelivered, 1, new TagList { { TelemetryNames.Tag.Queue, queue } });
         }
     }
 
@@ -141,8 +141,8 @@ sealed class Telemetry : IDisposable
 
         if (process.Enabled)
         {
-            var tags = Tags(system, Names.Operation.Process, task, queue, error);
-            tags.Add(Names.Tag.Outcome, outcome);
+            var tags = Tags(system, TelemetryNames.Operation.Process, task, queue, error);
+            tags.Add(TelemetryNames.Tag.Outcome, outcome);
             Record(process, duration.TotalSeconds, tags);
         }
     }
@@ -157,16 +157,16 @@ sealed class Telemetry : IDisposable
     {
         if (settlementFailures.Enabled)
         {
-            Add(settlementFailures, 1, new TagList { { Names.Tag.Queue, queue } });
+            Add(settlementFailures, 1, new TagList { { TelemetryNames.Tag.Queue, queue } });
         }
     }
 
-    /// <summary>The beat enqueued the job of a slot, that long after the slot's time.</summary>
-    public void SlotFired(string schedule, TimeSpan lag)
+    /// <summary>The beat enqueued the job of an occurrence, that long after the occurrence's time.</summary>
+    public void OccurrenceFired(string schedule, TimeSpan lag)
     {
         if (beatLag.Enabled)
         {
-            Record(beatLag, Math.Max(0, lag.TotalSeconds), new TagList { { Names.Tag.Schedule, schedule } });
+            Record(beatLag, Math.Max(0, lag.TotalSeconds), new TagList { { TelemetryNames.Tag.Schedule, schedule } });
         }
     }
 
@@ -175,7 +175,7 @@ sealed class Telemetry : IDisposable
     {
         if (confirm.Enabled)
         {
-            Record(confirm, latency.TotalSeconds, new TagList { { Names.Tag.System, system }, { Names.Tag.Queue, queue } });
+            Record(confirm, latency.TotalSeconds, new TagList { { TelemetryNames.Tag.System, system }, { TelemetryNames.Tag.Queue, queue } });
         }
     }
 
@@ -183,7 +183,7 @@ sealed class Telemetry : IDisposable
     {
         if (repliesDropped.Enabled)
         {
-            Add(repliesDropped, 1, new TagList { { Names.Tag.Queue, queue } });
+            Add(repliesDropped, 1, new TagList { { TelemetryNames.Tag.Queue, queue } });
         }
     }
 
@@ -191,7 +191,7 @@ sealed class Telemetry : IDisposable
     {
         if (quarantined.Enabled)
         {
-            Add(quarantined, 1, new TagList { { Names.Tag.Queue, queue } });
+            Add(quarantined, 1, new TagList { { TelemetryNames.Tag.Queue, queue } });
         }
     }
 
@@ -201,7 +201,7 @@ sealed class Telemetry : IDisposable
     {
         if (reconnects.Enabled)
         {
-            Add(reconnects, 1, new TagList { { Names.Tag.System, system }, { Names.Tag.Connection, connection } });
+            Add(reconnects, 1, new TagList { { TelemetryNames.Tag.System, system }, { TelemetryNames.Tag.Connection, connection } });
         }
     }
 
@@ -209,7 +209,7 @@ sealed class Telemetry : IDisposable
     {
         if (consumersLost.Enabled)
         {
-            Add(consumersLost, 1, new TagList { { Names.Tag.Queue, queue } });
+            Add(consumersLost, 1, new TagList { { TelemetryNames.Tag.Queue, queue } });
         }
     }
 
@@ -222,10 +222,10 @@ sealed class Telemetry : IDisposable
     {
         try
         {
-            meter.CreateObservableGauge(Names.Metric.ConnectionUp, connections, Names.Unit.Connections, "1 for a connection to the broker that works, else 0.");
-            meter.CreateObservableUpDownCounter(Names.Metric.ConsumerCount, consumers, Names.Unit.Consumers, "Consumers that this process has at a queue.");
-            meter.CreateObservableGauge(Names.Metric.Blocked, blocked, Names.Unit.Connections, "1 while the broker blocks publishing, else 0.");
-            meter.CreateObservableUpDownCounter(Names.Metric.Pending, pending, Names.Unit.Messages, "Messages that wait to be written or confirmed.");
+            meter.CreateObservableGauge(TelemetryNames.Metric.ConnectionUp, connections, TelemetryNames.Unit.Connections, "1 for a connection to the broker that works, else 0.");
+            meter.CreateObservableUpDownCounter(TelemetryNames.Metric.ConsumerCount, consumers, TelemetryNames.Unit.Consumers, "Consumers that this process has at a queue.");
+            meter.CreateObservableGauge(TelemetryNames.Metric.Blocked, blocked, TelemetryNames.Unit.Connections, "1 while the broker blocks publishing, else 0.");
+            meter.CreateObservableUpDownCounter(TelemetryNames.Metric.Pending, pending, TelemetryNames.Unit.Messages, "Messages that wait to be written or confirmed.");
         }
         catch (Exception)
         {
@@ -236,9 +236,9 @@ sealed class Telemetry : IDisposable
     /// <summary><c>error.type</c> of an exception.</summary>
     public static string ErrorType(Exception e) => e switch
     {
-        JobPublishException { MaybeEnqueued: true } => Names.Error.MaybeEnqueued,
-        JobPublishException => Names.Error.NotEnqueued,
-        JobFormatException => Names.Error.Malformed,
+        JobPublishException { MaybeEnqueued: true } => TelemetryNames.Error.MaybeEnqueued,
+        JobPublishException => TelemetryNames.Error.NotEnqueued,
+        JobFormatException => TelemetryNames.Error.Malformed,
         _ => e.GetType().FullName ?? e.GetType().Name,
     };
 
@@ -288,7 +288,7 @@ sealed class Telemetry : IDisposable
             var tags = Job(task, queue);
             if (error is not null)
             {
-                tags.Add(Names.Tag.Error, error);
+                tags.Add(TelemetryNames.Tag.Error, error);
             }
 
             Add(counter, 1, tags);
@@ -297,14 +297,14 @@ sealed class Telemetry : IDisposable
 
     static TagList Tags(string system, string operation, string task, string queue, string? error)
     {
-        var tags = new TagList { { Names.Tag.System, system }, { Names.Tag.Operation, operation }, { Names.Tag.Queue, queue }, { Names.Tag.Task, task } };
+        var tags = new TagList { { TelemetryNames.Tag.System, system }, { TelemetryNames.Tag.Operation, operation }, { TelemetryNames.Tag.Queue, queue }, { TelemetryNames.Tag.Task, task } };
         if (error is not null)
         {
-            tags.Add(Names.Tag.Error, error);
+            tags.Add(TelemetryNames.Tag.Error, error);
         }
 
         return tags;
     }
 
-    static TagList Job(string task, string queue) => new() { { Names.Tag.Task, task }, { Names.Tag.Queue, queue } };
+    static TagList Job(string task, string queue) => new() { { TelemetryNames.Tag.Task, task }, { TelemetryNames.Tag.Queue, queue } };
 }

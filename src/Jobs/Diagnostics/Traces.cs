@@ -10,7 +10,7 @@ namespace Jobs.Diagnostics;
 /// </remarks>
 static class Traces
 {
-    static readonly ActivitySource? source = Source(Names.Source, Names.Version);
+    static readonly ActivitySource? source = Source(TelemetryNames.Source, TelemetryNames.Version);
 
     /// <summary>A source; <see langword="null"/> when a listener throws while it is asked whether it wants it.</summary>
     public static ActivitySource? Source(string name, string? version = "")
@@ -41,11 +41,11 @@ static class Traces
                 Activity.Current = null; // the beat fires outside any trace
             }
 
-            return source.StartActivity(ActivityKind.Producer, tags: Tags(job.System, Names.Operation.Send, job.Queue), name: $"send {job.Queue}")?
-                .SetTag(Names.Tag.MessageId, job.Id)
-                .SetTag(Names.Tag.ConversationId, job.RootId)
-                .SetTag(Names.Tag.Task, job.Task)
-                .SetTag(Names.Tag.BodySize, job.BodySize);
+            return source.StartActivity(ActivityKind.Producer, tags: Tags(job.System, TelemetryNames.Operation.Send, job.Queue), name: $"send {job.Queue}")?
+                .SetTag(TelemetryNames.Tag.MessageId, job.Id)
+                .SetTag(TelemetryNames.Tag.ConversationId, job.RootId)
+                .SetTag(TelemetryNames.Tag.Task, job.Task)
+                .SetTag(TelemetryNames.Tag.BodySize, job.BodySize);
         }
         catch (Exception)
         {
@@ -67,18 +67,18 @@ static class Traces
         try
         {
             _ = ActivityContext.TryParse(job.TraceParent, job.TraceState, isRemote: true, out var sender);
-            var tags = Tags(job.System, Names.Operation.Process, job.Queue);
+            var tags = Tags(job.System, TelemetryNames.Operation.Process, job.Queue);
             var activity = job.Waited
                 ? source.StartActivity(ActivityKind.Consumer, default, tags, sender == default ? null : [new(sender)], name: $"process {job.Queue}")
                 : source.StartActivity(ActivityKind.Consumer, sender, tags, name: $"process {job.Queue}");
             if (activity is { IsAllDataRequested: true })
             {
                 activity
-                    .SetTag(Names.Tag.MessageId, job.Id)
-                    .SetTag(Names.Tag.ConversationId, job.RootId)
-                    .SetTag(Names.Tag.BodySize, job.BodySize)
-                    .SetTag(Names.Tag.Task, job.Task)
-                    .SetTag(Names.Tag.Attempt, job.Attempt);
+                    .SetTag(TelemetryNames.Tag.MessageId, job.Id)
+                    .SetTag(TelemetryNames.Tag.ConversationId, job.RootId)
+                    .SetTag(TelemetryNames.Tag.BodySize, job.BodySize)
+                    .SetTag(TelemetryNames.Tag.Task, job.Task)
+                    .SetTag(TelemetryNames.Tag.Attempt, job.Attempt);
             }
 
             return activity;
@@ -91,7 +91,7 @@ static class Traces
 
     /// <summary>The operation that a span describes ended with this.</summary>
     public static void Failed(Activity? activity, Exception e) =>
-        activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(e)).SetTag(Names.Tag.Error, Telemetry.ErrorType(e));
+        activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(e)).SetTag(TelemetryNames.Tag.Error, Telemetry.ErrorType(e));
 
     /// <summary>Ends a span.</summary>
     public static void End(Activity? activity)
@@ -122,9 +122,9 @@ static class Traces
     // With the start of the span, because samplers decide by them.
     static KeyValuePair<string, object?>[] Tags(string system, string operation, string queue) =>
     [
-        new(Names.Tag.System, system),
-        new(Names.Tag.Operation, operation),
-        new(Names.Tag.OperationType, operation),
-        new(Names.Tag.Queue, queue),
+        new(TelemetryNames.Tag.System, system),
+        new(TelemetryNames.Tag.Operation, operation),
+        new(TelemetryNames.Tag.OperationType, operation),
+        new(TelemetryNames.Tag.Queue, queue),
     ];
 }

@@ -56,12 +56,11 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
     internal Outgoing Encode(Job job, out SendObservation? observation)
     {
         ArgumentNullException.ThrowIfNull(job);
-        IBoundOptions.ThrowIfUnbound(options);
         var now = time.GetUtcNow();
         var id = job.Id ?? ids.Next(now); // of the same moment as the timestamp: see PublishTime
         var running = JobContext.Current;
         var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id));
-        var sent = new SentJob(transport.MessagingSystem, job.Task, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length, IsScheduled: job.Schedule is not null);
+        var sent = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length, IsScheduled: job.Schedule is not null);
         observation = SendObservation.Begin(telemetry, time, sent, out var trace);
 
         // When nobody listens here, the trace that the running job came with goes on.

@@ -19,13 +19,13 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         var merged = Merge(job);
         if (!IsName(sending.Id))
         {
-            throw new ArgumentException($"Job '{job.Task}' has the id '{sending.Id}'; an id has 1 to {MaxNameBytes} bytes.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' has the id '{sending.Id}'; an id has 1 to {MaxNameBytes} bytes.", nameof(job));
         }
 
         var eta = Eta(job, sending.Now);
         if (job.Eta is { } due && sending.Now + merged.Expires <= due)
         {
-            throw new ArgumentException($"Job '{job.Task}' expires after {merged.Expires}, and is due at {due:u}, later than that: it would never run.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' expires after {merged.Expires}, and is due at {due:u}, later than that: it would never run.", nameof(job));
         }
 
         var message = new JobMessage
@@ -44,30 +44,30 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     public MergedOptions Merge(Job job)
     {
         Validate(job);
-        var task = job.Definition ?? tasks.Find(job.Task);
+        var task = job.Definition ?? tasks.Find(job.TaskName);
         var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue;
         ValidateQueue(job, queue);
         if (queue == options.DeadLetterQueue)
         {
-            throw new ArgumentException($"Job '{job.Task}' goes to '{queue}', the queue of dead letters, where nothing runs; choose another queue.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' goes to '{queue}', the queue of dead letters, where nothing runs; choose another queue.", nameof(job));
         }
 
         if (transport.QueueProblem(queue) is { } problem)
         {
-            throw new ArgumentException($"Job '{job.Task}' goes to the queue '{queue}'; {problem}.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' goes to the queue '{queue}'; {problem}.", nameof(job));
         }
 
         var expires = job.Expires ?? task?.Expires;
         if (expires <= job.Delay)
         {
-            throw new ArgumentException($"Job '{job.Task}' expires after {expires}, and has a Delay of {job.Delay}, not less than that: it would never run.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' expires after {expires}, and has a Delay of {job.Delay}, not less than that: it would never run.", nameof(job));
         }
 
         return new(queue, expires, job.Priority ?? task?.Priority);
     }
 
     /// <summary>The arguments, as the body of a message.</summary>
-    public byte[] WriteBody(Job job) => JobBody.Write(job.Task, job.Arguments, options.Types);
+    public byte[] WriteBody(Job job) => JobBody.Write(job.TaskName, job.Arguments, options.Types);
 
     /// <summary>Checks what the caller has set, as far as that needs neither task nor host nor clock.</summary>
     /// <exception cref="ArgumentException">The job can never be sent as it is.</exception>
@@ -75,12 +75,12 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     {
         if (job is { Delay: not null, Eta: not null })
         {
-            throw new ArgumentException($"Job '{job.Task}' has both Delay ({job.Delay}) and Eta ({job.Eta}); set one.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' has both Delay ({job.Delay}) and Eta ({job.Eta}); set one.", nameof(job));
         }
 
         if (job.Delay < TimeSpan.Zero || job.Delay > Outgoing.MaxDelay)
         {
-            throw new ArgumentException($"Job '{job.Task}' has a Delay of {job.Delay}; it must be 0 to {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' has a Delay of {job.Delay}; it must be 0 to {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
         }
 
         if (job.Queue is { } queue)
@@ -90,12 +90,12 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 
         if (job.Priority > 9)
         {
-            throw new ArgumentException($"Job '{job.Task}' has priority {job.Priority}; it must be 0 to 9.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' has priority {job.Priority}; it must be 0 to 9.", nameof(job));
         }
 
         if (job.Expires <= TimeSpan.Zero || job.Expires > Outgoing.MaxDelay)
         {
-            throw new ArgumentException($"Job '{job.Task}' expires after {job.Expires}; that must be positive, and at most {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' expires after {job.Expires}; that must be positive, and at most {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
         }
 
         if (job.Headers is { } headers)
@@ -108,7 +108,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     {
         if (!QueueName.IsValid(queue))
         {
-            throw new ArgumentException($"Job '{job.Task}' goes to the queue '{queue}'; {QueueName.Rule}.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' goes to the queue '{queue}'; {QueueName.Rule}.", nameof(job));
         }
     }
 
@@ -118,13 +118,13 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         {
             if (!IsName(name) || WireHeaders.IsReserved(name))
             {
-                throw new ArgumentException($"Job '{job.Task}' has a header '{name}', which is a name of the protocol or not 1 to {MaxNameBytes} bytes; choose another.", nameof(job));
+                throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}', which is a name of the protocol or not 1 to {MaxNameBytes} bytes; choose another.", nameof(job));
             }
 
             // Other integer types corrupt the whole table when Python reads it (celery-protocol §2.2).
             if (value is not (null or string or bool or int or double))
             {
-                throw new ArgumentException($"Job '{job.Task}' has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null.", nameof(job));
+                throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null.", nameof(job));
             }
         }
     }
@@ -135,7 +135,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     {
         { Delay: { } delay } => now + delay,
         { Eta: { } eta } => eta - now > Outgoing.MaxDelay
-            ? throw new ArgumentException($"Job '{job.Task}' has an Eta of {eta:u}; it must be at most {Outgoing.MaxDelay.TotalDays:0} days from now.", nameof(job))
+            ? throw new ArgumentException($"Job '{job.TaskName}' has an Eta of {eta:u}; it must be at most {Outgoing.MaxDelay.TotalDays:0} days from now.", nameof(job))
             : eta,
         _ => null,
     };
@@ -146,7 +146,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     {
         const int Always = 3; // task, id, and the trace that is added later
         var count = Always + (sending.ParentId is null ? 0 : 2) + (eta is null ? 0 : 1) + (expires is null ? 0 : 1) + (job.Id is null ? 0 : 1) + (job.Schedule is null ? 0 : 1) + (job.Headers?.Count ?? 0);
-        var headers = new JobHeaders(count) { Task = job.Task, Id = sending.Id };
+        var headers = new JobHeaders(count) { Task = job.TaskName, Id = sending.Id };
         if (sending.ParentId is { } parent)
         {
             (headers.RootId, headers.ParentId) = (sending.RootId, parent);

@@ -104,9 +104,9 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
     {
         if (cancellationToken.IsCancellationRequested && (givenUp || broken is OperationCanceledException || failures.Values.Any(e => e is OperationCanceledException)))
         {
-            throw new EnqueueManyCanceledException(handles, failures, cancellationToken, broken);
+            throw new JobBatchCanceledException(handles, failures, cancellationToken, broken);
         }
 
-        return broken is null && failures.Count == 0 ? handles : throw new EnqueueManyException(handles, failures, broken);
+        return broken is null && failures.Count == 0 ? handles : throw new JobBatchException(handles, failures, broken);
     }
 }

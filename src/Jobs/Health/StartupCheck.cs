@@ -1,45 +1,102 @@
 using Jobs.Beat;
+using Jobs.Diagnostics;
 using Jobs.Registry;
 using Jobs.Transport;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Jobs.Health;
 
 /// <summary>Stops the host with all problems at once, before any of its services starts.</summary>
-/// <remarks>A host starts its services when all have been told that they are starting, in whatever order they are registered and also when they start concurrently.</remarks>
-sealed class StartupCheck(IServiceProvider services) : IHostedLifecycleService
+/// <remarks>
+/// A host makes all its services before it starts the first of them, in the order of their registration, and the worker and
+/// the beat take their options when they are made. So the check runs when it is made itself, which is before those two.
+/// </remarks>
+sealed class StartupCheck : IHostedService
 {
+    readonly IServiceProvider services;
+    readonly List<string> problems = [];
+
     /// <exception cref="OptionsValidationException">Something is wrong; the message lists all of it.</exception>
-    public Task StartingAsync(CancellationToken cancellationToken)
+    public StartupCheck(IServiceProvider services)
     {
-        var problems = new List<string>();
-        var jobs = services.GetRequiredService<IOptions<JobsOptions>>().Value;
-        problems.AddRange(jobs.Problems());
-
-        var worker = services.GetRequiredService<IOptions<WorkerOptions>>().Value;
-        problems.AddRange(worker.Problems());
-        problems.AddRange(services.GetRequiredService<IOptions<JobsHealthOptions>>().Value.Problems());
-
+        this.services = services;
+        var jobs = Checked<JobsOptions>();
+        var worker = Checked<WorkerOptions>();
+        Checked<JobsHealthOptions>();
         var tasks = services.GetRequiredService<TaskRegistry>();
         problems.AddRange(tasks.Problems);
 
-        var transport = services.GetRequiredService<JobTransport>();
+        var transport = Transport();
         problems.AddRange(transport.Problems());
         problems.AddRange(Queues(jobs, worker, tasks, transport));
-        if (services.GetServices<IHostedService>().OfType<BeatService>().Any())
+        if (Has(HostPart.Beat))
         {
-            var beat = services.GetRequiredService<IOptions<BeatOptions>>().Value;
-            problems.AddRange(beat.Problems());
-            var book = ScheduleBook.Create(tasks, services.GetServices<Schedule>(), beat, out var scheduleProblems);
+            var book = ScheduleBook.Create(tasks, services.GetServices<Schedule>(), Checked<BeatOptions>(), out var scheduleProblems);
             problems.AddRange(scheduleProblems);
             problems.AddRange(book.Unsendable(new(tasks, jobs, transport)));
         }
 
-        return problems.Count == 0
-            ? Task.CompletedTask
-            : throw new OptionsValidationException(nameof(JobsOptions), typeof(JobsOptions), problems);
+        if (problems.Count > 0)
+        {
+            throw new OptionsValidationException(nameof(JobsOptions), typeof(JobsOptions), problems);
+        }
+
+        WarnOfContradictions(jobs, worker, tasks, transport);
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    bool Has(HostPart part) => services.GetServices<HostPart>().Contains(part);
+
+    /// <summary>The options; when they are not valid, as they are, so that what depends on them is checked too.</summary>
+    T Checked<T>()
+        where T : class, new()
+    {
+        try
+        {
+            return services.GetRequiredService<IOptions<T>>().Value;
+        }
+        catch (OptionsValidationException e)
+        {
+            problems.AddRange(e.Failures);
+            return new OptionsFactory<T>(services.GetServices<IConfigureOptions<T>>(), services.GetServices<IPostConfigureOptions<T>>()).Create(Options.DefaultName);
+        }
+    }
+
+    JobTransport Transport()
+    {
+        try
+        {
+            return services.GetRequiredService<JobTransport>();
+        }
+        catch (OptionsValidationException e)
+        {
+            problems.AddRange(e.Failures.Except(problems)); // it takes the shared options too
+            return new InMemoryTransport(TimeProvider.System); // stands in: it has nothing to say
+        }
+    }
+
+    /// <summary>What works, but not as whoever set it will expect.</summary>
+    void WarnOfContradictions(JobsOptions jobs, WorkerOptions worker, TaskRegistry tasks, JobTransport transport)
+    {
+        var logger = GuardedLogger.Of(services.GetRequiredService<ILogger<StartupCheck>>());
+        foreach (var contradiction in transport.Contradictions(jobs))
+        {
+            Log.SettingsContradict(logger, contradiction);
+        }
+
+        if (Has(HostPart.Worker))
+        {
+            foreach (var contradiction in worker.Contradictions(worker.EffectiveQueues(tasks, jobs), HostShutdown.Timeout(services)))
+            {
+                Log.SettingsContradict(logger, contradiction);
+            }
+        }
     }
 
     static IEnumerable<string> Queues(JobsOptions jobs, WorkerOptions worker, TaskRegistry tasks, JobTransport transport)
@@ -51,6 +108,11 @@ sealed class StartupCheck(IServiceProvider services) : IHostedLifecycleService
             yield return $"{origin} '{queue}': it is the queue of dead letters (Jobs:DeadLetterQueue), and what dies there would go round for ever.";
         }
 
+        foreach (var (queue, _) in worker.QueueConcurrency.Where(limit => !worker.EffectiveQueues(tasks, jobs).Contains(limit.Key)))
+        {
+            yield return $"Jobs:Worker:QueueConcurrency:{queue}: this worker takes no jobs from that queue, but from {string.Join(", ", worker.EffectiveQueues(tasks, jobs))}.";
+        }
+
         foreach (var (queue, origin) in all.Append((jobs.DefaultQueue, "Jobs:DefaultQueue")).Append((jobs.DeadLetterQueue, "Jobs:DeadLetterQueue")))
         {
             if (queue is not null && transport.QueueProblem(queue) is { } problem)
@@ -59,14 +121,12 @@ sealed class StartupCheck(IServiceProvider services) : IHostedLifecycleService
             }
         }
     }
+}
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+/// <summary>What a host was given beside the dispatcher. The check cannot ask for the services themselves: they are not made yet.</summary>
+sealed record HostPart(string Name)
+{
+    public static HostPart Worker { get; } = new("worker");
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public static HostPart Beat { get; } = new("beat");
 }

@@ -1,9 +1,11 @@
+using System.ComponentModel;
 using System.Text.Json;
 using Jobs.Wire;
 
 namespace Jobs.Registry;
 
 /// <summary>A task: its name, its options and how to call it. Derived classes are generated, one per annotated method.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskDefinition
 {
     /// <summary>The wire name.</summary>
@@ -23,6 +25,9 @@ public abstract class TaskDefinition
 
     /// <summary>What no retry waits longer than, or <see langword="null"/> for the host's value.</summary>
     public TimeSpan? MaxRetryDelay { get; init; }
+
+    /// <summary>Exceptions that are not retried, derived types included.</summary>
+    public IReadOnlyList<Type> NoRetryOn { get; init; } = [];
 
     /// <summary>The priority, or <see langword="null"/> for the host's value.</summary>
     public byte? Priority { get; init; }
@@ -60,6 +65,7 @@ public abstract class TaskDefinition
 
 /// <summary>A task that returns a <typeparamref name="T"/>.</summary>
 /// <typeparam name="T">What the task returns.</typeparam>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskDefinition<T> : TaskDefinition
 {
     /// <summary>Reads the arguments, calls the method and returns its value.</summary>
@@ -109,6 +115,7 @@ public abstract class TaskDefinition<T> : TaskDefinition
 }
 
 /// <summary>A schedule written as an attribute on a task method.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public sealed record TaskSchedule
 {
     /// <summary>The cron expression, or <see langword="null"/> for a fixed interval.</summary>
@@ -123,11 +130,12 @@ public sealed record TaskSchedule
     /// <summary>The name, or <see langword="null"/> for one made of the task's.</summary>
     public string? Name { get; init; }
 
-    /// <summary>What happens to missed slots.</summary>
+    /// <summary>What happens to missed occurrences.</summary>
     public MisfirePolicy Misfire { get; init; } = MisfirePolicy.Once;
 }
 
 /// <summary>The tasks of one class; generated, and found through <see cref="TaskModuleAttribute"/>.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskModule
 {
     /// <summary>Registers the class as a scoped service and adds its tasks.</summary>
@@ -138,6 +146,7 @@ public abstract class TaskModule
 /// <param name="class">The class with task methods.</param>
 /// <param name="module">Its <see cref="TaskModule"/>.</param>
 [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
+[EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class TaskModuleAttribute(
     Type @class,
     [System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] Type module) : Attribute

@@ -3,7 +3,7 @@ using System.Collections.Frozen;
 namespace Jobs.Registry;
 
 /// <summary>All tasks of this process, by name and alias. Built once at start.</summary>
-public sealed class TaskRegistry
+sealed class TaskRegistry
 {
     readonly FrozenDictionary<string, TaskDefinition> byName;
 

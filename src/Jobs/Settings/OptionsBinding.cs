@@ -31,6 +31,7 @@ static class OptionsBinding
         // In front of all: options are configured in the order of registration, and an application may have called Configure before AddJobs.
         Func<IServiceProvider, FromConfiguration<T>> create = provider => new(provider.GetService<IConfiguration>()?.GetSection(section), bind);
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<T>>(create));
+        services.AddSingleton<IValidateOptions<T>, OptionsCheck<T>>();
     }
 
     sealed class FromConfiguration<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(
@@ -56,13 +57,17 @@ interface IBoundOptions
     /// <summary>What of the section does not fit, and is not bound.</summary>
     IReadOnlyList<string> Unbound { get; set; }
 
-    /// <summary>For a container without a host, whose start would have said it.</summary>
-    /// <exception cref="OptionsValidationException">Something does not fit.</exception>
-    static void ThrowIfUnbound(IBoundOptions options)
+    /// <summary>What else is wrong with the values, each with the setting, its value and what fits.</summary>
+    IEnumerable<string> Problems();
+}
+
+/// <summary>Whoever takes options that are not valid gets an exception with all that is wrong with them.</summary>
+sealed class OptionsCheck<T> : IValidateOptions<T>
+    where T : class, IBoundOptions
+{
+    public ValidateOptionsResult Validate(string? name, T options)
     {
-        if (options.Unbound.Count > 0)
-        {
-            throw new OptionsValidationException(Options.DefaultName, options.GetType(), options.Unbound);
-        }
+        string[] problems = [.. options.Unbound, .. options.Problems()];
+        return problems.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
     }
 }

@@ -71,6 +71,13 @@ sealed class SettingsSection
                 values.TryAdd($"{path}:{child.Key}", null); // a schedule without settings is one too
             }
         }
+        else if (type == typeof(IDictionary<string, int>))
+        {
+            foreach (var child in Children(section, $"a number for each queue: write {section.Path}:images = {section.Value}"))
+            {
+                Value(child, $"{path}:{child.Key}", typeof(int));
+            }
+        }
         else if (type == typeof(IList<string>))
         {
             foreach (var child in Children(section, $"a list: write {section.Path}:0 = {section.Value}"))

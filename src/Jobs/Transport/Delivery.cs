@@ -47,7 +47,7 @@ public abstract class Delivery
     /// settled, or is being settled: a second call returns at once, before the first has written.
     /// </summary>
     /// <param name="outgoing">What to write first; empty to write nothing.</param>
-    /// <exception cref="SettlementException">Something was not written. The delivery is open: settle it with something else, or release it.</exception>
+    /// <exception cref="JobSettlementException">Something was not written. The delivery is open: settle it with something else, or release it.</exception>
     public ValueTask SettleAsync(IReadOnlyList<Outgoing> outgoing)
     {
         if (!TryBegin())
@@ -154,7 +154,7 @@ public abstract class Delivery
         if (failures.Count > 0)
         {
             Volatile.Write(ref state, Open);
-            throw new SettlementException(failures);
+            throw new JobSettlementException(failures);
         }
 
         // Checkpoint: a crash here leaves the message and what was written for it.

@@ -16,6 +16,9 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
     public virtual IEnumerable<string> Problems() => [];
 
+    /// <summary>Which of its options do not go together with others, though each is valid; logged at start. Defaults to nothing.</summary>
+    public virtual IEnumerable<string> Contradictions(JobsOptions jobs) => [];
+
     /// <summary>
     /// Why no job may be sent to a queue of that name, or taken from it: the end of a sentence about the queue. Defaults to
     /// <see langword="null"/>, which takes every name.
@@ -96,6 +99,7 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
 
 /// <summary>What a transport can do.</summary>
 [Flags]
+[Experimental("JOBS0001")]
 public enum TransportCapabilities
 {
     /// <summary>Nothing beyond the contract.</summary>
@@ -109,6 +113,7 @@ public enum TransportCapabilities
 }
 
 /// <summary>What a worker takes from a transport.</summary>
+[Experimental("JOBS0001")]
 public sealed record SubscriptionOptions
 {
     /// <summary>The queues.</summary>
@@ -116,6 +121,11 @@ public sealed record SubscriptionOptions
 
     /// <summary>How many unsettled messages there may be per queue.</summary>
     public required int Prefetch { get; init; }
+
+    /// <summary>By queue, where it is fewer than <see cref="Prefetch"/>. Defaults to none.</summary>
+    public IReadOnlyDictionary<string, int> QueuePrefetch { get; init; } = new Dictionary<string, int>();
+
+    internal int PrefetchOf(string queue) => QueuePrefetch.GetValueOrDefault(queue, Prefetch);
 
     /// <summary>No message is taken before this ends; what is wrong with the queues is found at once. Defaults to <see cref="Task.CompletedTask"/>.</summary>
     public Task Begin { get; init; } = Task.CompletedTask;

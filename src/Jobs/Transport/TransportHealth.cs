@@ -1,12 +1,16 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Jobs.Transport;
 
 /// <summary>A connection to a broker.</summary>
 /// <param name="IsUp">It works.</param>
 /// <param name="For">For how long it has worked, or not worked.</param>
 /// <param name="Problem">Why it does not work; <see langword="null"/> when it does, or when that is not known yet.</param>
+[Experimental("JOBS0001")]
 public readonly record struct ConnectionHealth(bool IsUp, TimeSpan For, string? Problem = null);
 
 /// <summary>What a transport says of publishing.</summary>
+[Experimental("JOBS0001")]
 public sealed record TransportHealth
 {
     /// <summary>Nothing can be wrong, or nothing is.</summary>
@@ -29,6 +33,7 @@ public sealed record TransportHealth
 }
 
 /// <summary>What a subscription says of itself.</summary>
+[Experimental("JOBS0001")]
 public sealed record SubscriptionHealth
 {
     /// <summary>Nothing can be wrong, or nothing is.</summary>
@@ -49,6 +54,7 @@ public sealed record SubscriptionHealth
 /// <param name="IsConsuming">It has a consumer.</param>
 /// <param name="For">For how long it has had one, or none.</param>
 /// <param name="Problem">Why it has none; <see langword="null"/> when it has.</param>
+[Experimental("JOBS0001")]
 public readonly record struct QueueHealth(string Queue, bool IsConsuming, TimeSpan For, string? Problem = null)
 {
     /// <summary>It holds what was set aside from another queue; ordinary jobs run without it.</summary>

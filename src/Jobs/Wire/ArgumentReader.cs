@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json;
 
@@ -9,6 +10,7 @@ namespace Jobs.Wire;
 /// Every error is a <see cref="JobFormatException"/> that names task, parameter, what was expected and what came.
 /// Dates, decimals, UUIDs and bytes are read in plain form and in kombu's <c>{"__type__", "__value__"}</c> envelope.
 /// </remarks>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public ref partial struct ArgumentReader
 {
     readonly string task;

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -11,6 +12,7 @@ namespace Jobs.Wire;
 /// All formats of values are here. Calls by name use them too: <see cref="WriteValue"/> writes the same text as the
 /// method for the value's type. It is a ref struct, because the JSON writer behind it is used again for the next job.
 /// </remarks>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public readonly ref partial struct ArgumentWriter
 {
     readonly Utf8JsonWriter writer;

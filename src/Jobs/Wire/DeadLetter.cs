@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Jobs.Wire;
 
 /// <summary>Why a job is dead: written into the headers of its dead letter, and read from them.</summary>
+[Experimental("JOBS0001")]
 public sealed record DeadLetter
 {
     // A header frame must fit the connection's frame size together with the user's own headers.

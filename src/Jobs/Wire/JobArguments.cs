@@ -15,6 +15,7 @@ namespace Jobs.Wire;
 /// through lazy sequences; no job is compared on its way. Arguments that cannot be written like that (where reflection is
 /// off, those with types of your own) are equal to themselves only.
 /// </remarks>
+[EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class JobArguments
 {
     /// <summary>Writes the positional arguments, inside an array that the caller opened.</summary>

@@ -10,6 +10,7 @@ namespace Jobs.Wire;
 /// Those that Jobs knows have members; all others travel untouched.
 /// </summary>
 /// <remarks>Celery's own headers can hold a table called <c>headers</c> too: it is one of the others, and survives like them.</remarks>
+[Experimental("JOBS0001")]
 public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
 {
     // Bytes that are not UTF-8 stay bytes: an id that changed on the way would settle somebody else's job.

@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Jobs.Wire;
 
 /// <summary>A job on the wire, as every transport carries it: AMQP properties, headers and body of Celery's message protocol 2. Nothing in it has been interpreted.</summary>
+[Experimental("JOBS0001")]
 public sealed record JobMessage
 {
     readonly Sender? sender; // null in messages of our own: each job has two messages, the one that is sent and the one that is received

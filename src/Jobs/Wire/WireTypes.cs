@@ -20,11 +20,11 @@ sealed class WireTypes
     public const int MaxDepth = 256;
 
     readonly ConcurrentDictionary<Type, JsonTypeInfo?> known = new();
-    readonly List<JsonSerializerOptions> contexts = [];
-    readonly JsonSerializerOptions other = Strict(new()
-    {
-        TypeInfoResolver = JsonSerializer.IsReflectionEnabledByDefault ? DefaultResolver() : null,
-    });
+    readonly List<JsonSerializerContext> contexts = [];
+    readonly List<Action<JsonSerializerOptions>> settings = [];
+    readonly Lazy<JsonSerializerOptions[]> resolvers; // in the order in which they are asked
+
+    public WireTypes() => resolvers = new(Resolvers);
 
     /// <summary>For what needs no application: comparing arguments.</summary>
     public static WireTypes Default { get; } = new();
@@ -40,7 +40,10 @@ sealed class WireTypes
     };
 
     /// <summary>Before the first value is written or read. The last context is asked first.</summary>
-    public void Add(JsonSerializerContext context) => contexts.Insert(0, Strict(new(context.Options) { TypeInfoResolver = context }));
+    public void Add(JsonSerializerContext context) => contexts.Insert(0, context);
+
+    /// <summary>Before the first value is written or read.</summary>
+    public void Configure(Action<JsonSerializerOptions> setting) => settings.Add(setting);
 
     /// <exception cref="NotSupportedException">No context knows the type, and reflection is off; or no value of it would arrive.</exception>
     public JsonTypeInfo Of(Type type) => Find(type)
@@ -50,7 +53,7 @@ sealed class WireTypes
 
     JsonTypeInfo? Look(Type type)
     {
-        foreach (var options in contexts)
+        foreach (var options in resolvers.Value)
         {
             if (options.TryGetTypeInfo(type, out var info))
             {
@@ -58,11 +61,27 @@ sealed class WireTypes
             }
         }
 
-        return other.TypeInfoResolver is not null && other.TryGetTypeInfo(type, out var found) ? found : null;
+        return null;
     }
 
-    static JsonSerializerOptions Strict(JsonSerializerOptions options)
+    JsonSerializerOptions[] Resolvers()
     {
+        var all = contexts.Select(context => new JsonSerializerOptions(context.Options) { TypeInfoResolver = context }).ToList();
+        if (JsonSerializer.IsReflectionEnabledByDefault)
+        {
+            all.Add(new() { TypeInfoResolver = DefaultResolver() });
+        }
+
+        return [.. all.Select(Strict)];
+    }
+
+    JsonSerializerOptions Strict(JsonSerializerOptions options)
+    {
+        foreach (var set in settings)
+        {
+            set(options);
+        }
+
         options.Encoder ??= WriterOptions.Encoder;
         options.MaxDepth = MaxDepth;
         options.PropertyNameCaseInsensitive = true; // as the names of parameters are to a reader, and in other frameworks

@@ -63,7 +63,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         {
             body = JobBody.Read(envelope.Message.Body);
             return body.Asks() is not { } asked ? null : Outcome.Dead.Of(
-                attempt, $"It asks for '{asked}', which this version does not carry out: what is to follow the task would never run.", Names.Error.Unsupported, null, time.GetUtcNow());
+                attempt, $"It asks for '{asked}', which this version does not carry out: what is to follow the task would never run.", TelemetryNames.Error.Unsupported, null, time.GetUtcNow());
         }
         catch (JobFormatException e)
         {
@@ -88,7 +88,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
                 attempt.Outcome = Outcome.Succeeded.WithoutResult;
             }
         }
-        catch (Exception e) when (attempt.Cause == CancelCause.Stop && !task.AckEarly && Thrown.Steering(e) is not DeadJobException)
+        catch (Exception e) when (attempt.Cause == CancelCause.Stop && !task.AckEarly && Thrown.Steering(e) is not (DeadJobException or SnoozeJobException))
         {
             // Whatever else was thrown: drivers have exceptions of their own for a cancelled call. The job runs again, and fails again if it must.
             attempt.Outcome = Outcome.Interrupted.Instance;
@@ -124,6 +124,10 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         {
             case JobFormatException or DeadJobException:
                 return Dead(attempt, steering.Message, e);
+            case SnoozeJobException snooze:
+                return Snoozed(attempt, envelope, snooze.Delay, e);
+            case not RetryJobException when Thrown.Of(task.NoRetryOn, e) is { } final:
+                return Dead(attempt, $"Its task does not retry {final.GetType()} (NoRetryOn). {message}", e);
             case var _ when task.AckEarly && attempt.Cause == CancelCause.Stop:
                 return Dead(attempt, $"Its worker stopped under it, and it is acknowledged early: at most once. {message}", e);
             case var _ when task.AckEarly:
@@ -134,12 +138,23 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
         var delay = (steering as RetryJobException)?.After
             ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, options.Random.NextDouble());
-        delay = delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Outgoing.MaxDelay ? Outgoing.MaxDelay : delay;
+        delay = Bounded(delay);
         var eta = time.GetUtcNow() + delay;
         return envelope.Expires <= eta
             ? Dead(attempt, $"It failed, and expires at {envelope.Expires:u}, before its next attempt at {eta:u}. {message}", e)
             : new Outcome.Retry(delay, eta, maxRetries, e);
     }
+
+    Outcome Snoozed(Attempt attempt, JobEnvelope envelope, TimeSpan delay, Exception e)
+    {
+        delay = Bounded(delay);
+        var eta = time.GetUtcNow() + delay;
+        return envelope.Expires <= eta
+            ? Dead(attempt, $"Its task asked to be run again at {eta:u}, and it expires at {envelope.Expires:u}. {ExceptionText.Message(e)}", e)
+            : new Outcome.Postponed(delay, eta);
+    }
+
+    static TimeSpan Bounded(TimeSpan delay) => delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Outgoing.MaxDelay ? Outgoing.MaxDelay : delay;
 
     Outcome.Dead Dead(Attempt attempt, string reason, Exception e) => Outcome.Dead.Of(attempt, reason, Telemetry.ErrorType(e), e, time.GetUtcNow());
 

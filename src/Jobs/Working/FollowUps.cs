@@ -14,7 +14,7 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     {
         Outcome.Succeeded or Outcome.Expired => [],
         Outcome.Retry retry => [new(attempt.Delivery.Queue, attempt.Envelope!.Retry(retry.Eta, attempt.Stamp), retry.Delay)],
-        Outcome.Postponed postponed => [new(attempt.Delivery.Queue, attempt.Message.Copy(attempt.Stamp), postponed.Delay)],
+        Outcome.Postponed postponed => [new(attempt.Delivery.Queue, Postponed(attempt, postponed.Eta), postponed.Delay)],
         Outcome.Dead dead => [new(deadLetterQueue, dead.Letter.Write(attempt.Message, attempt.Stamp))],
         var outcome => throw new InvalidOperationException($"Nothing can be written for {outcome}."),
     };
@@ -43,6 +43,13 @@ sealed class FollowUps(IOptions<JobsOptions> options)
         }
 
         return substitutes;
+    }
+
+    static JobMessage Postponed(Attempt attempt, DateTimeOffset? eta)
+    {
+        var copy = attempt.Message.Copy(attempt.Stamp);
+        copy.Headers.Eta = eta ?? copy.Headers.Eta;
+        return copy;
     }
 
     Outgoing? InsteadOf(Outgoing refused, Exception why, Attempt attempt, DateTimeOffset now)

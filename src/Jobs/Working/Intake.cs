@@ -22,7 +22,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         var attempt = Read(delivery, out var malformed);
         observer.Received(attempt);
         attempt.Outcome = malformed is not null
-            ? Dead(attempt, malformed.Message, Names.Error.Malformed, malformed)
+            ? Dead(attempt, malformed.Message, TelemetryNames.Error.Malformed, malformed)
             : WithoutRun(attempt, attempt.Envelope!);
         if (attempt.Outcome is not null)
         {
@@ -45,7 +45,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
 
         return envelope.Retries == 0
             ? new Outcome.Expired(expires)
-            : Outcome.Dead.Of(attempt, $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.", Names.Error.Expired, null, now);
+            : Outcome.Dead.Of(attempt, $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.", TelemetryNames.Error.Expired, null, now);
     }
 
     Attempt Read(Delivery delivery, out JobFormatException? malformed)
@@ -68,12 +68,12 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         var delivery = attempt.Delivery;
         if (delivery.IsQuarantined && delivery.DeliveryCount >= maxDeliveries)
         {
-            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", Names.Error.MaxDeliveries);
+            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", TelemetryNames.Error.MaxDeliveries);
         }
 
         if (attempt.Task is null)
         {
-            return Dead(attempt, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", Names.Error.UnknownTask);
+            return Dead(attempt, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", TelemetryNames.Error.UnknownTask);
         }
 
         var now = time.GetUtcNow();

@@ -28,7 +28,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         {
             At = time.GetTimestamp(),
             Activity = StartActivity(attempt, context),
-            Scope = logger.BeginScope(context),
+            Scope = logger.BeginScope(new RunScope(context)),
             Counted = telemetry.Started(Tag(attempt), queue, telemetry.WantsQueueLatency ? PublishTime.Of(envelope) : null, time.GetUtcNow()),
         };
     }
@@ -43,7 +43,13 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
             Traces.Failed(run.Activity, failure);
         }
 
-        var outcome = failure is not null ? Names.Outcome.Failed : attempt.Outcome is Outcome.Interrupted ? Names.Outcome.Interrupted : Names.Outcome.Succeeded;
+        var outcome = attempt.Outcome switch
+        {
+            _ when failure is not null => TelemetryNames.Outcome.Failed,
+            Outcome.Interrupted => TelemetryNames.Outcome.Interrupted,
+            Outcome.Postponed => TelemetryNames.Outcome.Snoozed,
+            _ => TelemetryNames.Outcome.Succeeded,
+        };
         telemetry.Ended(run.Counted, system, Tag(attempt), attempt.Delivery.Queue, duration, outcome, failure is null ? null : Telemetry.ErrorType(failure));
         Decided(attempt);
         Traces.End(run.Activity);
@@ -76,6 +82,9 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
                 telemetry.Expired(Tag(attempt), queue);
                 Log.Expired(logger, task, id, expired.At);
                 break;
+            case Outcome.Postponed { Eta: not null } snoozed:
+                Log.Snoozed(logger, task, id, snoozed.Delay);
+                break;
             case Outcome.Interrupted:
                 Log.Interrupted(logger, task, id);
                 break;
@@ -98,7 +107,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     }
 
     /// <summary>The services of a run failed to close; its outcome stands.</summary>
-    public void ScopeDisposalFailed(JobContext context, Exception failure) => Log.ScopeDisposalFailed(logger, context.Task, context.Id, failure);
+    public void ScopeDisposalFailed(JobContext context, Exception failure) => Log.ScopeDisposalFailed(logger, context.TaskName, context.Id, failure);
 
     Activity? StartActivity(Attempt attempt, JobContext context)
     {
@@ -119,7 +128,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     }
 
     /// <summary>A task that this process does not know is not named: a sender must not be able to make up tag values.</summary>
-    static string Tag(Attempt attempt) => attempt.Task?.Name ?? Names.UnknownTask;
+    static string Tag(Attempt attempt) => attempt.Task?.Name ?? TelemetryNames.UnknownTask;
 }
 
 /// <summary>What was begun when a task began to run.</summary>

@@ -1,22 +1,45 @@
 namespace Jobs.Working;
 
 /// <summary>
-/// Attempts that wait for a slot, and slots that wait for an attempt; never both. Each queue has a lane, and slots take
-/// from the lanes in turn, so that no queue holds up another.
+/// Attempts that wait for a slot, and slots that wait for an attempt. Each queue has a lane, and slots take from the lanes in
+/// turn, so that no queue holds up another.
 /// </summary>
+/// <remarks>
+/// A lane may have a limit (<see cref="WorkerOptions.QueueConcurrency"/>). One that is at its limit has no turn until one of
+/// its attempts has ended. While any lane has a turn, no slot is free.
+/// </remarks>
 sealed class Lanes
 {
     readonly Lock gate = new();
-    readonly Dictionary<string, Queue<Attempt>> lanes = new(StringComparer.Ordinal);
-    readonly Queue<Queue<Attempt>> turns = new(); // the lanes that are not empty
+    readonly Dictionary<string, Lane> lanes = new(StringComparer.Ordinal);
+    readonly Queue<Lane> turns = new(); // the lanes from which an attempt may be taken
     readonly Stack<WorkerSlot> free; // the last to become free is the first to be taken: its memory is warm
-    int waiting;
+    readonly bool hasLimits;
     bool closed;
 
-    public Lanes(IEnumerable<WorkerSlot> slots) => free = new(slots);
+    /// <param name="slots">All slots of the worker.</param>
+    /// <param name="limits">How many attempts of a queue may run at once, where not all slots may.</param>
+    public Lanes(IEnumerable<WorkerSlot> slots, IEnumerable<KeyValuePair<string, int>>? limits = null)
+    {
+        free = new(slots);
+        foreach (var (queue, limit) in limits ?? [])
+        {
+            lanes[queue] = new(limit);
+            hasLimits = true;
+        }
+    }
 
-    /// <summary>Attempts that wait for a slot.</summary>
-    public int Waiting => Volatile.Read(ref waiting);
+    /// <summary>Attempts that wait for a slot, and not for another attempt of their own queue to end.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (gate)
+            {
+                return turns.Sum(lane => lane.Attempts.Count);
+            }
+        }
+    }
 
     /// <summary>Adds an attempt.</summary>
     /// <param name="attempt">What shall run.</param>
@@ -32,36 +55,46 @@ sealed class Lanes
                 return false;
             }
 
-            if (free.TryPop(out slot))
+            if (!hasLimits && free.TryPop(out slot))
             {
                 return true;
             }
 
-            if (!lanes.TryGetValue(attempt.Delivery.Queue, out var lane))
+            var lane = LaneOf(attempt);
+            if (lane.HasRoom && free.TryPop(out slot))
             {
-                lanes[attempt.Delivery.Queue] = lane = new();
+                lane.Running++;
+                return true;
             }
 
-            if (lane.Count == 0)
-            {
-                turns.Enqueue(lane);
-            }
-
-            lane.Enqueue(attempt);
-            waiting++;
+            lane.Attempts.Enqueue(attempt);
+            GiveTurn(lane);
             return true;
         }
     }
 
     /// <summary>The slot has nothing to do.</summary>
+    /// <param name="slot">The slot.</param>
+    /// <param name="ended">What it has run.</param>
     /// <returns>What it shall run next, or <see langword="null"/>: then it is free.</returns>
-    public Attempt? Next(WorkerSlot slot)
+    public Attempt? Next(WorkerSlot slot, Attempt ended)
     {
         lock (gate)
         {
-            if (Take() is { } next)
+            if (hasLimits)
             {
-                return next;
+                var lane = LaneOf(ended);
+                lane.Running--;
+                GiveTurn(lane);
+            }
+
+            if (turns.TryDequeue(out var next))
+            {
+                next.HasTurn = false;
+                next.Running += hasLimits ? 1 : 0;
+                var attempt = next.Attempts.Dequeue();
+                GiveTurn(next);
+                return attempt;
             }
 
             free.Push(slot);
@@ -75,30 +108,47 @@ sealed class Lanes
         lock (gate)
         {
             closed = true;
-            var all = new List<Attempt>(waiting);
-            while (Take() is { } attempt)
+            var all = lanes.Values.SelectMany(lane => lane.Attempts).ToList();
+            foreach (var lane in lanes.Values)
             {
-                all.Add(attempt);
+                lane.Attempts.Clear();
+                lane.HasTurn = false;
             }
 
+            turns.Clear();
             return all;
         }
     }
 
-    Attempt? Take()
+    Lane LaneOf(Attempt attempt)
     {
-        if (!turns.TryDequeue(out var lane))
+        var queue = attempt.Delivery.Queue;
+        if (!lanes.TryGetValue(queue, out var lane))
         {
-            return null;
+            lanes[queue] = lane = new(int.MaxValue);
         }
 
-        var attempt = lane.Dequeue();
-        waiting--;
-        if (lane.Count > 0)
+        return lane;
+    }
+
+    void GiveTurn(Lane lane)
+    {
+        if (!lane.HasTurn && lane.HasRoom && lane.Attempts.Count > 0)
         {
+            lane.HasTurn = true;
             turns.Enqueue(lane);
         }
+    }
 
-        return attempt;
+    sealed class Lane(int limit)
+    {
+        public Queue<Attempt> Attempts { get; } = new();
+
+        /// <summary>Counted only where some lane has a limit.</summary>
+        public int Running { get; set; }
+
+        public bool HasTurn { get; set; }
+
+        public bool HasRoom => Running < limit;
     }
 }

@@ -19,8 +19,10 @@ abstract record Outcome
     /// <summary>The task failed, and has attempts left: it runs again later.</summary>
     public sealed record Retry(TimeSpan Delay, DateTimeOffset Eta, int MaxRetries, Exception Failure) : Outcome;
 
-    /// <summary>The job came before its time: it goes back into the transport's delay, and spends no attempt.</summary>
-    public sealed record Postponed(TimeSpan Delay) : Outcome;
+    /// <summary>The job came before its time, or its task asked for a later run: it goes into the transport's delay, and spends no attempt.</summary>
+    /// <param name="Delay">How long.</param>
+    /// <param name="Eta">When the task wants to run again; <see langword="null"/> for a job that came too early and has its time.</param>
+    public sealed record Postponed(TimeSpan Delay, DateTimeOffset? Eta = null) : Outcome;
 
     /// <summary>The job can never run.</summary>
     /// <param name="Letter">Why.</param>

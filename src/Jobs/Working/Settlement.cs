@@ -29,7 +29,7 @@ sealed class Settlement(FollowUps followUps, TimeProvider time)
                 await attempt.Delivery.SettleAsync(outgoing).ConfigureAwait(false);
                 return;
             }
-            catch (SettlementException e) when (!e.IsTransient && followUps.InsteadOf(outgoing, e.Failures, attempt, time.GetUtcNow()) is { } substitutes)
+            catch (JobSettlementException e) when (!e.IsTransient && followUps.InsteadOf(outgoing, e.Failures, attempt, time.GetUtcNow()) is { } substitutes)
             {
                 outgoing = substitutes; // of a retry copy its dead letter, of that a brief one, of that a bare one: there is an end
             }

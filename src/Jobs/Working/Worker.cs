@@ -22,10 +22,10 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
     int inHand = 1; // the reader is one
 
     /// <summary>Runs until the subscription is stopped and every job in hand has been settled. Called once.</summary>
-    public Task RunAsync(JobSubscription subscription, int concurrency, CancellationToken interrupted)
+    public Task RunAsync(JobSubscription subscription, WorkerOptions options, CancellationToken interrupted)
     {
         interrupt = interrupted;
-        progress.Start(subscription, concurrency, RunSlotAsync);
+        progress.Start(subscription, options, RunSlotAsync);
         interrupt.UnsafeRegister(_ => Interrupt(), null);
         using (ExecutionContext.SuppressFlow()) // what flows where the host is started – its trace, its culture – is not the jobs'
         {
@@ -116,7 +116,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
 
     async Task RunSlotAsync(WorkerSlot slot, Attempt first)
     {
-        for (var attempt = first; attempt is not null; attempt = progress.Lanes.Next(slot))
+        for (var attempt = first; attempt is not null; attempt = progress.Lanes.Next(slot, attempt))
         {
             slot.Take(attempt);
             if (interrupt.IsCancellationRequested)

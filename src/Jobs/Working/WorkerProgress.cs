@@ -30,17 +30,17 @@ sealed class WorkerProgress
     public long Taken => Slots.Sum(s => s.Taken);
 
     /// <param name="from">Where deliveries come from.</param>
-    /// <param name="concurrency">How many slots there are.</param>
+    /// <param name="options">How many slots there are, and how many of them a queue may take.</param>
     /// <param name="run">What a slot does with the attempt that it is started with.</param>
-    public void Start(JobSubscription from, int concurrency, Func<WorkerSlot, Attempt, Task> run)
+    public void Start(JobSubscription from, WorkerOptions options, Func<WorkerSlot, Attempt, Task> run)
     {
-        var made = new WorkerSlot[concurrency];
+        var made = new WorkerSlot[options.Concurrency];
         for (var i = 0; i < made.Length; i++)
         {
             made[i] = new(run);
         }
 
-        Lanes = new(made);
+        Lanes = new(made, options.QueueConcurrency);
         Volatile.Write(ref slots, made);
         Volatile.Write(ref subscription, from);
     }

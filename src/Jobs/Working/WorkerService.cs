@@ -37,15 +37,20 @@ sealed class WorkerService(
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var queues = options.Queues.Count > 0 ? options.Queues.Distinct().ToArray() : DefaultQueues();
+        var queues = options.EffectiveQueues(tasks, jobsOptions.Value);
         subscription = await transport.SubscribeAsync(
-            new() { Queues = queues, Prefetch = options.EffectivePrefetch, MaxDeliveries = options.MaxDeliveries, Begin = ApplicationStartedAsync() },
+            new()
+            {
+                Queues = queues,
+                Prefetch = options.EffectivePrefetch,
+                QueuePrefetch = options.EffectiveQueuePrefetch,
+                MaxDeliveries = options.MaxDeliveries,
+                Begin = ApplicationStartedAsync(),
+            },
             cancellationToken).ConfigureAwait(false);
         threads.Start();
-        running = worker.RunAsync(subscription, options.Concurrency, interrupt.Token);
+        running = worker.RunAsync(subscription, options, interrupt.Token);
         Log.WorkerStarted(logger, string.Join(", ", queues), options.Concurrency, options.EffectivePrefetch);
-
-        string[] DefaultQueues() => [.. tasks.All.Select(t => t.Queue ?? jobsOptions.Value.DefaultQueue).Append(jobsOptions.Value.DefaultQueue).Distinct()];
     }
 
     Task ApplicationStartedAsync()

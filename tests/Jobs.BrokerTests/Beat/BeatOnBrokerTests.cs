@@ -20,7 +20,7 @@ public sealed class BeatOnBrokerTests(BrokerFixture brokers) : IAsyncDisposable
 
     /// <summary>Celery's beat went silent when its broker had been restarted. (Celery #3409)</summary>
     [Fact]
-    public async Task A_beat_survives_a_restart_of_the_broker_and_every_slot_of_the_outage_arrives()
+    public async Task A_beat_survives_a_restart_of_the_broker_and_every_occurrence_of_the_outage_arrives()
     {
         var task = new ProbeTask();
         await bench.StartedAsync(bench.Host(task: task));
@@ -31,22 +31,22 @@ public sealed class BeatOnBrokerTests(BrokerFixture brokers) : IAsyncDisposable
         await brokers.Broker.ControlAsync("start_app");
         var back = DateTimeOffset.UtcNow;
 
-        await Eventually.BecomesAsync(() => task.Runs.Keys.Max(Slot) > back + TimeSpan.FromSeconds(3), Soon, "ticks after the restart");
-        await NoSlotIsMissingAsync(task);
+        await Eventually.BecomesAsync(() => task.Runs.Keys.Max(Occurrence) > back + TimeSpan.FromSeconds(3), Soon, "ticks after the restart");
+        await NoOccurrenceIsMissingAsync(task);
         Assert.Contains(bench.Warnings, w => w.StartsWith("401", StringComparison.Ordinal)); // it was away, and that was said
     }
 
-    /// <summary>Two nodes wake at the same instant, and each believes that the slot is its own. (TickerQ #900, #776)</summary>
+    /// <summary>Two nodes wake at the same instant, and each believes that the occurrence is its own. (TickerQ #900, #776)</summary>
     [Fact]
-    public async Task Two_beats_that_wake_at_the_same_instant_make_every_slot_the_same_job()
+    public async Task Two_beats_that_wake_at_the_same_instant_make_every_occurrence_the_same_job()
     {
         var task = new ProbeTask();
         await bench.StartedAsync(bench.Host(task: task));
         await Task.WhenAll(bench.StartedAsync(Beat("* * * * * *")), bench.StartedAsync(Beat("* * * * * *")));
-        await Eventually.BecomesAsync(() => task.Runs.Count >= 8, Soon, "eight slots");
+        await Eventually.BecomesAsync(() => task.Runs.Count >= 8, Soon, "eight occurrences");
 
-        // One of them leads: every slot runs, and none twice.
-        await NoSlotIsMissingAsync(task);
+        // One of them leads: every occurrence runs, and none twice.
+        await NoOccurrenceIsMissingAsync(task);
         Assert.All(task.Runs, run => Assert.Equal(1, run.Value));
     }
 
@@ -71,7 +71,7 @@ public sealed class BeatOnBrokerTests(BrokerFixture brokers) : IAsyncDisposable
         var clockQueue = $"{bench.Prefix}.clock";
         await Bench.Jobs(bench.Host()).EnqueueManyAsync(Enumerable.Range(0, Backlog).Select(_ => ProbeTask.Job("on demand")), Cancellation);
         await bench.StartedAsync(bench.Host(task: task, worker: o => (o.Queues, o.Concurrency, o.Prefetch) = ([bench.Queue, clockQueue], Concurrency, Prefetch)));
-        await Eventually.BecomesAsync(() => task.Running == Concurrency, Soon, "the backlog to take every slot");
+        await Eventually.BecomesAsync(() => task.Running == Concurrency, Soon, "the backlog to take every occurrence");
         await bench.StartedAsync(Beat(queue: clockQueue));
         await bench.HoldsAsync(bench.Queue, Backlog - Prefetch);
         await Eventually.BecomesAsync(async () => await bench.CountAsync(clockQueue) > 0, Soon, "more ticks than the worker may hold");
@@ -94,21 +94,21 @@ public sealed class BeatOnBrokerTests(BrokerFixture brokers) : IAsyncDisposable
     IHost Beat(string? cron = null, string? queue = null) => bench.Host(more: jobs =>
     {
         var job = ProbeTask.Job("tick") with { Queue = queue };
-        _ = cron is null ? jobs.Schedule("tick", TimeSpan.FromSeconds(1), job, MisfirePolicy.All) : jobs.Schedule("tick", cron, job, misfire: MisfirePolicy.All);
+        _ = cron is null ? jobs.AddSchedule("tick", TimeSpan.FromSeconds(1), job, MisfirePolicy.All) : jobs.AddSchedule("tick", cron, job, misfire: MisfirePolicy.All);
         jobs.AddBeat();
     });
 
-    // Slots that are late together run side by side: one may end before the one before it.
-    static Task NoSlotIsMissingAsync(ProbeTask task) => Eventually.BecomesAsync(
+    // Occurrences that are late together run side by side: one may end before the one before it.
+    static Task NoOccurrenceIsMissingAsync(ProbeTask task) => Eventually.BecomesAsync(
         () =>
         {
-            var slots = task.Runs.Keys.Select(Slot).Order().ToList();
-            return Enumerable.Range(0, slots.Count).Select(i => slots[0] + TimeSpan.FromSeconds(i)).SequenceEqual(slots);
+            var occurrences = task.Runs.Keys.Select(Occurrence).Order().ToList();
+            return Enumerable.Range(0, occurrences.Count).Select(i => occurrences[0] + TimeSpan.FromSeconds(i)).SequenceEqual(occurrences);
         },
         Soon,
-        "no slot to be missing");
+        "no occurrence to be missing");
 
-    /// <summary>A job's id is its schedule and its slot.</summary>
-    static DateTimeOffset Slot(string id) =>
+    /// <summary>A job's id is its schedule and its occurrence.</summary>
+    static DateTimeOffset Occurrence(string id) =>
         DateTimeOffset.ParseExact(id, "'tick@'yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
 }

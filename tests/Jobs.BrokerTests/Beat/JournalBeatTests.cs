@@ -28,35 +28,35 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1, soon, "the first beat to lead");
         await bench.StartedAsync(Worker());
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
-        await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 2 && Slots("tick").Count >= 2, soon, "the other to stand by");
+        await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 2 && Occurrences("tick").Count >= 2, soon, "the other to stand by");
         Assert.Equal(1, bench.Logged(Leads));
 
         proxy.RefuseNew();
         proxy.ResetAll();
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2 && bench.Logged(LeadsNoMore) == 1, soon, "the other to lead");
         var taken = DateTimeOffset.UtcNow;
-        await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } slots && slots.Max > taken, soon, "slots to go on");
+        await Eventually.BecomesAsync(() => Occurrences("tick") is { Count: > 0 } occurrences && occurrences.Max > taken, soon, "occurrences to go on");
 
         await WithoutGapAsync("tick");
     }
 
     [Fact]
-    public async Task A_leader_that_stops_hands_over_and_no_slot_runs_twice()
+    public async Task A_leader_that_stops_hands_over_and_no_occurrence_runs_twice()
     {
         var first = Beat(brokers.Broker.AmqpUri.ToString());
         await bench.StartedAsync(first);
         await bench.StartedAsync(Worker());
-        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1 && Slots("tick").Count >= 1, soon, "the first beat to fire");
+        await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1 && Occurrences("tick").Count >= 1, soon, "the first beat to fire");
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
         await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 2, soon, "the other to stand by");
 
         await first.StopAsync(TestContext.Current.CancellationToken);
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2, soon, "the other to lead");
         var taken = DateTimeOffset.UtcNow;
-        await Eventually.BecomesAsync(() => Slots("tick").Max > taken + second, soon, "slots to go on");
+        await Eventually.BecomesAsync(() => Occurrences("tick").Max > taken + second, soon, "occurrences to go on");
 
         await WithoutGapAsync("tick");
-        Assert.All(ran, slot => Assert.Equal(1, slot.Value));
+        Assert.All(ran, occurrence => Assert.Equal(1, occurrence.Value));
         Assert.Equal(0, bench.Logged(LeadsNoMore));
     }
 
@@ -69,23 +69,23 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         await bench.StartedAsync(Worker());
         var first = Beat(brokers.Broker.AmqpUri.ToString());
         await bench.StartedAsync(first);
-        await Eventually.BecomesAsync(() => Slots("live").Count >= 2, soon, "it to fire");
+        await Eventually.BecomesAsync(() => Occurrences("live").Count >= 2, soon, "it to fire");
         await schedules.PauseAsync("tick", TestContext.Current.CancellationToken);
         await first.StopAsync(TestContext.Current.CancellationToken);
         var paused = DateTimeOffset.UtcNow;
 
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
-        await Eventually.BecomesAsync(() => Slots("live").Max > paused + 2 * second, soon, "it to fire under the next beat");
+        await Eventually.BecomesAsync(() => Occurrences("live").Max > paused + 2 * second, soon, "it to fire under the next beat");
         await WithoutGapAsync("live");
-        Assert.True(Slots("tick").Count == 0 || Slots("tick").Max <= paused, "the pause survives");
+        Assert.True(Occurrences("tick").Count == 0 || Occurrences("tick").Max <= paused, "the pause survives");
 
         await schedules.RemoveAsync("live", TestContext.Current.CancellationToken);
         await schedules.RemoveAsync("tick", TestContext.Current.CancellationToken);
         var removed = DateTimeOffset.UtcNow;
-        await Eventually.BecomesAsync(() => Slots("tick") is { Count: > 0 } ticks && ticks.Max > removed, soon, "the schedule of code to fire again");
+        await Eventually.BecomesAsync(() => Occurrences("tick") is { Count: > 0 } ticks && ticks.Max > removed, soon, "the schedule of code to fire again");
         var read = DateTimeOffset.UtcNow; // by the leader, and the removal before it
-        await Eventually.BecomesAsync(() => Slots("tick").Max > read + 2 * second, soon, "it to go on");
-        Assert.True(Slots("live").Max <= read, "what was removed fires no more");
+        await Eventually.BecomesAsync(() => Occurrences("tick").Max > read + 2 * second, soon, "it to go on");
+        Assert.True(Occurrences("live").Max <= read, "what was removed fires no more");
     }
 
     [Fact]
@@ -93,12 +93,12 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
     {
         await bench.StartedAsync(Worker());
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString(), o => o.WatchdogInterval = 5 * second)); // 3.10 may tell its consumer nothing
-        await Eventually.BecomesAsync(() => Slots("tick").Count >= 1, soon, "it to fire");
+        await Eventually.BecomesAsync(() => Occurrences("tick").Count >= 1, soon, "it to fire");
 
         (await brokers.Broker.Management.DeleteAsync($"api/queues/%2F/{bench.Prefix}.journal.beat", TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2 && bench.Logged(LeadsNoMore) == 1, soon, "it to lead again");
         var again = DateTimeOffset.UtcNow;
-        await Eventually.BecomesAsync(() => Slots("tick").Max > again, soon, "slots to go on");
+        await Eventually.BecomesAsync(() => Occurrences("tick").Max > again, soon, "occurrences to go on");
 
         await WithoutGapAsync("tick");
     }
@@ -106,7 +106,7 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
     IHost Beat(string uri, Action<RabbitMqOptions>? rabbit = null) => bench.Host(
         uri,
         rabbit,
-        more: add => add.Schedule("tick", second, ProbeTask.Job() with { Queue = bench.Queue }, MisfirePolicy.All).AddBeat());
+        more: add => add.AddSchedule("tick", second, ProbeTask.Job() with { Queue = bench.Queue }, MisfirePolicy.All).AddBeat());
 
     IHost Worker() => bench.Host(task: new ProbeTask((context, _) =>
     {
@@ -114,12 +114,12 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         return ValueTask.CompletedTask;
     }));
 
-    SortedSet<DateTimeOffset> Slots(string schedule) => [.. ran.Keys
+    SortedSet<DateTimeOffset> Occurrences(string schedule) => [.. ran.Keys
         .Select(id => id.Split('@'))
         .Where(parts => parts[0] == schedule)
         .Select(parts => DateTimeOffset.ParseExact(parts[1], "yyyyMMdd'T'HHmmss'Z'", null, System.Globalization.DateTimeStyles.AssumeUniversal))];
 
-    // Slots that are late together run side by side: one may end before the one before it.
+    // Occurrences that are late together run side by side: one may end before the one before it.
     Task WithoutGapAsync(string schedule) => Eventually.BecomesAsync(
-        () => Slots(schedule) is { Count: > 0 } slots && (slots.Max - slots.Min).TotalSeconds + 1 == slots.Count, soon, "no slot to be missing");
+        () => Occurrences(schedule) is { Count: > 0 } occurrences && (occurrences.Max - occurrences.Min).TotalSeconds + 1 == occurrences.Count, soon, "no occurrence to be missing");
 }

@@ -72,7 +72,7 @@ public sealed class AckWindowTests
     static void Run(int prefetch, Random random, int seed)
     {
         var window = new AckWindow(prefetch);
-        var outstanding = new Dictionary<ulong, RabbitDelivery>(); // at the broker: delivered and not settled
+        var outstanding = new Dictionary<ulong, RabbitMqDelivery>(); // at the broker: delivered and not settled
         var running = new List<ulong>();
         var acks = new List<(ulong Tag, bool Multiple)>();
         var next = 1UL;
@@ -144,8 +144,8 @@ public sealed class AckWindowTests
         window.Complete(tag);
     }
 
-    static RabbitDelivery Delivery(ulong tag) => new(null!, tag, Bench.Message($"{tag}"), 0);
+    static RabbitMqDelivery Delivery(ulong tag) => new(null!, tag, Bench.Message($"{tag}"), 0);
 
     // As the delivery itself does it, without a consumer behind it.
-    static void Ack(RabbitDelivery delivery) => typeof(RabbitDelivery).GetProperty(nameof(RabbitDelivery.IsComplete))!.SetValue(delivery, true);
+    static void Ack(RabbitMqDelivery delivery) => typeof(RabbitMqDelivery).GetProperty(nameof(RabbitMqDelivery.IsComplete))!.SetValue(delivery, true);
 }

@@ -70,7 +70,7 @@ public sealed class LostDeliveriesTests
     {
         var lost = new LostDeliveries(time);
         var delivery = Delivery(Message("any", stamp: 7));
-        typeof(RabbitDelivery).GetProperty(nameof(RabbitDelivery.IsReleased))!.SetValue(delivery, true);
+        typeof(RabbitMqDelivery).GetProperty(nameof(RabbitMqDelivery.IsReleased))!.SetValue(delivery, true);
 
         lost.Remember([delivery]);
 
@@ -95,7 +95,7 @@ public sealed class LostDeliveriesTests
         Assert.Same(running, lost.Recognise(Delivery(Message("running", stamp: 2))));
     }
 
-    static RabbitDelivery Delivery(JobMessage message) => new(null!, 1, message, 0);
+    static RabbitMqDelivery Delivery(JobMessage message) => new(null!, 1, message, 0);
 
     static JobMessage Message(string id, int? stamp = null)
     {

@@ -26,7 +26,7 @@ static class BeatProgram
             jobs.UseRabbitMq(uri, options => options.Heartbeat = Heartbeat);
             for (var i = 0; i < schedules; i++)
             {
-                jobs.Schedule(string.Create(CultureInfo.InvariantCulture, $"s{i:000}"), TimeSpan.FromSeconds(1), BeatJobs.Slot() with { Queue = Queue }, MisfirePolicy.All);
+                jobs.AddSchedule(string.Create(CultureInfo.InvariantCulture, $"s{i:000}"), TimeSpan.FromSeconds(1), BeatJobs.Occurrence() with { Queue = Queue }, MisfirePolicy.All);
             }
 
             jobs.AddBeat(beat => beat.MisfireCap = 100_000);
@@ -79,10 +79,10 @@ static class BeatProgram
     }
 }
 
-/// <summary>The job of every slot: it notes that it ran.</summary>
-public sealed class BeatTasks(SlotBook book)
+/// <summary>The job of every occurrence: it notes that it ran.</summary>
+public sealed class BeatTasks(OccurrenceBook book)
 {
-    /// <summary>One slot of one schedule.</summary>
-    [Task("beat.slot")]
-    public void Slot(JobContext context) => book.Ran(context.Id);
+    /// <summary>One occurrence of one schedule.</summary>
+    [Task("beat.occurrence")]
+    public void Occurrence(JobContext context) => book.Ran(context.Id);
 }

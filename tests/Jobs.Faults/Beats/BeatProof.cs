@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Faults.Beats;
 
 /// <summary>
-/// Three beats with schedules that fire every second; whichever leads is killed, paused, cut off or loses its broker node, again and again. Then every slot is accounted for.
+/// Three beats with schedules that fire every second; whichever leads is killed, paused, cut off or loses its broker node, again and again. Then every occurrence is accounted for.
 /// </summary>
 sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, int deaths, int schedules)
 {
@@ -20,7 +20,7 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
     readonly Random random = new(line.Seed);
     readonly BeatProcess[] beats = [.. Enumerable.Range(0, Beats).Select(i => new BeatProcess(i, cluster, schedules, folder))];
     readonly SortedDictionary<string, List<double>> handOvers = new(StringComparer.Ordinal);
-    readonly SlotBook book = new();
+    readonly OccurrenceBook book = new();
 
     public static async Task<bool> RunAsync(CommandLine line)
     {
@@ -55,7 +55,7 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
                 await OneDeathAsync(death);
             }
 
-            // All of them on their feet, and every slot up to now.
+            // All of them on their feet, and every occurrence up to now.
             var end = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
             await UntilAsync(() => book.Reached(schedules) >= end, "every schedule to reach the end");
             await Task.WhenAll(beats.Select(beat => beat.KillAsync()));
@@ -85,7 +85,7 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
 
     async Task OneDeathAsync(int death)
     {
-        await Task.Delay(TimeSpan.FromSeconds(random.NextDouble()), TimeProvider.System); // any moment between two slots
+        await Task.Delay(TimeSpan.FromSeconds(random.NextDouble()), TimeProvider.System); // any moment between two occurrences
         BeatProcess leader = null!;
         await UntilAsync(() => Leader() is { } found && beats.Count(beat => beat.IsUp) > 1 && (leader = found) is not null, "a leader, and one to follow it");
         var kind = random.Next(100) switch { < 55 => "kill -9", < 75 => "cut connection", < 84 => "SIGTERM", < 96 => "SIGSTOP past the heartbeat", _ => "broker node killed" };
@@ -167,17 +167,17 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
 
     bool Report(DateTime begun)
     {
-        var (slots, ids, missing, twice, lateness) = book.Account();
-        var bound = deaths * schedules; // each death leaves at most the slot of the moment of each schedule in doubt
-        var passed = missing.Count == 0 && ids == slots && twice <= bound;
+        var (occurrences, ids, missing, twice, lateness) = book.Account();
+        var bound = deaths * schedules; // each death leaves at most the occurrence of the moment of each schedule in doubt
+        var passed = missing.Count == 0 && ids == occurrences && twice <= bound;
         var text = new StringBuilder();
         Line($"## {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, beats: {(passed ? "passed" : "FAILED")}");
         Line($"");
         Line($"`{line.Text}` with seed {line.Seed}, {(DateTime.UtcNow - begun).TotalMinutes:0.0} minutes. {Beats} beats, {schedules} schedules that fire every second (misfire policy `All`), heartbeat {BeatProgram.Heartbeat.TotalSeconds:0} s, three nodes of rabbitmq-server as processes, {Environment.ProcessorCount} processors.");
         Line($"");
-        Line($"| Slots | **Missing** | Job ids | Ids that ran more than once (bound) | Late, s (p50 / p99 / max) |");
+        Line($"| Occurrences | **Missing** | Job ids | Ids that ran more than once (bound) | Late, s (p50 / p99 / max) |");
         Line($"|---|---|---|---|---|");
-        Line($"| {slots:n0} | **{missing.Count:n0}** | {ids:n0} | {twice:n0} ({bound:n0}) | {Three(lateness)} |");
+        Line($"| {occurrences:n0} | **{missing.Count:n0}** | {ids:n0} | {twice:n0} ({bound:n0}) | {Three(lateness)} |");
         Line($"");
         Line($"| The leader's death | Times | Hand-over, s (p50 / p99 / max) |");
         Line($"|---|---|---|");
@@ -188,10 +188,10 @@ sealed class BeatProof(CommandLine line, LocalCluster cluster, string folder, in
 
         Line($"| all | {handOvers.Values.Sum(times => times.Count)} | {Three([.. handOvers.Values.SelectMany(times => times).Order()])} |");
         Line($"");
-        Line($"Hand-over: from the fault until another beat (or the same on a new connection) has read the journal and fires. As many job ids as slots: every slot has exactly one, so an effect that is keyed by the id of its job happens once, however often the job runs.");
-        foreach (var slot in missing.Take(20))
+        Line($"Hand-over: from the fault until another beat (or the same on a new connection) has read the journal and fires. As many job ids as occurrences: every occurrence has exactly one, so an effect that is keyed by the id of its job happens once, however often the job runs.");
+        foreach (var occurrence in missing.Take(20))
         {
-            Line($"* missing: {slot}");
+            Line($"* missing: {occurrence}");
         }
 
         Console.WriteLine(text);

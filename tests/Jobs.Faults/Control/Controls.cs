@@ -19,7 +19,7 @@ static class Controls
         {
             passed &= await JudgeAsync("a classic queue whose only node is gone", mustLose: true, folder => PlainClient.NodeGoneAsync(site, folder, "classic"));
             passed &= await JudgeAsync("the same with a quorum queue, which must lose nothing", mustLose: false, folder => PlainClient.NodeGoneAsync(site, folder, "quorum"));
-            passed &= await JudgeAsync("slots recorded by the same publish as their jobs, beat and node die together", mustLose: true, folder => FanOutPublish.RunAsync(site, folder));
+            passed &= await JudgeAsync("occurrences recorded by the same publish as their jobs, beat and node die together", mustLose: true, folder => FanOutPublish.RunAsync(site, folder));
         }
         else
         {

@@ -5,17 +5,17 @@ using RabbitMQ.Client;
 
 namespace Jobs.Faults.Control;
 
-/// <summary>Why a beat records a slot after its job was confirmed, and not in the same publish: that is not one step for two queues, and a record without its job is a lost slot.</summary>
+/// <summary>Why a beat records an occurrence after its job was confirmed, and not in the same publish: that is not one step for two queues, and a record without its job is a lost occurrence.</summary>
 /// <remarks>
 /// One publish goes to the queue of the jobs and to the journal. The node that leads the queue of the jobs hangs; the other one writes its record. Then the node dies together
 /// with the beat, as they do on one machine. The next beat takes what it finds recorded for dealt with.
 /// </remarks>
 static class FanOutPublish
 {
-    const string JobQueue = "controls.slots";
+    const string JobQueue = "controls.occurrences";
     const string Journal = "controls.journal";
     const string Exchange = "controls.fan-out";
-    const int Slots = 30; // with more unconfirmed by one queue, the broker stops the channel
+    const int Occurrences = 30; // with more unconfirmed by one queue, the broker stops the channel
 
     public static async Task RunAsync(Site site, RunFolder folder)
     {
@@ -36,12 +36,12 @@ static class FanOutPublish
         await FireAsync(0);
         await Eventually.BecomesAsync(async () => await look.MessageCountAsync(Journal) == 1, TimeSpan.FromSeconds(10), "the first record"); // and this channel to be known to both queues
         await dying.PauseAsync();
-        for (var number = 1; number < Slots; number++)
+        for (var number = 1; number < Occurrences; number++)
         {
             await FireAsync(number);
         }
 
-        await Eventually.BecomesAsync(async () => await look.MessageCountAsync(Journal) == Slots, TimeSpan.FromSeconds(10), "the journal to have records");
+        await Eventually.BecomesAsync(async () => await look.MessageCountAsync(Journal) == Occurrences, TimeSpan.FromSeconds(10), "the journal to have records");
         await Task.WhenAll(beat.AbortAsync(), dying.KillAsync());
         await beat.DisposeAsync();
         await site.HealAsync(Console.WriteLine);

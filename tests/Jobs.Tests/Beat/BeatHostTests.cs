@@ -26,7 +26,7 @@ public sealed class BeatHostTests
         builder.Services.AddJobs(jobs => jobs
             .UseInMemory()
             .AddTask(new StubTask { Name = "news.refresh", Class = typeof(BeatHostTests), Schedules = [new() { Cron = "30 12 * * *" }] })
-            .Schedule("coded", TimeSpan.FromMinutes(30), new Job("news.refresh"))
+            .AddSchedule("coded", TimeSpan.FromMinutes(30), new Job("news.refresh"))
             .AddBeat());
         using var host = builder.Build();
         await host.StartAsync(TestContext.Current.CancellationToken);

@@ -24,7 +24,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task The_first_slot_is_strictly_after_the_start()
+    public async Task The_first_occurrence_is_strictly_after_the_start()
     {
         await using var beat = await RunningBeat.StartAsync(Noon, Every("tick", Minute));
         Assert.Empty(beat.Fired);
@@ -37,7 +37,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task A_year_of_schedules_fires_every_slot_once_through_all_changes_of_daylight_saving()
+    public async Task A_year_of_schedules_fires_every_occurrence_once_through_all_changes_of_daylight_saving()
     {
         var start = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
         await using var beat = await RunningBeat.StartAsync(
@@ -63,7 +63,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task Two_beats_make_the_same_jobs_and_no_two_slots_share_an_id()
+    public async Task Two_beats_make_the_same_jobs_and_no_two_occurrences_share_an_id()
     {
         Schedule[] schedules = [Cron("c", "*/10 * * * * *"), Every("e", TimeSpan.FromSeconds(1.5))];
         await using var one = await RunningBeat.StartAsync(Noon, schedules);
@@ -79,7 +79,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task A_late_wake_up_does_not_shift_later_slots()
+    public async Task A_late_wake_up_does_not_shift_later_occurrences()
     {
         await using var beat = await RunningBeat.StartAsync(Noon, Every("tick", Minute));
 
@@ -108,7 +108,7 @@ public sealed class BeatServiceTests
     [InlineData(MisfirePolicy.Skip, "15")]
     [InlineData(MisfirePolicy.Once, "14 15")]
     [InlineData(MisfirePolicy.All, "13 14 15")]
-    public async Task Missed_slots_follow_the_policy_and_a_late_one_always_fires(MisfirePolicy policy, string hours)
+    public async Task Missed_occurrences_follow_the_policy_and_a_late_one_always_fires(MisfirePolicy policy, string hours)
     {
         await using var beat = await RunningBeat.StartAsync(Noon, Every("tick", Hour, policy));
 
@@ -126,11 +126,11 @@ public sealed class BeatServiceTests
         await beat.JumpAsync(9 * Hour + 10 * Minute);
 
         Assert.Equal(["tick@20260301T190000Z", "tick@20260301T200000Z", "tick@20260301T210000Z"], beat.Fired);
-        Assert.Contains("missed 6 slots up to 2026-03-01 18:00:00Z", Assert.Single(beat.Log.Lines, line => line.Id == 302).Text);
+        Assert.Contains("missed 6 occurrences up to 2026-03-01 18:00:00Z", Assert.Single(beat.Log.Lines, line => line.Id == 302).Text);
     }
 
     [Fact]
-    public async Task A_slot_exactly_as_late_as_the_threshold_is_not_missed()
+    public async Task A_occurrence_exactly_as_late_as_the_threshold_is_not_missed()
     {
         await using var beat = await RunningBeat.StartAsync(Noon, Every("a", Hour, MisfirePolicy.Skip), Every("b", Hour, MisfirePolicy.Skip));
 
@@ -142,7 +142,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task Ten_minutes_without_a_broker_lose_no_slot()
+    public async Task Ten_minutes_without_a_broker_lose_no_occurrence()
     {
         var dispatcher = new RecordingDispatcher { Fail = job => new JobPublishException(job.Id!, maybeEnqueued: true, isTransient: true, "The broker is gone.") };
         await using var beat = await RunningBeat.StartAsync(Noon, dispatcher, new(), Every("tick", Minute, MisfirePolicy.All));
@@ -174,7 +174,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task A_job_that_can_never_be_enqueued_costs_its_slot_only()
+    public async Task A_job_that_can_never_be_enqueued_costs_its_occurrence_only()
     {
         var dispatcher = new RecordingDispatcher { Fail = job => job.Id!.Contains("T1201") ? new ArgumentException("Not a header.") : null };
         await using var beat = await RunningBeat.StartAsync(Noon, dispatcher, new(), Every("tick", Minute, MisfirePolicy.All));
@@ -224,7 +224,7 @@ public sealed class BeatServiceTests
     public async Task A_scheduled_job_keeps_its_options()
     {
         var job = new Job<int>("news.refresh") { Queue = "news", Priority = 7 };
-        await using var beat = await RunningBeat.StartAsync(Noon, new Schedule("tick", SlotSource.Every(Minute), job, MisfirePolicy.Once));
+        await using var beat = await RunningBeat.StartAsync(Noon, new Schedule("tick", Timing.Every(Minute), job, MisfirePolicy.Once));
 
         await beat.JumpAsync(Minute);
 
@@ -250,9 +250,9 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task A_beat_that_begins_after_the_clock_was_set_back_knows_up_to_where_slots_have_fired_since()
+    public async Task A_beat_that_begins_after_the_clock_was_set_back_knows_up_to_where_occurrences_have_fired_since()
     {
-        var (clock, tick) = (new SleepCountingClock(Noon), new Schedule("tick", SlotSource.Every(Minute), new Job("news.refresh"), MisfirePolicy.All));
+        var (clock, tick) = (new SleepCountingClock(Noon), new Schedule("tick", Timing.Every(Minute), new Job("news.refresh"), MisfirePolicy.All));
         var transport = new InMemoryTransport(clock);
         await using (var first = await RunningBeat.StartAsync(clock, transport, tick))
         {
@@ -270,7 +270,7 @@ public sealed class BeatServiceTests
     }
 
     [Fact]
-    public async Task A_clock_that_is_set_right_by_seconds_fires_no_slot_twice_and_nothing_is_said()
+    public async Task A_clock_that_is_set_right_by_seconds_fires_no_occurrence_twice_and_nothing_is_said()
     {
         await using var beat = await RunningBeat.StartAsync(Noon, Every("tick", 5 * Second));
         await beat.RunAsync(15 * Second, 5 * Second);
@@ -288,33 +288,33 @@ public sealed class BeatServiceTests
     [InlineData(MisfirePolicy.All, 100)]
     public void A_clock_that_jumps_over_decades_costs_no_walk_through_them(MisfirePolicy policy, int fires)
     {
-        var slots = new CountedSlots();
-        var schedule = new Schedule("tick", slots, new Job("news.refresh"), policy);
+        var occurrences = new CountedTiming();
+        var schedule = new Schedule("tick", occurrences, new Job("news.refresh"), policy);
         var (after, now) = (DateTimeOffset.UnixEpoch, Noon);
         var fired = new List<DateTimeOffset>();
         while (schedule.Due(after, now, Minute, 100) is { } due)
         {
             after = due.After;
-            if (due.Slot is not { } slot || now - slot <= Minute)
+            if (due.Occurrence is not { } occurrence || now - occurrence <= Minute)
             {
                 break;
             }
 
-            fired.Add(slot);
-            after = slot;
+            fired.Add(occurrence);
+            after = occurrence;
         }
 
         Assert.Equal(Enumerable.Range(1, fires).Select(i => now - Minute - i * Second).Reverse(), fired);
-        Assert.True(slots.Asked < 100_000, $"{slots.Asked} slots were asked for");
+        Assert.True(occurrences.Asked < 100_000, $"{occurrences.Asked} occurrences were asked for");
     }
 
-    sealed class CountedSlots : SlotSource
+    sealed class CountedTiming : Timing
     {
-        readonly SlotSource seconds = Every(Second);
+        readonly Timing seconds = Every(Second);
 
         public int Asked { get; private set; }
 
-        public override string Text => seconds.Text;
+        public override string Key => seconds.Key;
 
         public override DateTimeOffset? Next(DateTimeOffset after)
         {
@@ -324,12 +324,12 @@ public sealed class BeatServiceTests
     }
 
     static Schedule Every(string name, TimeSpan interval, MisfirePolicy misfire = MisfirePolicy.Once) =>
-        new(name, SlotSource.Every(interval), new Job("news.refresh"), misfire);
+        new(name, Timing.Every(interval), new Job("news.refresh"), misfire);
 
     static Schedule Cron(string name, string expression, string zone = "UTC") =>
-        new(name, SlotSource.Cron(expression, TimeZoneInfo.FindSystemTimeZoneById(zone)), new Job("news.refresh"), MisfirePolicy.Once);
+        new(name, Timing.Cron(expression, TimeZoneInfo.FindSystemTimeZoneById(zone)), new Job("news.refresh"), MisfirePolicy.Once);
 
     static IEnumerable<string> ThreeFrom(string day, IEnumerable<string> stamps) => stamps.Where(stamp => string.CompareOrdinal(stamp, day) > 0).Take(3);
 
-    static string Stamp(DateTimeOffset slot) => slot.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
+    static string Stamp(DateTimeOffset occurrence) => occurrence.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
 }

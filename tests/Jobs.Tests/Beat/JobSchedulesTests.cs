@@ -24,7 +24,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         schedules = new(transport, new TaskRegistry([]), Options.Create(new JobsOptions()), clock);
     }
 
-    public async ValueTask InitializeAsync() => beat = await RunningBeat.StartAsync(clock, transport, new Schedule("coded", SlotSource.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+    public async ValueTask InitializeAsync() => beat = await RunningBeat.StartAsync(clock, transport, new Schedule("coded", Timing.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
 
     public ValueTask DisposeAsync() => beat.DisposeAsync();
 
@@ -47,11 +47,11 @@ public sealed class JobSchedulesTests : IAsyncLifetime
 
         var fired = beat.Dispatcher.Enqueued.ToArray();
         Assert.Equal(["live@20260301T120010Z", "live@20260301T120020Z"], fired.Select(j => j.Id));
-        Assert.Equal(("news.refresh", "news", (byte?)7, (TimeSpan?)second, (TimeSpan?)minute), (fired[0].Task, fired[0].Queue, fired[0].Priority, fired[0].Delay, fired[0].Expires));
+        Assert.Equal(("news.refresh", "news", (byte?)7, (TimeSpan?)second, (TimeSpan?)minute), (fired[0].TaskName, fired[0].Queue, fired[0].Priority, fired[0].Delay, fired[0].Expires));
         Assert.Equal(job.Headers, fired[0].Headers!.ToDictionary());
         Assert.Equal(
-            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.Task, job.Arguments, new JobsOptions().Types)),
-            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].Task, fired[0].Arguments, new JobsOptions().Types)));
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(job.TaskName, job.Arguments, new JobsOptions().Types)),
+            System.Text.Encoding.UTF8.GetString(Jobs.Wire.JobBody.Write(fired[0].TaskName, fired[0].Arguments, new JobsOptions().Types)));
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await beat.AfterAsync(() => schedules.SetAsync("live", "*/4 * * * * *", new Job("b"), misfire: MisfirePolicy.All, cancellationToken: Cancellation), loops: 2);
         await beat.JumpAsync(5 * second, 2);
 
-        Assert.Equal([("live@20260301T120010Z", "a"), ("live@20260301T120016Z", "b"), ("live@20260301T120020Z", "b")], beat.Dispatcher.Enqueued.Select(j => (j.Id!, j.Task)));
+        Assert.Equal([("live@20260301T120010Z", "a"), ("live@20260301T120016Z", "b"), ("live@20260301T120020Z", "b")], beat.Dispatcher.Enqueued.Select(j => (j.Id!, j.TaskName)));
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
 
         Assert.Equal(
             [("coded@20260301T120020Z", "other"), ("coded@20260301T120040Z", "other"), ("coded@20260301T120100Z", "other"), ("coded@20260301T120200Z", "news.refresh")],
-            beat.Dispatcher.Enqueued.Select(j => (j.Id!, j.Task)));
+            beat.Dispatcher.Enqueued.Select(j => (j.Id!, j.TaskName)));
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_slots_of_a_paused_schedule_pass_and_are_not_made_up_for()
+    public async Task The_occurrences_of_a_paused_schedule_pass_and_are_not_made_up_for()
     {
         await beat.AfterAsync(() => schedules.PauseAsync("coded", Cancellation));
         await beat.RunAsync(3 * minute, minute);
@@ -157,7 +157,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await beat.DisposeAsync();
 
         clock.Advance(25 * second);
-        await using var next = RunningBeat.StandBy(clock, transport, new Schedule("coded", SlotSource.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+        await using var next = RunningBeat.StandBy(clock, transport, new Schedule("coded", Timing.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
         await next.SettleAsync(2);
         await next.RunAsync(minute, second, 2);
 
@@ -181,7 +181,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
 
         byte[] Change(long version, TimeSpan every) => new BeatRecord
         {
-            Set = new() { ["live"] = new(noon.UtcTicks + version, ScheduleText.Of(new("a"), new(new TaskRegistry([]), new(), new MissingTransport())) with { Every = every }) },
+            Set = new() { ["live"] = new(noon.UtcTicks + version, StoredSchedule.Of(new("a"), new(new TaskRegistry([]), new(), new MissingTransport())) with { Every = every }) },
         }.Write();
     }
 

@@ -34,12 +34,12 @@ public sealed class LeadershipTests
         Assert.Equal((1, 1), (leader.Log.Count(306), standby.Log.Count(306)));
     }
 
-    // The leader ends after the slot of 12:00; the next one leads from 15:00:30 on. 13:00 and 14:00 are missed, 15:00 is only late.
+    // The leader ends after the occurrence of 12:00; the next one leads from 15:00:30 on. 13:00 and 14:00 are missed, 15:00 is only late.
     [Theory]
     [InlineData(MisfirePolicy.Skip, "15")]
     [InlineData(MisfirePolicy.Once, "14 15")]
     [InlineData(MisfirePolicy.All, "13 14 15")]
-    public async Task Slots_that_passed_while_no_beat_ran_follow_the_misfire_policy(MisfirePolicy policy, string hours)
+    public async Task Occurrences_that_passed_while_no_beat_ran_follow_the_misfire_policy(MisfirePolicy policy, string hours)
     {
         clock.AdjustTime(noon - minute);
         await using (var leader = await StartAsync(Every("tick", hour, policy)))
@@ -55,7 +55,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
-    public async Task The_first_slot_of_a_new_schedule_is_owed_even_when_its_beat_is_gone_before_it()
+    public async Task The_first_occurrence_of_a_new_schedule_is_owed_even_when_its_beat_is_gone_before_it()
     {
         await using (await StartAsync(Every("tick", hour)))
         {
@@ -102,7 +102,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
-    public async Task A_leader_that_is_deposed_in_the_middle_of_an_enqueue_leaves_its_slot_to_the_next()
+    public async Task A_leader_that_is_deposed_in_the_middle_of_an_enqueue_leaves_its_occurrence_to_the_next()
     {
         var journal = (InMemoryJournal)transport.OpenJournal("beat");
         await using var leader = await StartAsync(Every("tick", minute));
@@ -122,7 +122,7 @@ public sealed class LeadershipTests
 
     /// <summary>What has been cleaned up is not forgotten. Origin: GoodJob #731, #767.</summary>
     [Fact]
-    public async Task A_journal_stays_short_however_often_schedules_fire_and_forgets_no_slot()
+    public async Task A_journal_stays_short_however_often_schedules_fire_and_forgets_no_occurrence()
     {
         await using var beat = await StartAsync(Every("a", minute), Every("b", minute));
 
@@ -154,5 +154,5 @@ public sealed class LeadershipTests
     }
 
     static Schedule Every(string name, TimeSpan interval, MisfirePolicy misfire = MisfirePolicy.Once) =>
-        new(name, SlotSource.Every(interval), new Job("news.refresh"), misfire);
+        new(name, Timing.Every(interval), new Job("news.refresh"), misfire);
 }

@@ -20,7 +20,7 @@ public sealed class ScheduleBookTests
         Assert.Equal(["news.refresh", "news.refresh-2", "morning"], schedules.Select(s => s.Name));
         Assert.Equal([MisfirePolicy.Once, MisfirePolicy.All, MisfirePolicy.Once], schedules.Select(s => s.Misfire));
         Assert.All(schedules, s => Assert.Same(task, s.Job.Definition));
-        Assert.Equal(new DateTimeOffset(1970, 1, 1, 0, 30, 0, TimeSpan.Zero), schedules[2].Slots.Next(DateTimeOffset.UnixEpoch));
+        Assert.Equal(new DateTimeOffset(1970, 1, 1, 0, 30, 0, TimeSpan.Zero), schedules[2].Timing.Next(DateTimeOffset.UnixEpoch));
     }
 
     [Fact]
@@ -39,7 +39,7 @@ public sealed class ScheduleBookTests
         Assert.Equal("[]|{}", Body(schedules["three"].Job));
         Assert.Equal(("news", null), (schedules["one"].Job.Queue, schedules["two"].Job.Queue));
         Assert.Equal(MisfirePolicy.Skip, schedules["two"].Misfire);
-        Assert.Equal(new DateTimeOffset(1970, 1, 1, 0, 5, 0, TimeSpan.Zero), schedules["two"].Slots.Next(DateTimeOffset.UnixEpoch));
+        Assert.Equal(new DateTimeOffset(1970, 1, 1, 0, 5, 0, TimeSpan.Zero), schedules["two"].Timing.Next(DateTimeOffset.UnixEpoch));
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class ScheduleBookTests
               "good": { "Task": "t", "Every": "00:05:00" }
             }
             """);
-        Schedule[] code = [new("twice", SlotSource.Every(TimeSpan.FromHours(1)), new Job("t"), MisfirePolicy.Once)];
+        Schedule[] code = [new("twice", Timing.Every(TimeSpan.FromHours(1)), new Job("t"), MisfirePolicy.Once)];
 
         var book = ScheduleBook.Create(new TaskRegistry(tasks), code, options, out var problems);
 
@@ -108,10 +108,10 @@ public sealed class ScheduleBookTests
     public void The_longest_name_gives_an_id_that_AMQP_can_carry()
     {
         var name = new string('n', 200);
-        var schedule = new Schedule(name, SlotSource.Every(TimeSpan.FromHours(1)), new Job("t"), MisfirePolicy.Once);
+        var schedule = new Schedule(name, Timing.Every(TimeSpan.FromHours(1)), new Job("t"), MisfirePolicy.Once);
 
         Assert.InRange(Encoding.UTF8.GetByteCount(schedule.JobAt(DateTimeOffset.UnixEpoch).Id!), 1, 255);
-        Assert.Throws<ArgumentException>(() => schedule = new(name + "n", schedule.Slots, schedule.Job, MisfirePolicy.Once));
+        Assert.Throws<ArgumentException>(() => schedule = new(name + "n", schedule.Timing, schedule.Job, MisfirePolicy.Once));
     }
 
     static List<Schedule> Valid(TaskDefinition[] tasks, BeatOptions? options = null)
@@ -131,7 +131,7 @@ public sealed class ScheduleBookTests
 
     static string Body(Job job)
     {
-        var body = JobBody.Read(JobBody.Write(job.Task, job.Arguments, WireTypes.Default));
+        var body = JobBody.Read(JobBody.Write(job.TaskName, job.Arguments, WireTypes.Default));
         return $"{Encoding.UTF8.GetString(body.Arguments.Span)}|{Encoding.UTF8.GetString(body.Keywords.Span)}";
     }
 

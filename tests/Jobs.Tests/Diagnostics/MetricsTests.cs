@@ -205,7 +205,7 @@ public sealed class MetricsTests
     public async Task The_lag_of_a_slot_is_measured_per_schedule()
     {
         using var measured = new Measured();
-        await using var host = JobsHost.Create(jobs => jobs.Schedule("metrics.tick", TimeSpan.FromSeconds(10), new Job("metrics.tick")).AddBeat());
+        await using var host = JobsHost.Create(jobs => jobs.AddSchedule("metrics.tick", TimeSpan.FromSeconds(10), new Job("metrics.tick")).AddBeat());
         await host.StartAsync();
         await host.AdvanceUntil(() => measured.Histogram("jobs.beat.lag", ("jobs.schedule", "metrics.tick")).Count > 0, TimeSpan.FromSeconds(3));
         Assert.True(measured.Histogram("jobs.beat.lag", ("jobs.schedule", "metrics.tick")).Sum >= 0);

@@ -73,7 +73,7 @@ public sealed class SpanTests : IDisposable
     public async Task A_scheduled_job_begins_its_own_trace_and_links_to_the_beats_send_which_is_in_no_trace_either()
     {
         using var startup = new Activity("startup").SetIdFormat(ActivityIdFormat.W3C).Start(); // the beat's loop inherits it
-        await using var host = await JobsHost.StartAsync(jobs => jobs.Schedule("span.tick", TimeSpan.FromSeconds(10), new Job("span.ok")).AddBeat(), TestTask.Returning("span.ok"));
+        await using var host = await JobsHost.StartAsync(jobs => jobs.AddSchedule("span.tick", TimeSpan.FromSeconds(10), new Job("span.ok")).AddBeat(), TestTask.Returning("span.ok"));
         await host.AdvanceUntil(() => exported.ToArray().Any(a => a.OperationName == "process jobs"), TimeSpan.FromSeconds(2));
 
         var process = exported.ToArray().First(a => a.OperationName == "process jobs");

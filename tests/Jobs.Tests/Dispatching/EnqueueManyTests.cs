@@ -28,7 +28,7 @@ public sealed class EnqueueManyTests
         host.Transport.Fault = (step, _, message) => step == FaultStep.Publish && message.CorrelationId == "2" ? new JobPublishException("2", true, true, "gone") : null;
         var jobs = new[] { new Job("t") { Id = "0" }, new Job("t") { Id = "1", Priority = 99 }, new Job("t") { Id = "2" }, new Job("t") { Id = "3" } };
 
-        var thrown = await Assert.ThrowsAsync<EnqueueManyException>(() => host.Dispatcher.EnqueueManyAsync(jobs, TestContext.Current.CancellationToken));
+        var thrown = await Assert.ThrowsAsync<JobBatchException>(() => host.Dispatcher.EnqueueManyAsync(jobs, TestContext.Current.CancellationToken));
 
         Assert.Equal(["0", null, null, "3"], thrown.Handles.Select(h => h?.Id));
         Assert.Equal([1, 2], thrown.Failures.Keys);
@@ -44,7 +44,7 @@ public sealed class EnqueueManyTests
     {
         await using var host = JobsHost.Create(_ => { });
         host.Transport.Fault = (_, _, message) => new JobPublishException(message.CorrelationId!, false, true, "gone");
-        var thrown = await Assert.ThrowsAsync<EnqueueManyException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], TestContext.Current.CancellationToken));
+        var thrown = await Assert.ThrowsAsync<JobBatchException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], TestContext.Current.CancellationToken));
         Assert.True(thrown.IsTransient);
     }
 
@@ -54,7 +54,7 @@ public sealed class EnqueueManyTests
         await using var host = JobsHost.Create(_ => { });
         host.Transport.Fault = (step, _, message) => step == FaultStep.Publish && message.CorrelationId == "150" ? new JobPublishException("150", true, true, "gone") : null;
 
-        var thrown = await Assert.ThrowsAsync<EnqueueManyException>(() => host.Dispatcher.EnqueueManyAsync(Jobs(), TestContext.Current.CancellationToken));
+        var thrown = await Assert.ThrowsAsync<JobBatchException>(() => host.Dispatcher.EnqueueManyAsync(Jobs(), TestContext.Current.CancellationToken));
 
         Assert.IsType<InvalidDataException>(thrown.InnerException);
         Assert.Equal(Enumerable.Range(0, 200).Select(i => i == 150 ? null : $"{i}"), thrown.Handles.Select(h => h?.Id));
@@ -113,7 +113,7 @@ public sealed class EnqueueManyTests
     {
         await using var host = JobsHost.Create(_ => { });
         var cancelled = new CancellationToken(canceled: true);
-        var thrown = await Assert.ThrowsAsync<EnqueueManyCanceledException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], cancelled));
+        var thrown = await Assert.ThrowsAsync<JobBatchCanceledException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], cancelled));
         Assert.Equal(cancelled, thrown.CancellationToken);
         Assert.Empty(thrown.Handles);
         Assert.Empty(host.Transport.Published);
@@ -134,7 +134,7 @@ public sealed class EnqueueManyTests
             return null;
         };
 
-        var thrown = await Assert.ThrowsAsync<EnqueueManyCanceledException>(
+        var thrown = await Assert.ThrowsAsync<JobBatchCanceledException>(
             () => host.Dispatcher.EnqueueManyAsync(Enumerable.Range(0, 1_000).Select(i => new Job("t") { Id = $"{i}" }), cancel.Token));
 
         Assert.Equal(cancel.Token, thrown.CancellationToken);

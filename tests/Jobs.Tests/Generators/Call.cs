@@ -16,7 +16,7 @@ static class Call
     /// <summary>The positional arguments of a job as they travel.</summary>
     public static string Written(Job job)
     {
-        var body = JobBody.Write(job.Task, job.Arguments, Types);
+        var body = JobBody.Write(job.TaskName, job.Arguments, Types);
         return Encoding.UTF8.GetString(JobBody.Read(body).Arguments.Span);
     }
 

@@ -227,7 +227,7 @@ public sealed class RoundTripTests
         Assert.Equal(42, await Call.ResultAsync(job));
         var received = await Call.RoundTripAsync(job);
         var context = Assert.IsType<JobContext>(received[0]);
-        Assert.Equal("every_type.injected", context.Task);
+        Assert.Equal("every_type.injected", context.TaskName);
         Assert.Equal(context.CancellationToken, received[2]);
     }
 

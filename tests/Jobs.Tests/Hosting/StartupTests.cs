@@ -36,14 +36,14 @@ public sealed class StartupTests
     [Fact]
     public async Task A_schedule_whose_job_can_never_be_enqueued_is_refused_before_it_fires()
     {
-        using var host = Build(jobs => jobs.UseInMemory().Schedule("odd", TimeSpan.FromHours(1), new Job("t", [typeof(int)])).AddBeat());
+        using var host = Build(jobs => jobs.UseInMemory().AddSchedule("odd", TimeSpan.FromHours(1), new Job("t", [typeof(int)])).AddBeat());
         var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
         Assert.StartsWith("Schedule 'odd' in code: Job 't' has arguments that cannot be written", Assert.Single(thrown.Failures), StringComparison.Ordinal);
 
         Assert.Contains("priority 10", Refused(new Job("t") { Priority = 10 }), StringComparison.Ordinal);
         Assert.Contains("the Id 'mine'", Refused(new Job("t") { Id = "mine" }), StringComparison.Ordinal);
 
-        static string Refused(Job job) => Assert.Throws<ArgumentException>(() => Build(jobs => jobs.Schedule("odd", "* * * * *", job))).Message;
+        static string Refused(Job job) => Assert.Throws<ArgumentException>(() => Build(jobs => jobs.AddSchedule("odd", "* * * * *", job))).Message;
     }
 
     [Fact]

@@ -83,7 +83,7 @@ public sealed class RuleTests
     [InlineData("", false)]
     public void Task_names_can_travel_everywhere(string name, bool valid)
     {
-        Assert.Equal(valid, TaskName.IsValid(name));
+        Assert.Equal(valid, TaskNameRule.IsValid(name));
         if (!valid)
         {
             Assert.Contains($"'{name}'", Assert.Throws<ArgumentException>(() => new Job(name)).Message, StringComparison.Ordinal);
@@ -93,8 +93,8 @@ public sealed class RuleTests
     [Fact]
     public void A_task_name_has_at_most_200_characters()
     {
-        Assert.True(TaskName.IsValid(new string('t', 200)));
-        Assert.False(TaskName.IsValid(new string('t', 201)));
+        Assert.True(TaskNameRule.IsValid(new string('t', 200)));
+        Assert.False(TaskNameRule.IsValid(new string('t', 201)));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class UnwritableArgumentTests
 
         var thrown = await Assert.ThrowsAsync<ArgumentException>(() => host.EnqueueAsync(job));
 
-        Assert.StartsWith($"Job '{job.Task}' has arguments that cannot be written: ", thrown.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"Job '{job.TaskName}' has arguments that cannot be written: ", thrown.Message, StringComparison.Ordinal);
         Assert.Contains(message, thrown.Message, StringComparison.Ordinal);
         Assert.Contains("UseJsonContext", thrown.Message, StringComparison.Ordinal);
         Assert.Equal(cause, thrown.InnerException!.GetType());
@@ -37,7 +37,7 @@ public sealed class UnwritableArgumentTests
 
     [Fact]
     public void A_schedule_with_such_arguments_is_refused_when_it_is_set() =>
-        Assert.Throws<ArgumentException>(() => ScheduleText.Of(Job("getter"), new(new TaskRegistry([]), new(), new Jobs.Transport.MissingTransport())));
+        Assert.Throws<ArgumentException>(() => StoredSchedule.Of(Job("getter"), new(new TaskRegistry([]), new(), new Jobs.Transport.MissingTransport())));
 
     [Fact]
     public void What_a_sequence_throws_is_thrown_where_the_job_is_made()

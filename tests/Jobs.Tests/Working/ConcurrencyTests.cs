@@ -57,6 +57,39 @@ public sealed class ConcurrencyTests
     }
 
     [Fact]
+    public async Task A_queue_with_a_limit_of_its_own_takes_no_more_slots_and_leaves_the_others_to_other_queues()
+    {
+        var gauges = new Dictionary<string, Gauge> { ["few"] = new(), ["many"] = new() };
+        var task = new TestTask("work", (context, _) => gauges[context.Queue].RunAsync(fail: context.Id.EndsWith('3')));
+        await using var host = await JobsHost.StartAsync(
+            jobs => jobs.Configure(o => o.MaxRetries = 0).AddWorker(w =>
+            {
+                (w.Concurrency, w.Queues) = (5, ["few", "many"]);
+                w.QueueConcurrency["few"] = 2;
+            }),
+            task);
+        for (var i = 0; i < 6; i++)
+        {
+            await host.EnqueueAsync(new Job("work") { Queue = "few", Id = $"few{i}" });
+        }
+
+        await Wait.Until(() => gauges["few"].Running == 2);
+        for (var i = 0; i < 4; i++)
+        {
+            await host.EnqueueAsync(new Job("work") { Queue = "many", Id = $"many{i}" });
+        }
+
+        await Wait.Until(() => gauges["many"].Running == 3); // the three slots that are left
+        Assert.Equal(1, host.Waiting); // the fourth of "many"; those of "few" wait for their own
+        gauges["few"].Release(6);
+        await Wait.Until(() => gauges["few"].Ended == 6);
+        gauges["many"].Release(4);
+        await Wait.Until(() => host.Transport.Settled.Count == 10);
+
+        Assert.Equal(2, gauges["few"].Highest);
+    }
+
+    [Fact]
     public async Task All_queues_share_the_slots()
     {
         var gauge = new Gauge();

@@ -116,7 +116,7 @@ public sealed class ContextTests
         await host.AckedAsync("j");
 
         Assert.Same(passed, current);
-        Assert.Equal(("j", "self", "jobs", 2, "r", "p"), (passed!.Id, passed.Task, passed.Queue, passed.Attempt, passed.RootId, passed.ParentId));
+        Assert.Equal(("j", "self", "jobs", 2, "r", "p"), (passed!.Id, passed.TaskName, passed.Queue, passed.Attempt, passed.RootId, passed.ParentId));
         Assert.Equal("m", passed.Headers["x-mine"]);
         Assert.Null(JobContext.Current);
     }

@@ -18,6 +18,7 @@ sealed class JobsHost : IAsyncDisposable
     readonly InMemoryTransport memory;
     JobSubscription? dead;
     Task? stopping;
+    bool started;
 
     JobsHost(IHost host, FakeTimeProvider clock, InMemoryTransport memory, FaultyTransport transport, CapturedLogs logs) =>
         (this.host, Clock, this.memory, Transport, Logs) = (host, clock, memory, transport, logs);
@@ -74,7 +75,11 @@ sealed class JobsHost : IAsyncDisposable
         return host;
     }
 
-    public Task StartAsync() => host.StartAsync(TestContext.Current.CancellationToken).Soon();
+    public async Task StartAsync()
+    {
+        await host.StartAsync(TestContext.Current.CancellationToken).Soon();
+        started = true;
+    }
 
     /// <summary>Begins to stop; the drain deadline runs on <see cref="Clock"/>.</summary>
     public Task StopAsync() => stopping ??= host.StopAsync(CancellationToken.None);
@@ -123,7 +128,7 @@ sealed class JobsHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        var stop = StopAsync();
+        var stop = started ? StopAsync() : Task.CompletedTask; // .NET's host cannot stop when its services could not be made
         await AdvanceUntil(() => stop.IsCompleted, TimeSpan.FromSeconds(1));
         await stop;
         host.Dispose();

@@ -16,8 +16,8 @@ public sealed class LanesTests
         Assert.Same(slot, Add(lanes, "first"));
         Assert.Null(Add(lanes, "second"));
         Assert.Equal(1, lanes.Waiting);
-        Assert.Equal("second", lanes.Next(slot)!.Id);
-        Assert.Null(lanes.Next(slot)); // now it is free
+        Assert.Equal("second", Next(lanes, slot)!.Id);
+        Assert.Null(Next(lanes, slot)); // now it is free
         Assert.Same(slot, Add(lanes, "third"));
         Assert.Equal(0, lanes.Waiting);
     }
@@ -33,7 +33,7 @@ public sealed class LanesTests
             Add(lanes, id, queue);
         }
 
-        var order = Enumerable.Range(0, 6).Select(_ => lanes.Next(slot)!.Id).ToArray();
+        var order = Enumerable.Range(0, 6).Select(_ => Next(lanes, slot)!.Id).ToArray();
 
         Assert.Equal(["a1", "b1", "c1", "a2", "c2", "a3"], order);
     }
@@ -49,11 +49,31 @@ public sealed class LanesTests
 
         Assert.Equal(["1", "2"], lanes.Close().Select(a => a.Id));
         Assert.Equal(0, lanes.Waiting);
-        Assert.Null(lanes.Next(slot));
+        Assert.Null(Next(lanes, slot));
         Assert.False(lanes.TryAdd(TestAttempt.Of(TestMessage.Of()), out _)); // although a slot is free: nobody would give it back
     }
 
+    [Fact]
+    public void A_queue_at_its_limit_waits_for_one_of_its_own_to_end_and_holds_up_no_other()
+    {
+        var (one, two) = (Slot(), Slot());
+        var lanes = new Lanes([two, one], [new("a", 1)]);
+
+        Assert.Same(one, Add(lanes, "a1", "a"));
+        Assert.Null(Add(lanes, "a2", "a")); // although a slot is free
+        Assert.Equal(0, lanes.Waiting); // nothing stands still that could run
+        Assert.Same(two, Add(lanes, "b1", "b"));
+        Add(lanes, "b2", "b");
+        Assert.Equal("b2", Next(lanes, two, "b")!.Id);
+        Assert.Equal("a2", Next(lanes, one, "a")!.Id);
+        Assert.Null(Next(lanes, two, "b"));
+        Add(lanes, "a3", "a");
+        Assert.Equal(["a3"], lanes.Close().Select(a => a.Id));
+    }
+
     static WorkerSlot Slot() => new((_, _) => Task.CompletedTask);
+
+    static Attempt? Next(Lanes lanes, WorkerSlot slot, string ended = "jobs") => lanes.Next(slot, TestAttempt.Of(TestMessage.Of(), queue: ended));
 
     static WorkerSlot? Add(Lanes lanes, string id, string queue = "jobs")
     {

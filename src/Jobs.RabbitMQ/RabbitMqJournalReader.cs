@@ -6,7 +6,7 @@ using RabbitMQ.Client;
 namespace Jobs.RabbitMQ;
 
 /// <summary>One consumer of a journal, from its first message to the end of its channel.</summary>
-sealed class RabbitJournalReader : JournalReader
+sealed class RabbitMqJournalReader : JournalReader
 {
     const int Many = 64;
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
@@ -19,7 +19,7 @@ sealed class RabbitJournalReader : JournalReader
     const ushort Prefetch = 20_000;
     const int Room = 64;
 
-    readonly RabbitJournal journal;
+    readonly RabbitMqJournal journal;
     readonly Incarnation incarnation;
     readonly IChannel channel;
     readonly TimeProvider time;
@@ -39,7 +39,7 @@ sealed class RabbitJournalReader : JournalReader
     long since;
     string? reason;
 
-    RabbitJournalReader(RabbitJournal journal, Incarnation incarnation, IChannel channel, TimeProvider time)
+    RabbitMqJournalReader(RabbitMqJournal journal, Incarnation incarnation, IChannel channel, TimeProvider time)
     {
         (this.journal, this.incarnation, this.channel, this.time) = (journal, incarnation, channel, time);
         Lost = lost.Token;
@@ -63,10 +63,10 @@ sealed class RabbitJournalReader : JournalReader
 
     public long Received { get; private set; }
 
-    public static async Task<RabbitJournalReader> StartAsync(RabbitJournal journal, Incarnation incarnation, string queue, TimeProvider time, CancellationToken life)
+    public static async Task<RabbitMqJournalReader> StartAsync(RabbitMqJournal journal, Incarnation incarnation, string queue, TimeProvider time, CancellationToken life)
     {
         var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
-        var reader = new RabbitJournalReader(journal, incarnation, channel, time);
+        var reader = new RabbitMqJournalReader(journal, incarnation, channel, time);
         try
         {
             channel.ChannelShutdownAsync += (_, why) =>
@@ -238,7 +238,7 @@ sealed class RabbitJournalReader : JournalReader
         _ = channel.DisposeAsync().AsTask(); // may wait for a peer that is silent
     }
 
-    sealed class Callback(RabbitJournalReader reader, IChannel channel) : AsyncDefaultBasicConsumer(channel)
+    sealed class Callback(RabbitMqJournalReader reader, IChannel channel) : AsyncDefaultBasicConsumer(channel)
     {
         public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Jobs.RabbitMQ;
 
 /// <summary>Every broker-side name, in one place.</summary>
-sealed class BrokerNames(string prefix, string deadLetterQueue)
+sealed class QueueLayout(string prefix, string deadLetterQueue)
 {
     readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine."];
 

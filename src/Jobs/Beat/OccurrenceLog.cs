@@ -4,12 +4,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Beat;
 
-/// <summary>Writes into the journal up to where slots are dealt with: after their jobs are enqueued, never before, many in one record.</summary>
+/// <summary>Writes into the journal up to where occurrences are dealt with: after their jobs are enqueued, never before, many in one record.</summary>
 /// <remarks>
-/// A beat that dies between a job's confirm and this record leaves a slot that the next leader fires again, with the same id. The other way round it would be lost;
+/// A beat that dies between a job's confirm and this record leaves an occurrence that the next leader fires again, with the same id. The other way round it would be lost;
 /// and a single publish to both places is not one step either: when the broker's node dies, one queue may have it and the other not.
 /// </remarks>
-sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILogger logger)
+sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider time, ILogger logger)
 {
     static readonly TimeSpan timeout = TimeSpan.FromSeconds(30);
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
@@ -17,12 +17,12 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
     readonly Lock gate = new();
     readonly SemaphoreSlim any = new(0, 1);
     readonly SemaphoreSlim writing = new(1); // a flush that returns has written what was dealt with before it began
-    Dictionary<string, SlotMark> waiting = new(StringComparer.Ordinal);
+    Dictionary<string, OccurrenceMark> waiting = new(StringComparer.Ordinal);
 
     /// <summary>Never waits.</summary>
-    public void Dealt(string schedule, SlotMark mark)
+    public void Dealt(string schedule, OccurrenceMark mark)
     {
-        state.Merge(new() { Slots = new() { [schedule] = mark } });
+        state.Merge(new() { Occurrences = new() { [schedule] = mark } });
         lock (gate)
         {
             waiting[schedule] = mark;
@@ -44,7 +44,7 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
             {
                 if (!failed)
                 {
-                    Log.SlotsNotRecorded(logger, e);
+                    Log.OccurrencesNotRecorded(logger, e);
                 }
 
                 failed = true;
@@ -71,7 +71,7 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
 
     async Task<Exception?> WriteAsync(CancellationToken cancellationToken)
     {
-        Dictionary<string, SlotMark> marks;
+        Dictionary<string, OccurrenceMark> marks;
         lock (gate)
         {
             (marks, waiting) = (waiting, new(StringComparer.Ordinal));
@@ -84,7 +84,7 @@ sealed class SlotLog(JobJournal journal, BeatState state, TimeProvider time, ILo
 
         try
         {
-            await journal.AppendAsync(new BeatRecord { Slots = marks }.Write(), timeout, cancellationToken).ConfigureAwait(false);
+            await journal.AppendAsync(new BeatRecord { Occurrences = marks }.Write(), timeout, cancellationToken).ConfigureAwait(false);
             return null;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)

@@ -6,14 +6,14 @@ namespace Jobs.RabbitMQ;
 /// What a worker takes from the broker: a connection of its own, on it a consumer for each queue and its quarantine,
 /// and one inbox for all of them.
 /// </summary>
-sealed class RabbitSubscription : JobSubscription
+sealed class RabbitMqSubscription : JobSubscription
 {
     // How long the start of a host waits for a broker that may refuse.
     static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
 
     readonly BrokerParts parts;
     readonly Topology topology;
-    readonly Action<RabbitSubscription> ended;
+    readonly Action<RabbitMqSubscription> ended;
     readonly BrokerConnection connection;
     readonly Inbox inbox = new();
     readonly List<QueueConsumer> consumers = [];
@@ -23,7 +23,7 @@ sealed class RabbitSubscription : JobSubscription
     /// <param name="parts">What everything that speaks to the broker needs.</param>
     /// <param name="publish">Writes what comes of deliveries.</param>
     /// <param name="ended">Told when it is over.</param>
-    public RabbitSubscription(SubscriptionOptions subscription, BrokerParts parts, Publish publish, Action<RabbitSubscription> ended)
+    public RabbitMqSubscription(SubscriptionOptions subscription, BrokerParts parts, Publish publish, Action<RabbitMqSubscription> ended)
     {
         (this.parts, this.ended) = (parts, ended);
         topology = new(parts);
@@ -31,8 +31,8 @@ sealed class RabbitSubscription : JobSubscription
         foreach (var queue in subscription.Queues)
         {
             // A queue that is somebody else's gets none.
-            var quarantine = parts.Options.Declare == DeclareMode.Declare ? new Quarantine(queue, parts.Names.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts) : null;
-            consumers.Add(new(new(queue, queue, subscription.Prefetch, quarantine), topology, inbox, publish, parts, subscription.Begin));
+            var quarantine = parts.Options.Declare == DeclareMode.Declare ? new Quarantine(queue, parts.Layout.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts) : null;
+            consumers.Add(new(new(queue, queue, subscription.PrefetchOf(queue), quarantine), topology, inbox, publish, parts, subscription.Begin));
             if (quarantine is not null)
             {
                 consumers.Add(new(new(quarantine.Name, queue, Prefetch: 1, quarantine), topology, inbox, publish, parts, subscription.Begin));

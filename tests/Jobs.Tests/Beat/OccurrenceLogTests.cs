@@ -7,18 +7,18 @@ using Xunit;
 
 namespace Jobs.Tests.Beat;
 
-/// <summary>What is recorded of slots, and what a schedule waits for when it cannot enqueue.</summary>
-public sealed class SlotLogTests
+/// <summary>What is recorded of occurrences, and what a schedule waits for when it cannot enqueue.</summary>
+public sealed class OccurrenceLogTests
 {
     [Fact]
-    public async Task Slots_that_cannot_be_recorded_are_said_with_the_reason()
+    public async Task Occurrences_that_cannot_be_recorded_are_said_with_the_reason()
     {
         using var stop = new CancellationTokenSource();
         using var logs = new CapturedLogs();
         var clock = new FakeTimeProvider();
-        var slots = new SlotLog(new RefusingJournal(), new BeatState(), clock, logs.CreateLogger("beat"));
-        var running = slots.RunAsync(stop.Token);
-        slots.Dealt("nightly", new(clock.GetUtcNow(), "timing"));
+        var occurrences = new OccurrenceLog(new RefusingJournal(), new BeatState(), clock, logs.CreateLogger("beat"));
+        var running = occurrences.RunAsync(stop.Token);
+        occurrences.Dealt("nightly", new(clock.GetUtcNow(), "timing"));
 
         await Wait.Until(() => logs.Lines.Any(l => l.EventId == 309));
         Assert.Equal("no journal today", logs.Lines.Single(l => l.EventId == 309).Exception?.Message);

@@ -7,7 +7,7 @@ using Jobs.Wire;
 namespace Jobs.Beat;
 
 /// <summary>A schedule that was set at run time, as it travels in the journal: complete, so that a beat that does not know the task can fire it.</summary>
-sealed record ScheduleText
+sealed record StoredSchedule
 {
     public string? Cron { get; init; }
 
@@ -34,12 +34,12 @@ sealed record ScheduleText
 
     /// <summary>Queue, expiry and priority are merged here, because the beat that leads may have other tasks and options.</summary>
     /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
-    public static ScheduleText Of(Job job, JobEncoder encoder)
+    public static StoredSchedule Of(Job job, JobEncoder encoder)
     {
         var merged = encoder.Merge(job);
         return new()
         {
-            Task = job.Task,
+            Task = job.TaskName,
             Queue = merged.Queue,
             Body = JsonElement.Parse(encoder.WriteBody(job), new() { MaxDepth = WireTypes.MaxDepth }),
             Delay = job.Delay,
@@ -69,7 +69,7 @@ sealed record ScheduleText
             Priority = Priority,
             Headers = Headers?.ToDictionary(header => header.Key, header => HeaderValue(header.Value)),
         };
-        return new(name, SlotSource.Of(Cron, Every, TimeZone), job, Misfire) { Since = EditClock.Time(version) };
+        return new(name, Timing.Of(Cron, Every, TimeZone), job, Misfire) { Since = EditClock.Time(version) };
     }
 
     static JsonElement HeaderJson(string name, object? value) => value switch

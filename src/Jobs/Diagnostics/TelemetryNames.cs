@@ -2,13 +2,13 @@ namespace Jobs.Diagnostics;
 
 /// <summary>Every name that leaves the process in metrics and traces. OpenTelemetry's messaging conventions where one fits; ours begin with <c>jobs.</c>.</summary>
 /// <remarks>The conventions (as of 1.45) are still "Development": their names are here once, so that a change is one line.</remarks>
-static class Names
+static class TelemetryNames
 {
     /// <summary>Of the one meter and the one activity source.</summary>
     public const string Source = "Jobs";
 
     /// <summary>Of the package, which is what a backend shows as the version of the instrumentation.</summary>
-    public static string? Version { get; } = typeof(Names).Assembly.GetName().Version?.ToString(3);
+    public static string? Version { get; } = typeof(TelemetryNames).Assembly.GetName().Version?.ToString(3);
 
     /// <summary>What an instrument counts; times are in seconds.</summary>
     public static class Unit
@@ -83,6 +83,7 @@ static class Names
         public const string Succeeded = "succeeded";
         public const string Failed = "failed";
         public const string Interrupted = "interrupted";
+        public const string Snoozed = "snoozed";
     }
 
     /// <summary>Values of <c>error.type</c> where no exception's type says it.</summary>

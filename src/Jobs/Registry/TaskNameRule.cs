@@ -1,7 +1,7 @@
 namespace Jobs.Registry;
 
 /// <summary>The rule for wire names: what AMQP, Celery and every log can carry.</summary>
-static class TaskName
+static class TaskNameRule
 {
     public const int MaxLength = 200;
 

@@ -5,7 +5,7 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>A delivery that remembers the channel it came by. A tag means nothing on another channel.</summary>
 /// <remarks>It locks itself: one more object for each delivery would be felt, and nobody else locks a delivery.</remarks>
-sealed class RabbitDelivery(Consumer consumer, ulong tag, JobMessage received, int deliveryCount) : Delivery
+sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received, int deliveryCount) : Delivery
 {
     // How long a retry or dead-letter copy waits for its confirm before the original is given back.
     static readonly TimeSpan settleTimeout = TimeSpan.FromMinutes(1);

@@ -10,7 +10,7 @@ namespace Jobs.RabbitMQ;
 /// that a former leader had in its hands: when its channel ends they go back to the queue. 3. With the first message a process knows that it is active; it publishes a mark, and when that has come
 /// back it has read everything. 4. When its channel ends, the broker makes another one active, within milliseconds; when its machine is silent, after 2 to 3 heartbeats.
 /// </remarks>
-sealed class RabbitJournal : JobJournal
+sealed class RabbitMqJournal : JobJournal
 {
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
 
@@ -21,13 +21,13 @@ sealed class RabbitJournal : JobJournal
     readonly RabbitMqTransport transport;
     readonly BrokerParts parts;
     readonly TimeProvider time;
-    readonly Channel<RabbitJournalReader> terms = Channel.CreateUnbounded<RabbitJournalReader>();
+    readonly Channel<RabbitMqJournalReader> terms = Channel.CreateUnbounded<RabbitMqJournalReader>();
     readonly Lock gate = new();
     readonly SemaphoreSlim wanted = new(0, 1);
     readonly CancellationTokenSource stopping = new();
     Task? leading;
 
-    public RabbitJournal(QueueSpec spec, RabbitMqTransport transport, BrokerParts parts) =>
+    public RabbitMqJournal(QueueSpec spec, RabbitMqTransport transport, BrokerParts parts) =>
         (this.spec, this.transport, this.parts, time) = (spec, transport, parts, parts.Time);
 
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>
@@ -132,7 +132,7 @@ sealed class RabbitJournal : JobJournal
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token);
         await topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
-        await using var reader = await RabbitJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
+        await using var reader = await RabbitMqJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
         // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.
         await using var stopped = stopping.Token.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
@@ -150,7 +150,7 @@ sealed class RabbitJournal : JobJournal
     }
 
     /// <summary>Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.</summary>
-    async Task WatchAsync(Incarnation incarnation, RabbitJournalReader reader)
+    async Task WatchAsync(Incarnation incarnation, RabbitMqJournalReader reader)
     {
         var (quiet, late, written) = (0, 0, false);
         var received = reader.Received;

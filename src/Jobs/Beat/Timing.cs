@@ -3,17 +3,17 @@ using Cronos;
 namespace Jobs.Beat;
 
 /// <summary>The moments at which a schedule fires. A pure function of time, so any number of beats agree on it.</summary>
-abstract class SlotSource
+abstract class Timing
 {
-    /// <summary>The first slot after that moment, in UTC, or <see langword="null"/> when there is none any more.</summary>
+    /// <summary>The first occurrence after that moment, in UTC, or <see langword="null"/> when there is none any more.</summary>
     public abstract DateTimeOffset? Next(DateTimeOffset after);
 
-    /// <summary>The same text for the same slots: by it a beat notices that a schedule was timed anew.</summary>
-    public abstract string Text { get; }
+    /// <summary>The same text for the same occurrences: by it a beat notices that a schedule was timed anew.</summary>
+    public abstract string Key { get; }
 
     /// <summary>Either of the two.</summary>
     /// <exception cref="ArgumentException">They are not valid, or not exactly one of them is given.</exception>
-    public static SlotSource Of(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
+    public static Timing Of(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
     {
         (false, null) => Cron(cron!, Zone(timeZone)),
         (true, { } interval) when timeZone is null => Every(interval),
@@ -22,15 +22,15 @@ abstract class SlotSource
     };
 
     /// <exception cref="ArgumentException">The expression is not valid, or no date ever fits it.</exception>
-    public static SlotSource Cron(string expression, TimeZoneInfo timeZone)
+    public static Timing Cron(string expression, TimeZoneInfo timeZone)
     {
         ArgumentNullException.ThrowIfNull(expression);
         ArgumentNullException.ThrowIfNull(timeZone);
         try
         {
             var fields = expression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-            var slots = new CronSlots(expression, CronExpression.Parse(expression, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard), timeZone);
-            return slots.Next(DateTimeOffset.UnixEpoch) is null ? throw NotCron("no date ever fits it") : slots;
+            var timing = new CronTiming(expression, CronExpression.Parse(expression, fields == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard), timeZone);
+            return timing.Next(DateTimeOffset.UnixEpoch) is null ? throw NotCron("no date ever fits it") : timing;
         }
         catch (CronFormatException e)
         {
@@ -44,10 +44,10 @@ abstract class SlotSource
     }
 
     /// <exception cref="ArgumentException">The interval is shorter than one second.</exception>
-    public static SlotSource Every(TimeSpan interval) =>
-        // Ids name a slot to the second: a shorter interval would give two slots one id.
+    public static Timing Every(TimeSpan interval) =>
+        // Ids name an occurrence to the second: a shorter interval would give two occurrences one id.
         interval >= TimeSpan.FromSeconds(1)
-            ? new IntervalSlots(interval)
+            ? new IntervalTiming(interval)
             : throw new ArgumentException($"{interval} is too short an interval for a schedule: use one second or more.");
 
     static TimeZoneInfo Zone(string? id) =>
@@ -56,18 +56,18 @@ abstract class SlotSource
         : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container may need the package tzdata).");
 }
 
-/// <summary>Slots of a cron expression; both changes of daylight saving are as Cronos defines them.</summary>
-sealed class CronSlots(string text, CronExpression expression, TimeZoneInfo timeZone) : SlotSource
+/// <summary>Occurrences of a cron expression; both changes of daylight saving are as Cronos defines them.</summary>
+sealed class CronTiming(string text, CronExpression expression, TimeZoneInfo timeZone) : Timing
 {
-    public override string Text => $"{text} {timeZone.Id}";
+    public override string Key => $"{text} {timeZone.Id}";
 
     public override DateTimeOffset? Next(DateTimeOffset after) => expression.GetNextOccurrence(after, timeZone)?.ToUniversalTime();
 }
 
 /// <summary>Whole multiples of the interval since 1970-01-01 UTC: neither a restart nor a late wake-up shifts them.</summary>
-sealed class IntervalSlots(TimeSpan interval) : SlotSource
+sealed class IntervalTiming(TimeSpan interval) : Timing
 {
-    public override string Text => interval.ToString("c", System.Globalization.CultureInfo.InvariantCulture);
+    public override string Key => interval.ToString("c", System.Globalization.CultureInfo.InvariantCulture);
 
     public override DateTimeOffset? Next(DateTimeOffset after)
     {
