@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Jobs.Tests.Docs;
 
-/// <summary>A <c>csharp</c> block of a README.</summary>
+/// <summary>A <c>csharp</c> block of a README or another guide.</summary>
 /// <remarks>
 /// A comment above the block says what it is: <c>&lt;!-- compile: program --&gt;</c>, a program whose output is the next <c>text</c> block;
 /// <c>statements</c>, the inside of a method; <c>members</c>, the inside of a class. Without one it is a file.
@@ -15,8 +15,8 @@ sealed record CodeBlock(string File, int Line, string Kind, string Code, IReadOn
     public static IEnumerable<CodeBlock> All()
     {
         var root = Repository.Root;
-        var files = Directory.GetDirectories(Path.Combine(root, "src")).Prepend(root).Select(folder => Path.Combine(folder, "README.md"));
-        return files.Where(System.IO.File.Exists).Order(StringComparer.Ordinal).SelectMany(path => Read(Path.GetRelativePath(root, path), System.IO.File.ReadAllText(path)));
+        var files = Directory.GetDirectories(Path.Combine(root, "src")).Prepend(root).SelectMany(folder => Directory.GetFiles(folder, "*.md"));
+        return files.Order(StringComparer.Ordinal).SelectMany(path => Read(Path.GetRelativePath(root, path), System.IO.File.ReadAllText(path)));
     }
 
     static IEnumerable<CodeBlock> Read(string file, string text) =>
