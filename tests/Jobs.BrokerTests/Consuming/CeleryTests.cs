@@ -1,9 +1,11 @@
+using System.Diagnostics;
 using System.Text;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.BrokerTests.Consuming;
 
@@ -61,6 +63,57 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         await Eventually.BecomesAsync(() => task.Total == 2, Soon, "both jobs to run");
         Assert.Equal(["now", "later"], task.Arguments.Select(a => a.Text)); // with a prefetch of 1: the early one did not hold the place
         Assert.True(at > due - TimeSpan.FromSeconds(1.5), $"{at:O} is before {due:O}");
+    }
+
+    /// <summary>A Celery worker of this version wants a classic queue of its own; publishing takes it as it is.</summary>
+    [Fact]
+    public async Task A_worker_of_real_celery_runs_what_a_typed_job_by_name_asks_for()
+    {
+        var (queue, results) = ($"{bench.Prefix}.celery", Path.GetTempFileName());
+        using var worker = StartPython($$"""
+            from celery import Celery
+            from kombu import Exchange, Queue
+            app = Celery(broker=uri)
+            app.conf.task_queues = [Queue('{{queue}}', Exchange(''), routing_key='{{queue}}', auto_delete=False)]
+            @app.task(name='tasks.add', bind=True)
+            def add(self, x, y, *, note):
+                with open('{{results}}', 'a') as file:
+                    file.write(f'{self.request.id} {x + y} {note} {self.request.delivery_info["priority"]}\n')
+            app.worker_main(['worker', '-P', 'solo', '--without-mingle', '--without-gossip', '--without-heartbeat', '-Q', '{{queue}}'])
+            """);
+        try
+        {
+            await Eventually.BecomesAsync(ExistsAsync, Soon, "Celery to declare its queue");
+            var dispatcher = Bench.Jobs(bench.Host());
+            var keywords = new Dictionary<string, object?> { ["note"] = "dritté" };
+            await dispatcher.EnqueueAsync(new Job<int>("tasks.add", [2, 2], keywords) with { Id = "now", Queue = queue, Priority = 5 }, TestContext.Current.CancellationToken);
+            await dispatcher.EnqueueAsync(new Job<int>("tasks.add", [40, 2], keywords) with { Id = "later", Queue = queue, Delay = TimeSpan.FromSeconds(1) }, TestContext.Current.CancellationToken);
+
+            await Eventually.BecomesAsync(() => File.ReadAllLines(results).Length == 2, Soon, "Celery's worker to run both");
+            Assert.Equal(["now 4 dritté 5", "later 42 dritté 0"], File.ReadAllLines(results).Select(line => line.Replace("None", "0", StringComparison.Ordinal)));
+        }
+        finally
+        {
+            worker.Kill();
+            await worker.WaitForExitAsync(CancellationToken.None);
+            File.Delete(results);
+            await using var channel = await bench.ChannelAsync();
+            await channel.QueueDeleteAsync(queue, false, false, cancellationToken: CancellationToken.None);
+        }
+
+        async Task<bool> ExistsAsync()
+        {
+            await using var channel = await bench.ChannelAsync();
+            try
+            {
+                await channel.QueueDeclarePassiveAsync(queue, TestContext.Current.CancellationToken);
+                return true;
+            }
+            catch (OperationInterruptedException)
+            {
+                return false;
+            }
+        }
     }
 
     // §2.2: py-amqp writes what does not fit 32 bits as 'L'. Unknown headers are carried along.
@@ -187,11 +240,18 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    async Task PythonAsync(string script)
+    Task PythonAsync(string script) => Command.RunAsync(Python, ["-c", WithNames(script)], environment: null, TimeSpan.FromSeconds(60));
+
+    Process StartPython(string script) =>
+        Process.Start(new ProcessStartInfo(Python, ["-c", WithNames(script)]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+
+    // The one that apt installs Celery for; another one may come first in PATH.
+    static string Python => File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
+
+    string WithNames(string script)
     {
         var uri = brokers.Broker.AmqpUri.ToString();
         var kombu = uri.EndsWith('/') ? uri + "/" : uri; // kombu takes what follows the slash, and "/" is the default's name
-        const string System = "/usr/bin/python3"; // the one that apt installs Celery for; another one may come first in PATH
-        await Command.RunAsync(File.Exists(System) ? System : "python3", ["-c", $"uri, queue = '{kombu}', '{bench.Queue}'\n{script}"], environment: null, TimeSpan.FromSeconds(60));
+        return $"uri, queue = '{kombu}', '{bench.Queue}'\n{script}";
     }
 }
