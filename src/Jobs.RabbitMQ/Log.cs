@@ -54,7 +54,7 @@ static partial class Log
     public static partial void ConsumerRefused(ILogger logger, string queue, string problem);
 
     [LoggerMessage(442, LogLevel.Warning,
-        "Job {JobId} from {Queue} was delivered {Count} times and never settled; "
+        "Job {JobId} from {Queue} was delivered {Count} times and never finished; "
         + "it goes to {Quarantine}, where such jobs run one at a time")]
     public static partial void Quarantined(ILogger logger, string? jobId, string queue, int count, string quarantine);
 
@@ -63,7 +63,7 @@ static partial class Log
 
     [LoggerMessage(448, LogLevel.Error,
         "Job {JobId} from {Queue} cannot be moved to quarantine: the broker refuses it for good. "
-        + "It runs beside the other jobs, and nobody counts how many workers it kills")]
+        + "It runs beside the other jobs, and nothing counts how many workers it kills")]
     public static partial void QuarantineRefused(ILogger logger, string? jobId, string queue, Exception e);
 
     [LoggerMessage(444, LogLevel.Debug, "Job {JobId} from {Queue} came back after a lost connection; it had {State} here and is not run again")]

@@ -78,7 +78,7 @@ static class MessageMapping
     };
 
     /// <summary>
-    /// How often the message was delivered and not settled: by the queue that it is in, and before it was written into
+    /// How often the message was delivered without an ack: by the queue that it is in, and before it was written into
     /// this queue.
     /// </summary>
     public static int DeliveryCount(JobMessage message) =>

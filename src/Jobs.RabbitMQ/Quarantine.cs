@@ -9,7 +9,7 @@ delegate ValueTask<IReadOnlyDictionary<int, Exception>> Publish(IReadOnlyList<Ou
 
 /// <summary>Sets the suspects of one queue aside: messages that may kill their worker each time.</summary>
 /// <remarks>
-/// 1. The broker counts how often it delivered a message that was not settled. The count does not tell a worker that
+/// 1. The broker counts how often it delivered a message without an ack. The count does not tell a worker that
 /// died from a worker that stopped, nor the message that ran from the messages that were prefetched beside it. So in
 /// the main queue a high count makes a message a suspect and nothing worse.
 /// 2. A suspect moves to the quarantine queue, and its count begins anew. A consumer takes one message at a time there.
