@@ -123,7 +123,10 @@ sealed class BrokerConnection : IAsyncDisposable
                 Volatile.Write(ref upSince, time.GetTimestamp());
                 Volatile.Write(ref current, incarnation);
                 await session(incarnation, stopping.Token).ConfigureAwait(false);
-                throw new JobTransportException($"the connection to {incarnation.Connection.Endpoint.HostName}:{incarnation.Connection.Endpoint.Port} ended: {incarnation.Reason ?? "no reason given"}", isTransient: true);
+                throw new JobTransportException(
+                    $"the connection to {incarnation.Connection.Endpoint.HostName}:{incarnation.Connection.Endpoint.Port} ended: "
+                    + (incarnation.Reason ?? "no reason given"),
+                    isTransient: true);
             }
             catch (Exception) when (stopping.IsCancellationRequested)
             {
@@ -252,9 +255,13 @@ sealed class BrokerConnection : IAsyncDisposable
                 case JobTransportException known:
                     return known;
                 case AuthenticationFailureException:
-                    return new JobTransportException($"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
+                    return new JobTransportException(
+                        $"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
                 case OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.NotAllowed or Constants.AccessRefused } reason }:
-                    return new JobTransportException($"RabbitMQ at {address} refused: {reason.ReplyText}. Check that the virtual host '{address.VirtualHost}' exists and that user '{address.UserName}' has permissions in it.", inner: e);
+                    return new JobTransportException(
+                        $"RabbitMQ at {address} refused: {reason.ReplyText}. "
+                        + $"Check that the virtual host '{address.VirtualHost}' exists and that user '{address.UserName}' has permissions in it.",
+                        inner: e);
             }
         }
 

@@ -17,8 +17,8 @@ namespace Jobs.RabbitMQ;
 /// writes.
 /// 4. A writer that is faster than the socket waits for the send.
 /// 5. After a send failed, every later write fails. The connection's reader notices the failure by itself.
-/// There is one writer at a time, the client's write loop, and one reader. The bytes that are read go through <see
-/// cref="InboundFrames"/>.
+/// There is one writer at a time, the client's write loop, and one reader. The bytes that are read go through
+/// <see cref="InboundFrames"/>.
 /// </remarks>
 /// <param name="socket">A connected socket. The client closes it.</param>
 /// <param name="wire">Reads and writes the socket. This stream disposes it.</param>
@@ -170,5 +170,6 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
         }
     }
 
-    static NotSupportedException NotAsynchronous() => new("The client reads and writes asynchronously; a synchronous call would overtake the bytes that the stream keeps.");
+    static NotSupportedException NotAsynchronous() => new(
+        "The client reads and writes asynchronously; a synchronous call would overtake the bytes that the stream keeps.");
 }

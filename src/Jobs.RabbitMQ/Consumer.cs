@@ -189,7 +189,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-        SetLost("the broker cancelled it: the queue was deleted, or its node went down");
+        SetLost("the broker cancelled the consumer: the queue was deleted, or its node went down");
 
     public void Track(ulong deliveryTag, RabbitMqDelivery delivery)
     {

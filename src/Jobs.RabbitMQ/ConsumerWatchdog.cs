@@ -45,7 +45,7 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
             }
             catch (Exception e) when (!life.IsCancellationRequested)
             {
-                return $"the watchdog cannot see its queue: {e.Message}";
+                return $"the watchdog cannot look at the queue: {e.Message}";
             }
 
             var silent = consumer.Unsettled == 0 && consumer.Received == received;

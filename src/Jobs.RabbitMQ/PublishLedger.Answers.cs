@@ -71,8 +71,8 @@ sealed partial class PublishLedger
 
     /// <summary>No queue took the message. The broker's return comes before its ack of the same message.</summary>
     /// <returns>
-    /// A queue that somebody deleted, and that must be declared before the message goes again after the ack; or <see
-    /// langword="null"/>.
+    /// A queue that somebody deleted, and that must be declared before the message goes again after the ack; or
+    /// <see langword="null"/>.
     /// </returns>
     public string? Returned(int of, string? id, string key, string why)
     {

@@ -9,10 +9,10 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// 1. <see cref="Add"/> puts a publish in line.
 /// 2. <see cref="Begin"/> starts the page of a channel. The publishes on this page have the channel's sequence numbers.
-/// 3. The writer asks for the <see cref="Next"/> publish, makes sure that its queue is declared, calls <see
-/// cref="TryWrite"/>, and writes the message.
-/// 4. The broker's answers settle the publish: <see cref="Confirmed"/>, <see cref="Nacked"/>, and <see
-/// cref="Returned"/> before the confirm of the same message.
+/// 3. The writer asks for the <see cref="Next"/> publish, makes sure that its queue is declared, calls
+/// <see cref="TryWrite"/>, and writes the message.
+/// 4. The broker's answers settle the publish: <see cref="Confirmed"/>, <see cref="Nacked"/>, and
+/// <see cref="Returned"/> before the confirm of the same message.
 /// 5. <see cref="End"/> closes the page. Publishes that were written and not confirmed go to the front of the line.
 /// 6. <see cref="Sweep"/> looks for publishes that have waited too long.
 /// Any thread may call any method. The methods return what somebody must be told.

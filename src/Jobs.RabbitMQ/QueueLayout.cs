@@ -36,8 +36,8 @@ sealed class QueueLayout(string prefix, string deadLetterQueue)
     public string DelayLost => $"{prefix}.delay.lost";
 
     /// <summary>
-    /// The exchange that gets the messages of a delay level after their time: that of the level below, or <see
-    /// cref="DelayOut"/>.
+    /// The exchange that gets the messages of a delay level after their time: that of the level below, or
+    /// <see cref="DelayOut"/>.
     /// </summary>
     public string Below(int level) => level == 0 ? DelayOut : DelayLevel(level - 1).Name;
 }

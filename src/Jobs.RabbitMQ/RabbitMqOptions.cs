@@ -97,7 +97,7 @@ public sealed class RabbitMqOptions : IBoundOptions
     {
         if (wasGivenNull && uri is null)
         {
-            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? "
+            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration has no URI. Is the name of the connection string right? "
                 + "Call UseRabbitMq() for a broker on this machine.";
         }
 

@@ -38,7 +38,8 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     {
         if (jobs.EnqueueTimeout != Timeout.InfiniteTimeSpan && options.ConfirmTimeout > jobs.EnqueueTimeout)
         {
-            yield return $"Jobs:RabbitMq:ConfirmTimeout {options.ConfirmTimeout} is longer than Jobs:EnqueueTimeout {jobs.EnqueueTimeout}: a connection whose confirms do not come is given up only after its callers have failed";
+            yield return $"Jobs:RabbitMq:ConfirmTimeout {options.ConfirmTimeout} is longer than Jobs:EnqueueTimeout {jobs.EnqueueTimeout}: "
+                + "a connection without confirms is given up only after the enqueues on it have failed";
         }
     }
 

@@ -294,12 +294,17 @@ sealed class Topology(BrokerParts parts)
         {
             // The broker's text names the argument with both values.
             throw new JobTransportException(
-                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", QueueArguments.Of(queue, layout).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
-                Remedy(queue), inner: e);
+                $"Queue '{queue.Name}' exists with other arguments than Jobs declares "
+                + $"({string.Join(", ", QueueArguments.Of(queue, layout).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. "
+                + Remedy(queue),
+                inner: e);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
         {
-            throw new JobTransportException($"The user may not declare queue '{queue.Name}': {e.ShutdownReason.ReplyText}. Grant 'configure', or declare it yourself and set Declare = DeclareMode.Passive.", inner: e);
+            throw new JobTransportException(
+                $"The user may not declare queue '{queue.Name}': {e.ShutdownReason.ReplyText}. "
+                + "Grant 'configure', or declare the queue yourself and set Declare = DeclareMode.Passive.",
+                inner: e);
         }
     }
 
@@ -307,9 +312,9 @@ sealed class Topology(BrokerParts parts)
     {
         QueueKind.Work => "Delete the queue when it is empty, use another name, or use it as it is with Declare = DeclareMode.Passive.",
         QueueKind.DeadLetter => "Delete the queue when it is empty, or use another JobsOptions.DeadLetterQueue.",
-        QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move what is in it by hand.",
-        QueueKind.Journal => "Delete the queue (what it records is then forgotten), or use another RabbitMqOptions.Prefix.",
-        _ => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix: what waits in the old levels still comes out of them.",
+        QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move its jobs by hand.",
+        QueueKind.Journal => "Delete the queue (its records are then lost), or use another RabbitMqOptions.Prefix.",
+        _ => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix: jobs that wait in the old levels still come out of them.",
     };
 
     static async Task PassiveAsync(Incarnation incarnation, string queue, CancellationToken cancellationToken)
@@ -320,7 +325,10 @@ sealed class Topology(BrokerParts parts)
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
-            throw new JobTransportException($"Queue '{queue}' does not exist, and Declare is Passive: {e.ShutdownReason.ReplyText}. Create it, or let Jobs do it with Declare = DeclareMode.Declare.", inner: e);
+            throw new JobTransportException(
+                $"Queue '{queue}' does not exist, and Declare is Passive: {e.ShutdownReason.ReplyText}. "
+                + "Create the queue, or let Jobs declare it with Declare = DeclareMode.Declare.",
+                inner: e);
         }
     }
 
