@@ -43,7 +43,7 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     int channel; // 0 for none
 
     // How many publishes at the front of the line are suspects: the broker closed a channel because of one of them, and
-    // did not say which. Suspects go one at a time until it is known.
+    // did not say which. Suspects go one at a time until we know which.
     int suspects;
     bool writerIdle;
     bool closed;

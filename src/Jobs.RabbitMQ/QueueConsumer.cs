@@ -10,8 +10,8 @@ namespace Jobs.RabbitMQ;
 /// 4. When the consumer is lost, another one follows after a pause.
 /// 5. When the consumer may only be idle, another one follows at once. The idle one gets no more deliveries, and is
 /// closed when its last job has ended.
-/// When the broker refuses the queue or the consumer, this class tries again and again, so that other queues are not
-/// affected.
+/// When the broker refuses the queue or the consumer, this class keeps trying and leaves the connection up, so that
+/// other queues are not affected.
 /// </remarks>
 sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, Publish publish, BrokerParts parts, Task begin) : IAsyncDisposable
 {
