@@ -30,14 +30,14 @@ sealed record CommandLine
 
     public bool Help { get; private init; }
 
-    /// <summary>Not a <see cref="Uri"/>: it may name several hosts.</summary>
+    /// <summary>The broker's address. Not a <see cref="Uri"/>, because it may name several hosts.</summary>
     public string? Broker { get; private init; }
 
     public Roles Roles { get; private init; } = Roles.All;
 
     public Uri Urls { get; private init; } = new("http://127.0.0.1:5080");
 
-    /// <summary>Never ends in a slash.</summary>
+    /// <summary>The address of the site, as a client calls it. It never ends in a slash.</summary>
     public string Site { get; private init; } = "";
 
     public IReadOnlyDictionary<string, Uri> Feeds { get; private init; } = new SortedDictionary<string, Uri>();
@@ -91,7 +91,7 @@ sealed record CommandLine
             throw new FormatException("--role needs --broker: jobs in memory cannot be shared between processes.");
         }
 
-        // A wildcard address can be listened on, but not called.
+        // A server can listen on a wildcard address, but a client cannot call one.
         site ??= result.Urls.Host is "0.0.0.0" or "[::]" ? new UriBuilder(result.Urls) { Host = "127.0.0.1" }.Uri : result.Urls;
         result = result with { Site = site.ToString().TrimEnd('/') };
         if (feeds.Count == 0)

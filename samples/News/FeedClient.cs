@@ -13,12 +13,12 @@ sealed class FeedClient(HttpClient http, CommandLine options)
 {
     public const int MaxBytes = 2 * 1024 * 1024;
 
-    // A feed is a stranger's text: no DTD, so no entity can grow or reach for a file.
+    // A feed is text from a stranger. Without a DTD no entity can grow or read a file.
     static readonly XmlReaderSettings settings = new() { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null };
 
     /// <exception cref="DeadJobException">There is no such source.</exception>
-    /// <exception cref="HttpRequestException">It cannot be reached, or is too large.</exception>
-    /// <exception cref="XmlException">It is not well-formed.</exception>
+    /// <exception cref="HttpRequestException">The feed cannot be reached, or is too large.</exception>
+    /// <exception cref="XmlException">The feed is not well-formed.</exception>
     public async Task<IReadOnlyList<Headline>> FetchAsync(string source, CancellationToken cancellationToken)
     {
         if (!options.Feeds.TryGetValue(source, out var address))
@@ -26,7 +26,7 @@ sealed class FeedClient(HttpClient http, CommandLine options)
             throw new DeadJobException($"There is no source '{source}'; this worker knows {string.Join(", ", options.Feeds.Keys)}.");
         }
 
-        // Read whole, within HttpClient.MaxResponseContentBufferSize.
+        // The whole feed, up to HttpClient.MaxResponseContentBufferSize.
         using var content = new MemoryStream(await http.GetByteArrayAsync(address, cancellationToken));
         return Parse(content);
     }
@@ -36,7 +36,7 @@ sealed class FeedClient(HttpClient http, CommandLine options)
         using var reader = XmlReader.Create(content, settings);
         var feed = XDocument.Load(reader);
 
-        // RSS has <item>, Atom <entry>; their namespaces differ between versions and say nothing we need.
+        // RSS has <item>, Atom has <entry>. Their namespaces differ between versions and say nothing that we need.
         return [.. feed.Descendants().Where(e => e.Name.LocalName is "item" or "entry").Select(Read).OfType<Headline>()];
     }
 
@@ -45,7 +45,7 @@ sealed class FeedClient(HttpClient http, CommandLine options)
         var title = Text(story, "title");
         var link = Text(story, "link") is { Length: > 0 } rss ? rss : AtomLink(story);
 
-        // Only these become links on a page of ours: never javascript: and the like.
+        // Only http and https become links on our pages: never javascript: and the like.
         return title.Length > 0 && Uri.TryCreate(link, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
             ? new(uri.AbsoluteUri, title, Published(story))
             : null;

@@ -3,7 +3,7 @@ using System.Xml.Linq;
 
 namespace News;
 
-/// <summary>Two feeds made up from the clock, so that the site has news without a network.</summary>
+/// <summary>Two feeds computed from the clock, so that the site has news without a network.</summary>
 static class LocalFeeds
 {
     const int Stories = 40;

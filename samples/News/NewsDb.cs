@@ -32,12 +32,12 @@ sealed class NewsDb
     {
         Directory.CreateDirectory(Path.GetDirectoryName(options.Database)!);
 
-        // Another process that writes is waited for, this many seconds.
+        // How many seconds to wait for another process that writes.
         connectionString = new SqliteConnectionStringBuilder { DataSource = options.Database, DefaultTimeout = 5 }.ToString();
         Execute(Schema);
     }
 
-    /// <returns>How many were not there yet.</returns>
+    /// <returns>How many headlines were new.</returns>
     public int AddHeadlines(string source, IEnumerable<Headline> headlines, DateTimeOffset now)
     {
         using var connection = Open();
@@ -68,7 +68,7 @@ sealed class NewsDb
     public (long Count, DateTimeOffset Last) Logins(string user) =>
         Query("SELECT count(*), coalesce(max(at), 0) FROM login WHERE user = $a", row => (row.GetInt64(0), Time(row, 1)), user)[0];
 
-    /// <returns>Where the story is, or <see langword="null"/> when there is none of that id.</returns>
+    /// <returns>The link of the story; <see langword="null"/> when no story has this id.</returns>
     public string? Visit(string? user, long headline)
     {
         if (Query("SELECT source, link FROM headline WHERE id = $a", row => (Source: row.GetString(0), Link: row.GetString(1)), headline) is not [var story])
@@ -116,7 +116,7 @@ sealed class NewsDb
         return rows;
     }
 
-    // Cheap: connections are pooled.
+    // This is cheap, because connections are pooled.
     SqliteConnection Open()
     {
         var connection = new SqliteConnection(connectionString);

@@ -6,13 +6,14 @@ namespace News;
 /// <summary>Keeps the headlines fresh.</summary>
 sealed class NewsTasks(FeedClient feeds, NewsDb db, TimeProvider time, ILogger<NewsTasks> logger)
 {
-    /// <summary>Fetches one source and stores its headlines; returns how many were new.</summary>
+    /// <summary>Fetches one source, stores its headlines, and returns how many were new.</summary>
     [Task("news.refresh", Queue = "news", MaxRetries = 5)]
     public async Task<int> RefreshAsync(string source = "cricket", CancellationToken cancellationToken = default)
     {
         try
         {
-            // A feed that is away throws HttpRequestException: the job runs again after a while, five times at most.
+            // When a feed is away, this throws HttpRequestException: the job runs again after a while, five times at
+            // most.
             var headlines = await feeds.FetchAsync(source, cancellationToken);
 
             // A job may run twice. Headlines are keyed by their link, so the second run adds nothing.
@@ -22,12 +23,12 @@ sealed class NewsTasks(FeedClient feeds, NewsDb db, TimeProvider time, ILogger<N
         }
         catch (XmlException e)
         {
-            // Fetching it again at once gives the same text: leave it to the next occurrence of the schedule.
+            // Fetching the feed again at once gives the same text. The next occurrence of the schedule tries again.
             throw new DeadJobException($"The feed '{source}' is not well-formed XML: {e.Message}", e);
         }
     }
 
-    /// <summary>Forgets what nobody reads any more.</summary>
+    /// <summary>Deletes headlines that nobody reads any more.</summary>
     [Task("news.prune", Queue = "news")]
     [Cron("30 4 * * *")]
     public void Prune()

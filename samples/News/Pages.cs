@@ -64,12 +64,12 @@ static class Pages
 
         try
         {
-            // The answer waits until the job is safely enqueued, not until it has run.
+            // The answer waits until the job is safely enqueued, and not until the job has run.
             await dispatcher.EnqueueAsync(ProfileJobs.Refresh(name));
         }
         catch (JobPublishException e)
         {
-            // No reader is kept out because the broker is away; the next login brings the profile up to date.
+            // Readers can log in although the broker is away. The next login brings the profile up to date.
             logger.LogWarning(e, "The profile of {User} stays as it was", name);
         }
 

@@ -3,14 +3,16 @@ using Jobs;
 
 namespace News;
 
-/// <summary>Keeps readers' profiles up to date. Enqueued at every login, so that no login waits for it.</summary>
+/// <summary>
+/// Keeps readers' profiles up to date. Every login enqueues this task, so that no login waits for the work.
+/// </summary>
 sealed class ProfileTasks(NewsDb db, TimeProvider time, ILogger<ProfileTasks> logger)
 {
-    /// <summary>Works a reader's profile out from what the site has stored about them.</summary>
+    /// <summary>Computes a reader's profile from what the site has stored about them.</summary>
     [Task("profile.refresh")]
     public void Refresh(string user)
     {
-        // Everything is counted anew and nothing is incremented: a job that runs twice leaves the same profile.
+        // The task counts everything anew and increments nothing, so a job that runs twice leaves the same profile.
         var (logins, lastLogin) = db.Logins(user);
         var displayName = CultureInfo.InvariantCulture.TextInfo.ToTitleCase(user.Replace('.', ' '));
         db.SaveProfile(new(user, displayName, db.ReadsMost(user), logins, lastLogin, Updated: time.GetUtcNow()));

@@ -39,7 +39,8 @@ try
 }
 catch (Exception e) when (e is IOException or SqliteException or ArgumentException or OptionsValidationException or JobsException)
 {
-    // An address in use, a file that cannot be written, a cron expression or a password that is wrong: nothing a stack trace explains better.
+    // An address in use, a file that cannot be written, or a wrong cron expression or password: a stack trace would
+    // explain none of these better.
     Console.Error.WriteLine(e.Message);
     return 1;
 }

@@ -1,12 +1,15 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// Which deliveries of one channel are complete, and which acks to send for them: one <c>multiple</c> ack for the contiguous prefix, single ones
-/// for what completed beyond a slow job. Not thread-safe: the consumer's lock guards it.
+/// Knows which deliveries of one channel are complete, and chooses the acks to send for these deliveries.
 /// </summary>
 /// <remarks>
-/// A <c>multiple</c> ack settles everything up to its tag. So a job that is still running when the window has moved past it – a straggler –
-/// forbids them until it ends.
+/// 1. One <c>multiple</c> ack settles the oldest deliveries, up to the first that is not complete.
+/// 2. A delivery beyond a slow job is acked alone.
+/// 3. A job that still runs when the window has moved past its delivery is a straggler. A <c>multiple</c> ack settles
+/// every delivery up to its tag, and so would settle the straggler. So each ack is for one delivery while there are
+/// stragglers.
+/// The class is not thread-safe: the consumer's lock guards it.
 /// </remarks>
 sealed class AckWindow(int prefetch)
 {
@@ -30,10 +33,10 @@ sealed class AckWindow(int prefetch)
         public RabbitMqDelivery? Delivery;
     }
 
-    /// <summary>Deliveries without an answer to the broker yet.</summary>
+    /// <summary>The number of deliveries that the broker has no answer for yet.</summary>
     public int Unsettled { get; private set; }
 
-    /// <summary>Completed and not yet acknowledged.</summary>
+    /// <summary>The number of deliveries that are complete and not acked yet.</summary>
     public int Completed { get; private set; }
 
     public void Add(ulong tag, RabbitMqDelivery delivery)
@@ -42,7 +45,7 @@ sealed class AckWindow(int prefetch)
         Unsettled++;
         while (next - lowest > (ulong)entries.Length)
         {
-            // Out of room: what is lowest is running still, or was answered alone.
+            // The window is full: the job of its lowest delivery still runs, or that delivery was answered alone.
             ref var oldest = ref At(lowest);
             if (oldest.State != State.Sent)
             {
@@ -55,7 +58,7 @@ sealed class AckWindow(int prefetch)
         At(tag) = new() { Delivery = delivery };
     }
 
-    /// <summary>The job has come to its end.</summary>
+    /// <summary>The job has ended; its ack goes out with the next acks.</summary>
     public void Complete(ulong tag)
     {
         Completed++;
@@ -65,10 +68,11 @@ sealed class AckWindow(int prefetch)
         }
     }
 
-    /// <summary>
-    /// It has been answered alone: released, or acked before its run. Only after that answer was written: until then it must look like running, or a
-    /// <c>multiple</c> ack could overtake the answer, and acknowledge what was given back.
-    /// </summary>
+    /// <summary>The delivery has an answer of its own: it was released, or acked before its run.</summary>
+    /// <remarks>
+    /// Call this only after the answer was written. Until then the delivery must count as running. Otherwise a
+    /// <c>multiple</c> ack could overtake the answer, and acknowledge a message that we give back.
+    /// </remarks>
     public void Answered(ulong tag)
     {
         Unsettled--;
@@ -82,7 +86,7 @@ sealed class AckWindow(int prefetch)
         }
     }
 
-    /// <summary>The acks to send now, in order.</summary>
+    /// <summary>Adds the acks to send now, in order.</summary>
     public void TakeAcks(List<(ulong Tag, bool Multiple)> acks)
     {
         foreach (var (tag, delivery) in stragglers)
@@ -130,7 +134,8 @@ sealed class AckWindow(int prefetch)
             acks.Add((prefix, true));
         }
 
-        // Beyond the gap: what waited through one flush is acked alone, so that a slow job does not keep the broker from delivering.
+        // Deliveries beyond the gap: one that has waited through a flush is acked alone. So a slow job does not use up
+        // the prefetch.
         for (var tag = lowest; tag < next; tag++)
         {
             ref var entry = ref At(tag);
@@ -150,10 +155,11 @@ sealed class AckWindow(int prefetch)
         Unsettled -= settled;
     }
 
-    /// <summary>
-    /// Everything that the broker may deliver again when this channel is lost: what has no ack yet, and what was acked so recently that the ack may have
-    /// been lost with the channel. The broker holds at most a prefetch of these, so the window has them all.
-    /// </summary>
+    /// <summary>The deliveries that the broker may deliver again when this channel is lost.</summary>
+    /// <remarks>
+    /// These are the deliveries without an ack, and those whose ack is so recent that it may be lost with the channel.
+    /// The broker holds at most a prefetch of them, so the window knows them all.
+    /// </remarks>
     public IEnumerable<RabbitMqDelivery> MayComeBack()
     {
         foreach (var delivery in ackedStragglers.Concat(stragglers.Values))

@@ -2,7 +2,10 @@ using Jobs.Working;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>The pause before a lost connection or consumer is tried again. Full jitter, so that the clients of a node that died do not all come to the next at the same moment.</summary>
+/// <summary>Computes the pause before we try a lost connection or consumer again.</summary>
+/// <remarks>
+/// The pause has full jitter: when a node dies, its clients must not all reach the next node at the same moment.
+/// </remarks>
 static class BackOff
 {
     static readonly TimeSpan shortest = TimeSpan.FromMilliseconds(100);

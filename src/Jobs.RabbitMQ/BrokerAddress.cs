@@ -4,7 +4,7 @@ using RabbitMQ.Client;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>The cluster's hosts and credentials, out of a URI that may name several hosts.</summary>
+/// <summary>The hosts and credentials of the cluster, read from a URI that may name several hosts.</summary>
 sealed record BrokerAddress
 {
     public required IReadOnlyList<(string Host, int Port)> Hosts { get; init; }
@@ -19,14 +19,14 @@ sealed record BrokerAddress
 
     string? TlsServerName { get; init; }
 
-    /// <summary>Without the password: for logs and messages.</summary>
+    /// <summary>The address without the password, for logs and messages.</summary>
     public override string ToString() =>
         $"{(Tls ? "amqps" : "amqp")}://{UserName}@{string.Join(',', Hosts.Select(h => $"{h.Host}:{h.Port}"))}/{Uri.EscapeDataString(VirtualHost)}";
 
-    /// <exception cref="FormatException">The URI is not one; the message says what fits.</exception>
+    /// <exception cref="FormatException">The URI is not valid. The message says which form is.</exception>
     public static BrokerAddress Parse(RabbitMqOptions options)
     {
-        // System.Uri knows one host only, so the authority is taken apart here.
+        // System.Uri knows only one host, so this method splits the authority itself.
         const string Shape = "use amqp://user:password@host1,host2:5673/vhost, or amqps:// for TLS";
         var uri = options.Uri;
         var (tls, rest) = uri switch
@@ -38,7 +38,7 @@ sealed record BrokerAddress
         var slash = rest.IndexOf('/', StringComparison.Ordinal);
         var authority = slash < 0 ? rest : rest[..slash];
         var path = slash < 0 ? "" : rest[(slash + 1)..];
-        path = path == "/" ? "%2F" : path; // how Celery's users write it
+        path = path == "/" ? "%2F" : path; // Celery's users write the virtual host "/" like this
         var at = authority.LastIndexOf('@');
         var user = at < 0 ? [] : authority[..at].Split(':', 2);
         var hosts = authority[(at + 1)..].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
@@ -77,11 +77,14 @@ sealed record BrokerAddress
 
             return int.TryParse(text[(colon + 1)..], out var port) && port is > 0 and < 65536
                 ? (text[..colon].Trim('[', ']'), port)
-                : throw new FormatException($"host '{text[..colon]}' has no port between 1 and 65535 (write %2F for a slash in a password); {Shape}"); // not the text: it may be a password
+                // Without the text behind the colon: that text may be a password.
+                : throw new FormatException($"host '{text[..colon]}' has no port between 1 and 65535 (write %2F for a slash in a password); {Shape}");
         }
     }
 
-    /// <summary>All addresses of all hosts in random order. The client itself would try only the first address of a name.</summary>
+    /// <summary>
+    /// All addresses of all hosts, in random order. RabbitMQ.Client would try only the first address of a name.
+    /// </summary>
     public async Task<AmqpTcpEndpoint[]> ResolveAsync(Random random, CancellationToken cancellationToken)
     {
         var endpoints = new List<AmqpTcpEndpoint>();
@@ -96,7 +99,7 @@ sealed record BrokerAddress
             }
             catch (SocketException)
             {
-                endpoints.Add(new(host, port, Ssl(host))); // connecting to it will fail with the name in the message
+                endpoints.Add(new(host, port, Ssl(host))); // the connect will fail, and name the host in its message
             }
         }
 
@@ -105,6 +108,6 @@ sealed record BrokerAddress
         return shuffled;
     }
 
-    // Only the name is used: BrokerSocket does TLS.
+    // Only the server name is used: BrokerSocket does TLS.
     SslOption Ssl(string host) => Tls ? new(TlsServerName ?? host) : new();
 }

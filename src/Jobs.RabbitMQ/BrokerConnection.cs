@@ -6,13 +6,20 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Keeps one connection alive: connect, run a session on it until it is over, back off, again.</summary>
-/// <remarks>The client's own recovery is off: it can hang for ever, has no back-off, and does not cover the first connect (rabbitmq.md §2.7).</remarks>
+/// <summary>
+/// Keeps one connection alive: connects, runs a session until the connection is over, pauses, and begins again.
+/// </summary>
+/// <remarks>
+/// The client's own recovery is off: it can hang for ever, has no back-off, and does not cover the first connect
+/// (rabbitmq.md §2.7).
+/// </remarks>
 sealed class BrokerConnection : IAsyncDisposable
 {
-    // A connection that lived this long was a good one: the next back-off begins small again. One that was cut sooner, but had been ready for work,
-    // met a broker that is there: it does not wait as long as one that was never reached.
+    // After a connection that lived this long, the back-off begins again at its shortest.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
+
+    // A connection that was ready for work and was cut sooner has shown that the broker is there. So its back-off
+    // counts at most this many failures, and stays shorter than that of a broker that was never reached.
     const int MostFailuresOfAReadyOne = 3;
 
     readonly string purpose;
@@ -33,10 +40,14 @@ sealed class BrokerConnection : IAsyncDisposable
     bool ready;
     bool everReady;
 
-    /// <param name="purpose"><c>publish</c>, <c>consume</c> …: for logs, metrics and the broker's management page.</param>
-    /// <param name="parts">Heartbeat, time-outs, the address and so on.</param>
-    /// <param name="session">Runs on each incarnation; its end is the end of the incarnation.</param>
-    /// <param name="refused">Told when the broker refuses for good, for example a wrong password.</param>
+    /// <param name="purpose">
+    /// <c>publish</c>, <c>consume</c> and so on: for logs, metrics and the broker's management page.
+    /// </param>
+    /// <param name="parts">The options, the address, the clock and so on.</param>
+    /// <param name="session">Runs on each incarnation; when the session ends, the incarnation ends.</param>
+    /// <param name="refused">
+    /// Is called when the broker refuses for good, for example because of a wrong password.
+    /// </param>
     public BrokerConnection(string purpose, BrokerParts parts, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
     {
         (this.purpose, this.parts, this.session, this.refused) = (purpose, parts, session, refused);
@@ -44,15 +55,22 @@ sealed class BrokerConnection : IAsyncDisposable
         downSince = time.GetTimestamp();
     }
 
-    /// <summary>Ends with the first attempt: <see langword="null"/> when its session began well, or what went wrong.</summary>
+    /// <summary>
+    /// Ends when a session is ready, when the broker refuses for good, or when every host was tried once. The result is
+    /// <see langword="null"/> when a session is ready, and otherwise the last problem.
+    /// </summary>
     public Task<Exception?> FirstAttempt => firstAttempt.Task;
 
-    /// <summary>What the last attempt failed with; <see langword="null"/> while connected.</summary>
+    /// <summary>
+    /// The last problem; <see langword="null"/> before the first one, and from the moment when a session is ready.
+    /// </summary>
     public Exception? LastFailure { get; private set; }
 
     public string Purpose => purpose;
 
-    /// <summary>There is a connection, and if <paramref name="forWork"/> its session is ready too.</summary>
+    /// <summary>
+    /// Whether there is a connection; with <paramref name="forWork"/>, whether its session is ready too.
+    /// </summary>
     public ConnectionHealth Health(bool forWork)
     {
         var up = Volatile.Read(ref current) is { Dead.IsCancellationRequested: false } && (Volatile.Read(ref ready) || !forWork);
@@ -61,14 +79,15 @@ sealed class BrokerConnection : IAsyncDisposable
 
     public void Start()
     {
-        // The first enqueue of a process starts it: its activity, logging scopes and job context must not be on every line from here on.
+        // The first enqueue of a process calls this. Without the suppression, the activity, logging scopes and job
+        // context of that enqueue would flow into everything that the connection does later.
         using (ExecutionContext.SuppressFlow())
         {
             running = Task.Run(RunAsync);
         }
     }
 
-    /// <summary>Called by the session when it is ready for work.</summary>
+    /// <summary>The session calls this when it is ready for work.</summary>
     public void SessionReady()
     {
         Volatile.Write(ref ready, true);
@@ -104,7 +123,10 @@ sealed class BrokerConnection : IAsyncDisposable
                 Volatile.Write(ref upSince, time.GetTimestamp());
                 Volatile.Write(ref current, incarnation);
                 await session(incarnation, stopping.Token).ConfigureAwait(false);
-                throw new JobTransportException($"the connection to {incarnation.Connection.Endpoint.HostName}:{incarnation.Connection.Endpoint.Port} ended: {incarnation.Reason ?? "no reason given"}", isTransient: true);
+                throw new JobTransportException(
+                    $"the connection to {incarnation.Connection.Endpoint.HostName}:{incarnation.Connection.Endpoint.Port} ended: "
+                    + (incarnation.Reason ?? "no reason given"),
+                    isTransient: true);
             }
             catch (Exception) when (stopping.IsCancellationRequested)
             {
@@ -123,13 +145,14 @@ sealed class BrokerConnection : IAsyncDisposable
                 LastFailure = problem;
                 if (ready)
                 {
-                    Volatile.Write(ref downSince, time.GetTimestamp()); // and not on each vain attempt after that
+                    Volatile.Write(ref downSince, time.GetTimestamp()); // only here: the failed attempts that follow must not reset the time
                     Volatile.Write(ref ready, false);
                 }
 
                 if (refusal || untried.Count == 0)
                 {
-                    firstAttempt.TrySetResult(problem); // only when every host has had its turn: behind a dead one may be one that refuses
+                    // Only when every host was tried: after a dead host may come a host that refuses.
+                    firstAttempt.TrySetResult(problem);
                 }
 
                 if (problem is JobTransportException { IsTransient: false } final)
@@ -142,7 +165,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 Volatile.Write(ref current, null);
                 if (incarnation is not null)
                 {
-                    _ = incarnation.DisposeAsync().AsTask(); // in the background: a silent peer must not hold up the next attempt
+                    _ = incarnation.DisposeAsync().AsTask(); // in the background: a silent peer must not delay the next attempt
                 }
             }
 
@@ -160,11 +183,12 @@ sealed class BrokerConnection : IAsyncDisposable
             }
         }
 
-        // One endpoint per attempt: the client would go to the next only when TCP fails, not when the handshake does.
+        // One endpoint per attempt: with several, the client tries the next endpoint only when TCP fails, and not when
+        // the handshake fails.
         return await OpenAsync(parts, purpose, untried.Dequeue(), stop).ConfigureAwait(false);
     }
 
-    /// <summary>One connection, which nobody keeps alive.</summary>
+    /// <summary>Opens one connection. Nobody opens it again when it is lost.</summary>
     public static async Task<Incarnation> OpenAsync(BrokerParts parts, string purpose, AmqpTcpEndpoint endpoint, CancellationToken stop)
     {
         var options = parts.Options;
@@ -175,7 +199,7 @@ sealed class BrokerConnection : IAsyncDisposable
         IConnection connection;
         try
         {
-            connection = await opening.WaitAsync(deadline.Token).ConfigureAwait(false); // its own cancellation may take 5 s more (#1921)
+            connection = await opening.WaitAsync(deadline.Token).ConfigureAwait(false); // the client's own cancellation may take 5 s more (#1921)
         }
         catch (OperationCanceledException e) when (!stop.IsCancellationRequested)
         {
@@ -186,7 +210,8 @@ sealed class BrokerConnection : IAsyncDisposable
         var incarnation = new Incarnation(connection, inbound);
         try
         {
-            // The connection may return before the broker has looked at the virtual host (#1999); a channel cannot.
+            // The client may return a connection before the broker has looked at the virtual host (#1999). A channel
+            // opens only after that look.
             using var life = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, incarnation.Dead);
             await incarnation.OnChannelAsync(_ => Task.FromResult(true), life.Token).ConfigureAwait(false);
             return incarnation;
@@ -194,7 +219,9 @@ sealed class BrokerConnection : IAsyncDisposable
         catch (Exception e)
         {
             _ = incarnation.DisposeAsync().AsTask();
-            throw incarnation.Shutdown is { Initiator: ShutdownInitiator.Peer } refusal ? new OperationInterruptedException(refusal) : e; // our token may have been faster
+
+            // Our token may have fired before the client could say why the broker closed the connection.
+            throw incarnation.Shutdown is { Initiator: ShutdownInitiator.Peer } refusal ? new OperationInterruptedException(refusal) : e;
         }
     }
 
@@ -210,13 +237,15 @@ sealed class BrokerConnection : IAsyncDisposable
         HandshakeContinuationTimeout = parts.Options.ConnectTimeout,
         ConsumerDispatchConcurrency = 1,
 
-        // What the broker takes (128 MiB; 512 MiB at most), a consumer must be able to take: the client ends the connection at
-        // more than this, and the message comes again.
+        // A consumer must be able to take every message that the broker takes (128 MiB; 512 MiB at most). The client
+        // ends the connection at a larger message than this limit, and the broker then delivers that message again.
         MaxInboundMessageBodySize = 512 * 1024 * 1024,
         SocketFactory = family => BrokerSocket.Create(family, parts.Address.Tls ? endpoint.Ssl.ServerName : null, inbound, parts.Time),
     };
 
-    /// <summary>What the user must change is not transient; everything else may heal. By reply codes, never by text.</summary>
+    /// <summary>
+    /// A problem that the user must fix is not transient; every other problem is. Reply codes decide, never the text.
+    /// </summary>
     Exception Classify(Exception e, Incarnation? incarnation)
     {
         for (var cause = e; cause is not null; cause = cause.InnerException)
@@ -226,9 +255,13 @@ sealed class BrokerConnection : IAsyncDisposable
                 case JobTransportException known:
                     return known;
                 case AuthenticationFailureException:
-                    return new JobTransportException($"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
+                    return new JobTransportException(
+                        $"RabbitMQ at {address} refused the user name or password. Check the credentials in RabbitMqOptions.Uri.", inner: e);
                 case OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.NotAllowed or Constants.AccessRefused } reason }:
-                    return new JobTransportException($"RabbitMQ at {address} refused: {reason.ReplyText}. Check that the virtual host '{address.VirtualHost}' exists and that user '{address.UserName}' has permissions in it.", inner: e);
+                    return new JobTransportException(
+                        $"RabbitMQ at {address} refused: {reason.ReplyText}. "
+                        + $"Check that the virtual host '{address.VirtualHost}' exists and that user '{address.UserName}' has permissions in it.",
+                        inner: e);
             }
         }
 

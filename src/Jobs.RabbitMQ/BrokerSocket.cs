@@ -6,12 +6,17 @@ using RabbitMQ.Client;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Sockets that notice a dead peer. The client's own sets only NoDelay, and heartbeats alone take 3 to 4 intervals.</summary>
+/// <summary>
+/// Makes sockets that notice a dead peer. The client's own sockets set only NoDelay, and heartbeats alone need 3 to 4
+/// intervals to notice.
+/// </summary>
 static class BrokerSocket
 {
     /// <param name="family">IPv4 or IPv6.</param>
-    /// <param name="tlsName">The name that the broker's certificate must have; <see langword="null"/> for no TLS.</param>
-    /// <param name="inbound">Looks at what the broker sends.</param>
+    /// <param name="tlsName">
+    /// The name that the broker's certificate must have; <see langword="null"/> for no TLS.
+    /// </param>
+    /// <param name="inbound">Gets the bytes that the broker sends.</param>
     /// <param name="time">The clock.</param>
     public static ITcpClient Create(AddressFamily family, string? tlsName, InboundFrames inbound, TimeProvider time)
     {
@@ -22,7 +27,8 @@ static class BrokerSocket
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
         if (OperatingSystem.IsLinux())
         {
-            // TCP_USER_TIMEOUT: what was written and is not acknowledged by the peer's kernel fails after 20 s.
+            // TCP_USER_TIMEOUT: the connection fails when the peer's kernel does not acknowledge written bytes within
+            // 20 s.
             const int SolTcp = 6, TcpUserTimeout = 18;
             socket.SetRawSocketOption(SolTcp, TcpUserTimeout, BitConverter.GetBytes(20_000));
         }
@@ -30,7 +36,7 @@ static class BrokerSocket
         return new Client(socket, tlsName, inbound, time);
     }
 
-    // TLS is done here, and not by the client on top of our stream: there the stream would see nothing but what is encrypted.
+    // This class does TLS. If the client did TLS on top of our stream, our stream would see only encrypted bytes.
     sealed class Client(Socket socket, string? tlsName, InboundFrames inbound, TimeProvider time) : TcpClientAdapter(socket)
     {
         Stream? wire;

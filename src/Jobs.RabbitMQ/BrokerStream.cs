@@ -5,19 +5,24 @@ using System.Runtime.CompilerServices;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The stream between RabbitMQ.Client and the socket, or TLS over the socket. It sends many small writes at once and reads
-/// in large pieces: the client writes each publish by itself and reads 4 KiB at a time, and each call of the system costs
-/// more than all else that is done for a message.
+/// The stream between RabbitMQ.Client and the socket, or TLS over the socket. The stream sends many small writes at
+/// once and reads large pieces. The client itself writes each publish alone and reads 4 KiB at a time, and each system
+/// call costs more than all the other work for a message.
 /// </summary>
 /// <remarks>
-/// 1. A write that comes alone is sent at once, by its writer. 2. A write that comes within 100 µs of another is one of many: it is kept, and the thread
-/// pool sends it. 3. What is kept while a send runs goes out with the next send. There is no timer, and nothing waits for more to come. 4. A writer who
-/// is faster than the socket waits for the send. 5. A send that fails fails every later write; the connection's reader learns of it by itself.
-/// There is one writer at a time, the client's write loop, and one reader. What is read goes through <see cref="InboundFrames"/>.
+/// 1. The writer of a single write sends it at once.
+/// 2. A write that comes within 100 µs of the write before it is one of many: the stream keeps it, and the thread pool
+/// sends it.
+/// 3. Writes that are kept while a send runs go out with the next send. There is no timer, and no send waits for more
+/// writes.
+/// 4. A writer that is faster than the socket waits for the send.
+/// 5. After a send failed, every later write fails. The connection's reader notices the failure by itself.
+/// There is one writer at a time, the client's write loop, and one reader. The bytes that are read go through
+/// <see cref="InboundFrames"/>.
 /// </remarks>
-/// <param name="socket">Connected. The client closes it.</param>
-/// <param name="wire">Reads and writes the socket; it is disposed with this stream.</param>
-/// <param name="inbound">Looks at what is read.</param>
+/// <param name="socket">A connected socket. The client closes it.</param>
+/// <param name="wire">Reads and writes the socket. This stream disposes it.</param>
+/// <param name="inbound">Gets the bytes that are read.</param>
 /// <param name="time">The clock.</param>
 sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, TimeProvider time) : NetworkStream(socket, ownsSocket: false), IThreadPoolWorkItem
 {
@@ -27,7 +32,7 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
     readonly long closeTogether = time.TimestampFrequency / 10_000;
     ArrayBufferWriter<byte> kept = new();
     ArrayBufferWriter<byte> leaving = new();
-    TaskCompletionSource? sending; // while the thread pool sends
+    TaskCompletionSource? sending; // not null while the thread pool sends
     Exception? failure;
     long lastWrite;
 
@@ -96,8 +101,11 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
 
     void IThreadPoolWorkItem.Execute() => _ = SendAsync();
 
-    /// <param name="buffer">What shall be written.</param>
-    /// <param name="sent">Ends when there is room again; <see langword="null"/> when the writer is to send it alone.</param>
+    /// <param name="buffer">The bytes to write.</param>
+    /// <param name="sent">
+    /// Ends when there is room again; <see langword="null"/> when the writer must send the bytes itself.
+    /// </param>
+    /// <returns>Whether the stream has kept the bytes.</returns>
     bool TryKeep(ReadOnlySpan<byte> buffer, out Task? sent)
     {
         lock (gate)
@@ -145,7 +153,7 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
         }
     }
 
-    /// <summary>Takes what is kept; if nothing is, or nothing can be sent any more, the send is over.</summary>
+    /// <summary>Takes the kept bytes. The send is over when there are none, or when an earlier send failed.</summary>
     bool TryTake()
     {
         lock (gate)
@@ -162,5 +170,6 @@ sealed class BrokerStream(Socket socket, Stream wire, InboundFrames inbound, Tim
         }
     }
 
-    static NotSupportedException NotAsynchronous() => new("The client reads and writes asynchronously; another call would overtake what is kept.");
+    static NotSupportedException NotAsynchronous() => new(
+        "The client reads and writes asynchronously; a synchronous call would overtake the bytes that the stream keeps.");
 }

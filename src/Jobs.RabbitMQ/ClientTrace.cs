@@ -5,19 +5,23 @@ using Jobs.Wire;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// Keeps the client library's own spans in the trace of the job. With listeners it makes one for each publish and writes it over the
-/// <c>traceparent</c> of the message; without a current activity that would be the root of another trace. (rabbitmq-dotnet-client #1666, #1261)
+/// Keeps the spans of RabbitMQ.Client in the trace of the job. When somebody listens, the client makes a span for each
+/// publish and writes its id over the <c>traceparent</c> of the message. Without a current activity, that span would be
+/// the root of another trace. (rabbitmq-dotnet-client #1666, #1261)
 /// </summary>
 readonly struct ClientTrace : IDisposable
 {
-    // Whoever listens to the client's source listens to any of that name.
+    // Somebody who listens to the client's source also listens to this one, because both have the same name.
     static readonly ActivitySource? clients = Traces.Source("RabbitMQ.Client.Publisher");
 
     readonly Activity? activity;
 
     ClientTrace(Activity? activity) => this.activity = activity;
 
-    /// <summary>For one publish; ends with it. Nothing throws through here: the header is the sender's, the listeners are the user's.</summary>
+    /// <summary>
+    /// Starts an activity around one publish; dispose it when the publish ends. No exception passes through here: the
+    /// header may hold anything, and the listeners are the user's code.
+    /// </summary>
     public static ClientTrace Within(JobMessage message)
     {
         try

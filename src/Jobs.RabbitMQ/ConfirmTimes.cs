@@ -1,7 +1,10 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>The slowest confirm of about the last 30 seconds. The ledger's lock guards it.</summary>
-/// <remarks>Old ones are forgotten, or a process that is taken out of service for a slow confirm, and so publishes nothing, would never come back.</remarks>
+/// <remarks>
+/// Old times are forgotten. Otherwise a process that was taken out of service for a slow confirm could never come back:
+/// such a process publishes nothing, and so gets no new times.
+/// </remarks>
 sealed class ConfirmTimes(TimeProvider time)
 {
     static readonly TimeSpan remembered = TimeSpan.FromSeconds(30);

@@ -1,12 +1,14 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>A queue that a subscription consumes: a queue of jobs, or the quarantine of one.</summary>
-/// <param name="Name">The queue at the broker.</param>
-/// <param name="JobQueue">The queue that the jobs belong to.</param>
-/// <param name="Prefetch">How many messages may be here without an answer.</param>
-/// <param name="Quarantine">Where suspects of <paramref name="JobQueue"/> are set aside; <see langword="null"/> for a queue that is somebody else's.</param>
+/// <summary>A queue that a subscription consumes: a job queue, or the quarantine of a job queue.</summary>
+/// <param name="Name">The name of the queue at the broker.</param>
+/// <param name="JobQueue">The job queue that the jobs belong to.</param>
+/// <param name="Prefetch">How many messages the consumer may hold unsettled.</param>
+/// <param name="Quarantine">
+/// Where suspects of <paramref name="JobQueue"/> are set aside; <see langword="null"/> for a queue that is not ours.
+/// </param>
 sealed record ConsumedQueue(string Name, string JobQueue, int Prefetch, Quarantine? Quarantine)
 {
-    /// <summary>It is the quarantine itself.</summary>
+    /// <summary>Whether this queue is a quarantine.</summary>
     public bool IsQuarantine { get; } = Name != JobQueue;
 }

@@ -8,18 +8,21 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>One consumer on one channel of one queue, from its first delivery to the end of the channel.</summary>
 /// <remarks>
-/// The callback copies and hands over; job code never runs in it. Acks are collected and sent by one loop. When the channel is gone, what the consumer had in
-/// hand is remembered, and recognised when the broker delivers it again.
-/// A queue that is not ours may be a classic one that a policy mirrors (RabbitMQ 3.x). When its master dies the broker would go on delivering on this
-/// channel, while a tag from before settles whatever message stands at its place on the new master (server #4004, #4305). So the broker is asked to cancel
-/// the consumer then, and from the cancel on nothing is sent on the channel but its close.
+/// 1. The client's callback copies each message and hands it over; job code never runs in the callback.
+/// 2. One loop collects the acks and sends them.
+/// 3. When the channel is lost, the consumer remembers the deliveries that it held, and recognises their messages when
+/// the broker delivers them again.
+/// A queue that is not ours may be a classic queue that a policy mirrors (RabbitMQ 3.x). When the master of such a
+/// queue dies, the broker would go on delivering on this channel, but an old tag would settle whatever message has its
+/// place on the new master (server #4004, #4305). So we ask the broker to cancel the consumer in that case. After the
+/// cancel we send nothing on the channel except its close.
 /// </remarks>
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
-    // How long acks wait for others, unless a batch is full.
+    // How long an ack waits for other acks, unless a batch is full.
     static readonly TimeSpan patience = TimeSpan.FromMilliseconds(5);
 
-    // How long a silent peer may hold up a stop.
+    // How long a silent peer may delay a stop.
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
     readonly ConsumedQueue queue;
@@ -33,9 +36,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     readonly AckWindow window;
     readonly Channel<bool> flushes =
         global::System.Threading.Channels.Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
-    readonly ITimer flushSoon; // one for all flushes: nothing is allocated for each
+    readonly ITimer flushSoon; // one timer for all flushes, so that a flush allocates nothing
     readonly CancellationTokenSource voiding;
-    readonly CancellationToken tagsVoid; // usable after its source is disposed
+    readonly CancellationToken tagsVoid; // a copy: it can be used after its source is disposed
     readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     Task acking = Task.CompletedTask;
     Task voided = Task.CompletedTask;
@@ -57,16 +60,16 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
     public ConsumedQueue Queue => queue;
 
-    /// <summary>Publishes what comes of its deliveries.</summary>
+    /// <summary>Publishes the retries, results and dead letters of the deliveries.</summary>
     public Publish PublishAsync { get; }
 
-    /// <summary>Ends with the reason when this consumer gets nothing any more.</summary>
+    /// <summary>Ends, with the reason, when this consumer gets no more deliveries.</summary>
     public Task<string> Lost => lost.Task;
 
-    /// <summary>Deliveries so far: what the watchdog looks at.</summary>
+    /// <summary>The number of deliveries so far. The watchdog reads it.</summary>
     public long Received { get; private set; }
 
-    /// <summary>Its tags are void.</summary>
+    /// <summary>Whether the channel is lost, and its tags void.</summary>
     public bool IsGone => Volatile.Read(ref gone);
 
     public int Unsettled
@@ -85,7 +88,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     {
         if (queue.Quarantine is not null)
         {
-            return await StartAsync(null).ConfigureAwait(false); // a quorum queue of ours: its tags outlive a change of leader
+            return await StartAsync(null).ConfigureAwait(false); // our own quorum queue: its tags stay valid when the leader changes
         }
 
         try
@@ -94,7 +97,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
-            // A quorum queue on 3.x, and nothing but this says so. Not remembered: somebody else's queue may be another one next time.
+            // This is a quorum queue on RabbitMQ 3.x; nothing else tells us so. We do not remember it: next time the
+            // owner may have made a queue of another type.
             return await StartAsync(null).ConfigureAwait(false);
         }
 
@@ -106,7 +110,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             {
                 channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
 
-                // Of a listener to the client's spans that throws: the delivery did not come to us, and would stay unacked for as long as the channel lives.
+                // Comes when somebody listens to the client's spans and throws. Then the delivery never reached us, and
+                // it would stay unacked as long as the channel lives.
                 channel.CallbackExceptionAsync += (_, e) => consumer.SetLost($"a delivery did not arrive: {e.Exception.GetType().Name}");
                 await channel.BasicQosAsync(0, (ushort)queue.Prefetch, global: false, life).ConfigureAwait(false);
                 consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
@@ -122,7 +127,15 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
     }
 
-    public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+    public override Task HandleBasicDeliverAsync(
+        string consumerTag,
+        ulong deliveryTag,
+        bool redelivered,
+        string exchange,
+        string routingKey,
+        IReadOnlyBasicProperties properties,
+        ReadOnlyMemory<byte> body,
+        CancellationToken cancellationToken = default)
     {
         try
         {
@@ -130,7 +143,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (Exception e)
         {
-            return SetLost($"a delivery could not be taken: {e}"); // the client would swallow it, and the message would stay unacked for ever
+            // The client would swallow the exception, and the message would stay unacked for ever.
+            return SetLost($"a delivery could not be taken: {e}");
         }
     }
 
@@ -175,7 +189,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     }
 
     public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-        SetLost("the broker cancelled it: the queue was deleted, or its node went down");
+        SetLost("the broker cancelled the consumer: the queue was deleted, or its node went down");
 
     public void Track(ulong deliveryTag, RabbitMqDelivery delivery)
     {
@@ -183,7 +197,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (gone)
             {
-                lostDeliveries.Remember([delivery]); // still in the client's hands when the channel was lost
+                lostDeliveries.Remember([delivery]); // the client still had it when the channel was lost
                 return;
             }
 
@@ -191,7 +205,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
     }
 
-    /// <summary>The job has come to its end; the ack goes out with others.</summary>
+    /// <summary>The job has ended. Its ack goes out with other acks.</summary>
     public void Complete(ulong deliveryTag)
     {
         int completed;
@@ -217,13 +231,13 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
     }
 
-    /// <summary>One ack or return of its own.</summary>
-    /// <returns>Whether it was written; if not, the broker delivers it again.</returns>
+    /// <summary>Sends one ack or one return for one delivery.</summary>
+    /// <returns>Whether it was written. If not, the broker delivers the message again.</returns>
     public async ValueTask<bool> AnswerAsync(ulong deliveryTag, bool ack)
     {
         if (IsGone)
         {
-            return false; // the broker has taken it back already
+            return false; // the broker has taken the message back already
         }
 
         try
@@ -245,7 +259,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
     }
 
-    /// <summary>No more deliveries; those in hand can still be settled.</summary>
+    /// <summary>Asks the broker for no more deliveries. The deliveries that are here can still be settled.</summary>
     public async Task CancelAsync(CancellationToken cancellationToken)
     {
         try
@@ -259,7 +273,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (Exception e) when (MeansGone(e))
         {
-            // A cancel that takes too long says nothing about the channel: jobs that are running can still be acked on it.
+            // A cancel that takes too long says nothing about the channel: running jobs can still be acked on it.
             if (incarnation.Dead.IsCancellationRequested || !channel.IsOpen)
             {
                 await SetLost(e.Message).ConfigureAwait(false);
@@ -283,12 +297,12 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (Exception e)
         {
-            // Whatever it is: without this loop no ack goes out any more, while deliveries go on.
+            // Any exception loses the channel: without this loop no ack goes out, while the broker goes on delivering.
             await SetLost(MeansGone(e) ? e.Message : $"its acks could not be sent: {e}").ConfigureAwait(false);
         }
     }
 
-    /// <returns>Whether completed deliveries are left, which wait behind a slow one.</returns>
+    /// <returns>Whether completed deliveries still wait behind a slow job.</returns>
     async ValueTask<bool> FlushAsync(List<(ulong Tag, bool Multiple)> acks)
     {
         acks.Clear();
@@ -297,7 +311,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (gone)
             {
-                return false; // never an ack after a cancel: on a mirrored queue it may settle another message (server #4004)
+                return false; // no ack after a cancel: on a mirrored queue it may settle another message (server #4004)
             }
 
             window.TakeAcks(acks);
@@ -306,13 +320,14 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
         foreach (var (upTo, multiple) in acks)
         {
-            await channel.BasicAckAsync(upTo, multiple, tagsVoid).ConfigureAwait(false); // the cancel may come while this waits for a slow socket
+            // With a token: the broker's cancel may come while this call waits for a slow socket.
+            await channel.BasicAckAsync(upTo, multiple, tagsVoid).ConfigureAwait(false);
         }
 
         return more;
     }
 
-    /// <summary>The channel is gone, or gets nothing any more: its tags are void.</summary>
+    /// <summary>The channel is lost, or gets no more deliveries: its tags are void.</summary>
     Task SetLost(string reason)
     {
         lock (gate)
@@ -320,8 +335,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             if (!gone)
             {
                 gone = true;
-                lost.TrySetResult(reason); // first: what the cancel ends below has a reason of its own, and it is not why
-                voided = voiding.CancelAsync(); // callbacks on the pool, not under the lock
+                lost.TrySetResult(reason); // before the cancel: the calls that it ends would report their own reasons
+                voided = voiding.CancelAsync(); // runs callbacks on the pool, not under the lock
                 lostDeliveries.Remember(window.MayComeBack());
             }
         }
@@ -330,7 +345,9 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Flushes the acks and closes the channel; the broker takes back what is not acked.</summary>
+    /// <summary>
+    /// Flushes the acks and closes the channel. The broker takes back the deliveries that are not acked.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         flushes.Writer.TryComplete();
@@ -345,7 +362,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
                 {
                 }
 
-                // Answered: the acks have been processed.
+                // When the broker answers the close, it has processed the acks.
                 await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye, parts.Time).ConfigureAwait(false);
             }
         }
@@ -354,21 +371,25 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
 
         await SetLost("closed").ConfigureAwait(false);
-        _ = channel.DisposeAsync().AsTask(); // may wait for a peer that is silent
-        _ = UnlinkAsync(); // so may an ack that is being written
+        _ = channel.DisposeAsync().AsTask(); // in the background: it may wait for a silent peer
+        _ = UnlinkAsync(); // in the background too: an ack that is being written may wait for the peer
     }
 
-    /// <summary>Lets go of the connection's token, which outlives many consumers; not before the last call that waits with ours has ended.</summary>
+    /// <summary>
+    /// Unlinks our token from the connection's token, which outlives many consumers. The last call that waits with our
+    /// token must have ended before that.
+    /// </summary>
     async Task UnlinkAsync()
     {
         await Task.WhenAll(acking, voided).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         voiding.Dispose();
     }
 
-    // The broker's own tags are longer, and one comes with every delivery. Operators tell consumers apart by it.
+    // The broker would make a longer tag, and the tag comes with every delivery. Operators tell consumers apart by the
+    // tag.
     static string ShortTag() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
 
-    // Everything that the client throws when a channel or connection is not there any more.
+    // All that the client throws when a channel or connection is gone.
     static bool MeansGone(Exception e) =>
         e is OperationCanceledException or RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException or TimeoutException;
 }

@@ -2,7 +2,10 @@ using Jobs.Transport;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>How one queue's consumer fares: written by the loop that keeps it alive, read by health checks and gauges. Its answers say what is worth a log line: each change once.</summary>
+/// <summary>
+/// The state of one queue's consumer. The loop that keeps the consumer alive writes it; health checks and gauges read
+/// it. The return values tell the loop when to write a log line, so that each change is logged once.
+/// </summary>
 sealed class ConsumerState(string queue, bool isQuarantine, TimeProvider time)
 {
     readonly Lock gate = new();
@@ -13,14 +16,14 @@ sealed class ConsumerState(string queue, bool isQuarantine, TimeProvider time)
     long changed = time.GetTimestamp();
     long? starvedSince;
 
-    /// <summary>The queue that is consumed: of a quarantine consumer, the quarantine.</summary>
+    /// <summary>The queue that is consumed; for the consumer of a quarantine, the quarantine queue.</summary>
     public string Queue => queue;
 
     public bool IsQuarantine => isQuarantine;
 
     public bool IsConsuming => Volatile.Read(ref consuming);
 
-    /// <returns>Whether it had been lost, or could not be had, on this connection.</returns>
+    /// <returns>Whether the consumer was lost, or could not start, earlier on this connection.</returns>
     public bool Gained()
     {
         lock (gate)
@@ -32,7 +35,9 @@ sealed class ConsumerState(string queue, bool isQuarantine, TimeProvider time)
         }
     }
 
-    /// <summary>It is over. For how long it starved is kept: whether a new consumer helps has yet to be seen.</summary>
+    /// <summary>
+    /// The consumer is lost. The time that it starved is kept, because nobody knows yet whether a new consumer helps.
+    /// </summary>
     public void Lost(string reason)
     {
         lock (gate)
@@ -42,30 +47,33 @@ sealed class ConsumerState(string queue, bool isQuarantine, TimeProvider time)
         }
     }
 
-    /// <summary>It could not be had.</summary>
-    /// <returns>Whether this is the first time since it was.</returns>
+    /// <summary>The consumer could not start.</summary>
+    /// <returns>Whether this is the first failure since a consumer last started.</returns>
     public bool Failed(string reason)
     {
         lock (gate)
         {
             var first = !failed;
-            (failed, problem, starvedSince) = (true, reason, null); // nobody is there who could starve
+            (failed, problem, starvedSince) = (true, reason, null); // there is no consumer that could starve
             Set(false);
             return first;
         }
     }
 
-    /// <summary>The connection is over, and with it all that was said about this one's consumer.</summary>
+    /// <summary>The connection is over. All that was known about its consumer is void.</summary>
     public void Disconnected()
     {
         lock (gate)
         {
-            (lost, failed, problem, starvedSince) = (false, false, null, null); // or the time away would count, until the watchdog has looked again
+            // StarvedFor must not count the time without a connection.
+            (lost, failed, problem, starvedSince) = (false, false, null, null);
             Set(false);
         }
     }
 
-    /// <summary>What the watchdog saw: messages wait at the broker, and this consumer holds none and got none.</summary>
+    /// <summary>
+    /// The watchdog reports whether messages wait at the broker while this consumer holds none and got none.
+    /// </summary>
     public void Starves(bool starves)
     {
         lock (gate)

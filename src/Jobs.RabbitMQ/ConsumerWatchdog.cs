@@ -1,14 +1,17 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>Asks from time to time whether a consumer still gets what its queue holds for it.</summary>
+/// <summary>Asks from time to time whether a consumer still gets the messages of its queue.</summary>
 /// <remarks>
-/// A broker can forget a consumer without a word: RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by force, and moves a consumer to a queue that came back at once
-/// without knowing that it did; on any version a queue may believe that a consumer holds what never arrived (server #15473). Three looks, each for what the one before it cannot see:
-/// 1. The queue is gone. 2. Messages wait while this consumer holds none: looked at twice, as they may be on their way.
-/// 3. Other consumers leave nothing waiting, so a forgotten one looks idle: after some idle rounds a new one takes its
-/// place. In quarantine that is rare: it is idle nearly always,
-/// and the second look finds a forgotten one as soon as a suspect waits.
-/// The count of consumers is no help: a leader that is slow to answer counts as none.
+/// A broker can forget a consumer without a word. RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by
+/// force. When that queue comes back at once, 3.10 moves the consumer to the new queue without knowing that it did. On
+/// any version, a queue may believe that a consumer holds a message that never arrived (server #15473).
+/// The watchdog looks for three things. Each finds what the one before it cannot see:
+/// 1. The queue is gone.
+/// 2. Messages wait while this consumer holds none. The watchdog looks twice, because messages may be on their way.
+/// 3. The consumer was idle for some rounds. Where other consumers leave nothing waiting, a forgotten consumer looks
+/// idle, so a new one takes its place. In quarantine this takes far more rounds: a quarantine consumer is nearly always
+/// idle, and the second look finds a forgotten one as soon as a suspect waits.
+/// The broker's count of consumers is no help: a leader that is slow to answer counts none.
 /// </remarks>
 sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, ConsumerState state, TimeSpan interval, TimeProvider time)
 {
@@ -16,7 +19,7 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
     const int MostIdleRoundsInQuarantine = 240; // 2 hours with the usual interval
     static readonly TimeSpan secondLook = TimeSpan.FromSeconds(5);
 
-    /// <returns>Why it is lost; or <see langword="null"/> when it may only be idle.</returns>
+    /// <returns>Why the consumer is lost; <see langword="null"/> when it may only be idle.</returns>
     public async Task<string?> WatchAsync(CancellationToken life)
     {
         var (starved, idle, received) = (0, 0, consumer.Received);
@@ -42,7 +45,7 @@ sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, Consum
             }
             catch (Exception e) when (!life.IsCancellationRequested)
             {
-                return $"the watchdog cannot see its queue: {e.Message}";
+                return $"the watchdog cannot look at the queue: {e.Message}";
             }
 
             var silent = consumer.Unsettled == 0 && consumer.Received == received;

@@ -1,26 +1,28 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// Declares, beside the writer of one session, what its publishes need: a declaration that takes long holds up nobody
-/// but the publishes that wait for it.
+/// Declares what the publishes of one session need. A declaration runs beside the session's writer, so a slow one holds
+/// up only the publishes that wait for it.
 /// </summary>
 sealed class Declarations(Incarnation incarnation, PublishLedger ledger, Topology topology, CancellationToken life)
 {
-    const int MostAtOnce = 8; // each has a channel
+    const int MostAtOnce = 8; // each declaration has a channel
 
     readonly Lock gate = new();
     readonly SemaphoreSlim room = new(MostAtOnce);
     readonly Dictionary<(string Queue, bool Delayed), Task> running = [];
 
-    /// <summary>Sets aside the publishes that wait for this declaration, and begins it unless it has begun.</summary>
-    /// <returns>Ends with the declaration; never fails.</returns>
+    /// <summary>
+    /// Sets aside the publishes that wait for this declaration, and starts the declaration unless it already runs.
+    /// </summary>
+    /// <returns>A task that ends with the declaration and never fails.</returns>
     public Task Begin(string queue, bool delayed)
     {
         lock (gate)
         {
             if (topology.Knows(queue, delayed))
             {
-                return Task.CompletedTask; // it ended after the writer had looked
+                return Task.CompletedTask; // the declaration ended after the writer had looked
             }
 
             if (topology.IsAway(queue))
@@ -39,7 +41,9 @@ sealed class Declarations(Incarnation incarnation, PublishLedger ledger, Topolog
         }
     }
 
-    /// <summary>After its token has fired: the publishes that were set aside are in line again.</summary>
+    /// <summary>
+    /// Call this after the token has fired. When the task ends, the publishes that were set aside are in line again.
+    /// </summary>
     public Task EndedAsync()
     {
         lock (gate)
@@ -69,21 +73,21 @@ sealed class Declarations(Incarnation incarnation, PublishLedger ledger, Topolog
         }
         catch (JobTransportException)
         {
-            answered = false; // it had a connection of its own, so that this one goes on
+            answered = false; // a transient failure comes from the declaration's own connection, so the session's connection goes on
         }
         catch (Exception e)
         {
             answered = false;
             if (!life.IsCancellationRequested)
             {
-                incarnation.Abandon($"queue {queue} could not be declared: {e.Message}"); // it is in doubt now
+                incarnation.Abandon($"queue {queue} could not be declared: {e.Message}"); // the state of the connection is in doubt
             }
         }
 
         lock (gate)
         {
             running.Remove((queue, delayed));
-            ledger.EndHold(queue, delayed, goFirst: answered); // else others go first on the next connection
+            ledger.EndHold(queue, delayed, goFirst: answered); // if not answered, other publishes go first on the next connection
         }
     }
 }

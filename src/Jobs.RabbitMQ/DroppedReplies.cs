@@ -3,10 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Counts replies that nobody takes, and logs the first of each queue.</summary>
+/// <summary>Counts replies that nobody takes, and logs the first one of each queue.</summary>
 sealed class DroppedReplies(ILogger logger, Telemetry telemetry)
 {
-    // Reply queues have the names of processes: there is no end of them.
+    // Each process has a reply queue with its own name, so the number of names has no limit.
     const int MostRemembered = 1_000;
 
     readonly Lock gate = new();

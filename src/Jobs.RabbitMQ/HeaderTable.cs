@@ -5,27 +5,28 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>The table of headers in a message's properties, as it travels (AMQP 0-9-1, §4.2.5.5).</summary>
 /// <remarks>
-/// RabbitMQ takes and passes on more than RabbitMQ.Client 7.2.2 can read:
-/// 1. The type <c>L</c>, which Celery's client gives to each number beyond 32 bits. To RabbitMQ it is the same as
-/// <c>l</c> (rabbitmq-server #1093), so it becomes an <c>l</c>.
-/// 2. A decimal of more than 28 digits after the point. It becomes a text.
-/// 3. Tables and lists inside each other: at some thousand levels the client's recursion ends the process. What lies too
-/// deep becomes bytes.
-/// Each replacement is as long as what it replaces.
+/// RabbitMQ accepts and passes on values that RabbitMQ.Client 7.2.2 cannot read. This class replaces them:
+/// 1. Celery's client gives the type <c>L</c> to each number beyond 32 bits. To RabbitMQ this type is the same as
+/// <c>l</c> (rabbitmq-server #1093), so <c>L</c> becomes <c>l</c>.
+/// 2. A decimal of more than 28 digits after the point becomes a text.
+/// 3. Tables and lists can lie inside each other. At some thousand levels the client's recursion ends the process. A
+/// table or list that lies too deep becomes bytes.
+/// Each replacement is as long as the value that it replaces.
 /// </remarks>
 static class HeaderTable
 {
     const int MostLevels = 100;
     const int MostDecimalPlaces = 28;
 
-    // The first word of the properties says which of them are there. Those before the headers are short texts.
+    // The first word of the properties says which properties are there. The properties before the headers are short
+    // texts.
     const int HasContentType = 1 << 15;
     const int HasContentEncoding = 1 << 14;
     const int HasHeaders = 1 << 13;
 
-    /// <summary>Changes what the client cannot read.</summary>
-    /// <param name="properties">The flags and all that follows them.</param>
-    /// <returns>The first value that was lost, and why; <see langword="null"/> if none was.</returns>
+    /// <summary>Replaces the values that the client cannot read.</summary>
+    /// <param name="properties">The flags and all the properties after them.</param>
+    /// <returns>The first value that was lost, and why; <see langword="null"/> if no value was lost.</returns>
     public static string? Mend(Span<byte> properties)
     {
         if (properties.Length < 2)
@@ -48,7 +49,9 @@ static class HeaderTable
         }
         catch (ArgumentOutOfRangeException)
         {
-            return null; // it ends before its own length says so: the client has an error for that, and the broker lets none through
+            // The table ends earlier than its length says. The broker lets no such table through, and the client has
+            // its own error.
+            return null;
         }
         catch (IndexOutOfRangeException)
         {
@@ -121,7 +124,7 @@ static class HeaderTable
                 type = (byte)'x';
                 return $"has tables or lists in more than {MostLevels} levels.";
             default:
-                length = value.Length; // the broker knows no other
+                length = value.Length; // the broker knows no other type
                 return null;
         }
     }
@@ -138,6 +141,6 @@ static class HeaderTable
         return $"is or has a decimal of {places} places after the point; only {MostDecimalPlaces} can be read.";
     }
 
-    /// <summary>What lies behind a length of four bytes.</summary>
+    /// <summary>The bytes after a length of four bytes.</summary>
     static Span<byte> Sized(Span<byte> text) => text.Slice(4, BinaryPrimitives.ReadInt32BigEndian(text));
 }

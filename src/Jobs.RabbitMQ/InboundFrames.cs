@@ -4,17 +4,18 @@ using System.Collections.Concurrent;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The bytes that the broker sends, on their way to RabbitMQ.Client. They are read in large pieces, and a header that the
-/// client cannot read is changed into one that it can.
+/// The bytes that the broker sends, on their way to RabbitMQ.Client. This class receives them in large pieces, and
+/// changes each header that the client cannot read into one that it can.
 /// </summary>
 /// <remarks>
-/// The client ends the connection at a header that it cannot read. The broker then delivers the message again, to the
-/// next connection, and so on for ever. So:
-/// 1. <see cref="Received"/> walks over the frames. Body frames pass as they come; a method or header frame passes when
-/// all of it is there.
-/// 2. <see cref="HeaderTable"/> changes what the client cannot read, without moving a byte.
-/// 3. If a value was lost by that, <see cref="TakeProblem"/> tells the consumer, and the message becomes a dead letter.
-/// One thread at a time reads; <see cref="TakeProblem"/> may be called by any thread.
+/// The client ends the connection at a header that it cannot read. The broker then delivers the message to the next
+/// connection, which ends too, and so on for ever. So:
+/// 1. <see cref="Received"/> walks over the frames. It passes body frames on as they come. It passes a method or header
+/// frame on when the whole frame is there.
+/// 2. <see cref="HeaderTable"/> replaces what the client cannot read, without moving a byte.
+/// 3. If a replacement lost a value, <see cref="TakeProblem"/> tells the consumer, and the message becomes a dead
+/// letter.
+/// One thread at a time reads. Any thread may call <see cref="TakeProblem"/>.
 /// </remarks>
 sealed class InboundFrames
 {
@@ -23,26 +24,27 @@ sealed class InboundFrames
     const byte Method = 1;
     const byte Header = 2;
 
-    // What a header frame's payload begins with: class, weight and body size.
+    // A header frame's payload begins with class, weight and body size; the properties follow.
     const int PropertiesStart = 12;
 
     // Class 60, method 60.
     const uint BasicDeliver = (60 << 16) | 60;
 
-    // Consumers of jobs take the problems of their deliveries at once; nobody takes those of other messages.
+    // A limit, because only consumers of jobs take the problems of their deliveries. Nobody takes the problems of other
+    // messages.
     const int MostProblems = 1_000;
 
     readonly ConcurrentDictionary<(int Channel, ulong DeliveryTag), string> problems = new();
     bool hasProblems;
     byte[] buffer = new byte[64 * 1024];
-    int taken; // up to here the client has them
-    int passed; // up to here it may have them
-    int end;
-    int wanted; // the size of the frame that is not all there
-    long passing; // how many bytes of the frame pass without a look
-    (int Channel, ulong DeliveryTag) delivery; // the last that began
+    int taken; // the client has taken the bytes up to here
+    int passed; // the client may take the bytes up to here
+    int end; // the buffer is filled up to here
+    int wanted; // the size of the frame that has not arrived completely
+    long passing; // how many more bytes of a frame pass without a look
+    (int Channel, ulong DeliveryTag) delivery; // the last delivery that began
 
-    /// <summary>Where the socket's next bytes go. Asked for when <see cref="Take"/> has nothing.</summary>
+    /// <summary>Where the socket's next bytes go. Call this only when <see cref="Take"/> has nothing.</summary>
     public Memory<byte> Room()
     {
         var left = buffer.AsSpan(passed, end - passed);
@@ -52,7 +54,7 @@ sealed class InboundFrames
         return buffer.AsMemory(end);
     }
 
-    /// <summary>That many bytes are in the <see cref="Room"/> now.</summary>
+    /// <summary>Says that the socket has put so many bytes into the <see cref="Room"/>.</summary>
     public void Received(int count)
     {
         end += count;
@@ -61,7 +63,7 @@ sealed class InboundFrames
         }
     }
 
-    /// <returns>How many bytes there were for the client; 0 when more must be received first.</returns>
+    /// <returns>How many bytes the client got; 0 when more must be received first.</returns>
     public int Take(Span<byte> destination)
     {
         var count = Math.Min(passed - taken, destination.Length);
@@ -70,7 +72,10 @@ sealed class InboundFrames
         return count;
     }
 
-    /// <summary>What was lost of a delivery's headers, and why; <see langword="null"/> when nothing was. It is told once.</summary>
+    /// <summary>
+    /// Which header of a delivery lost its value, and why; <see langword="null"/> when none did. Each problem is told
+    /// once.
+    /// </summary>
     public string? TakeProblem(int channel, ulong deliveryTag) =>
         Volatile.Read(ref hasProblems) && problems.TryRemove((channel, deliveryTag), out var problem) ? problem : null;
 
@@ -118,7 +123,10 @@ sealed class InboundFrames
         return true;
     }
 
-    /// <summary>Its header frame follows at once: the broker writes a method and its content together.</summary>
+    /// <summary>
+    /// Remembers the delivery that a method begins. The next header frame belongs to it, because the broker writes a
+    /// method and its content together.
+    /// </summary>
     void LookAtMethod(int channel, ReadOnlySpan<byte> payload)
     {
         const int ConsumerTagAt = 4;

@@ -4,17 +4,21 @@ using Jobs.Transport;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>What the consumers of a subscription have got and no slot has taken yet: at most a prefetch per queue.</summary>
+/// <summary>
+/// The deliveries that the consumers of a subscription have received and no slot has taken yet: at most a prefetch per
+/// queue.
+/// </summary>
 sealed class Inbox
 {
     readonly Channel<RabbitMqDelivery> ready = Channel.CreateUnbounded<RabbitMqDelivery>();
 
-    // Came after the stop. Given back before the cancel is answered, the broker would deliver them here again.
+    // Deliveries that came after the stop. If we gave them back before the broker answers the cancel, it would deliver
+    // them here again.
     readonly ConcurrentQueue<RabbitMqDelivery> late = new();
 
     public int Count => ready.Reader.Count;
 
-    /// <summary>From the client's callback: never waits.</summary>
+    /// <summary>Adds a delivery. The client's callback calls this, so it never waits.</summary>
     public void Add(RabbitMqDelivery delivery)
     {
         if (!ready.Writer.TryWrite(delivery))
@@ -28,7 +32,7 @@ sealed class Inbox
     {
         while (await ready.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            // What waited here when its channel was lost is void: the broker gives it out again.
+            // A delivery whose channel was lost while it waited here is void: the broker delivers the message again.
             if (ready.Reader.TryRead(out var delivery) && delivery.TryStart())
             {
                 return delivery;
@@ -38,10 +42,15 @@ sealed class Inbox
         return null;
     }
 
-    /// <summary>Takes nothing more.</summary>
+    /// <summary>
+    /// Stops the flow to <see cref="NextAsync"/>. Deliveries that come after this wait for <see cref="GiveBackAsync"/>.
+    /// </summary>
     public void Close() => ready.Writer.TryComplete();
 
-    /// <summary>Returns what is here to the broker; all at once, as one from quarantine has to be written first.</summary>
+    /// <summary>
+    /// Returns all deliveries that are here to the broker. They are returned at the same time, because each delivery
+    /// from quarantine must first be written again.
+    /// </summary>
     public Task GiveBackAsync()
     {
         var returns = new List<Task>();

@@ -4,10 +4,14 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>One life of a connection. Its token is what every call on the connection waits with: without it RabbitMQ.Client 7.2.2 leaves calls pending for ever.</summary>
+/// <summary>One life of a connection.</summary>
+/// <remarks>
+/// Every call on the connection must wait with <see cref="Dead"/>. Without that token, RabbitMQ.Client 7.2.2 leaves
+/// calls pending for ever.
+/// </remarks>
 sealed class Incarnation : IAsyncDisposable
 {
-    // How long a goodbye may take; a silent peer must not hold up the next connection.
+    // How long a goodbye may take. A silent peer must not hold up the end of a connection for longer.
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
     readonly CancellationTokenSource dead = new();
@@ -20,12 +24,13 @@ sealed class Incarnation : IAsyncDisposable
         (Connection, Inbound) = (connection, inbound);
         Dead = dead.Token;
 
-        // Registered before the first channel exists: channel handlers run one after another, and the first can block the rest (#1930, #1960).
+        // This handler is registered before the first channel exists. The handlers of channels run one after another,
+        // and the first can block the rest (#1930, #1960).
         connection.ConnectionShutdownAsync += (_, reason) =>
         {
             Shutdown ??= reason;
             Reason ??= $"{reason.ReplyCode} {reason.ReplyText}";
-            _ = dead.CancelAsync(); // callbacks on the pool, never on the client's thread
+            _ = dead.CancelAsync(); // runs callbacks on the pool, never on the client's thread
             return Task.CompletedTask;
         };
         connection.ConnectionBlockedAsync += (_, e) => SetBlocked(e.Reason);
@@ -44,31 +49,35 @@ sealed class Incarnation : IAsyncDisposable
 
     public IConnection Connection { get; }
 
-    /// <summary>Knows which deliveries lost a header that the client could not have read.</summary>
+    /// <summary>Knows which deliveries lost a header that the client cannot read.</summary>
     public InboundFrames Inbound { get; }
 
-    /// <summary>Fires when this connection is over, for whatever reason.</summary>
+    /// <summary>Fires when this connection is over, whatever the reason.</summary>
     public CancellationToken Dead { get; }
 
     public string? Reason { get; private set; }
 
     /// <summary>
-    /// Why the broker takes no publishes now (a memory or disk alarm), or <see langword="null"/>. Changes before the handlers of the connection
-    /// that were registered later are called.
+    /// Why the broker takes no publishes now (a memory or disk alarm); <see langword="null"/> when it takes them. This
+    /// property changes before the client calls the block handlers that were registered later.
     /// </summary>
     public string? Blocked => Volatile.Read(ref blocked);
 
-    /// <summary>What the client says of its end, when it was not we who gave it up.</summary>
+    /// <summary>
+    /// Why the connection ended, as the client says; <see langword="null"/> when we gave the connection up ourselves.
+    /// </summary>
     public ShutdownEventArgs? Shutdown { get; private set; }
 
-    /// <summary>Ends it now: its state is in doubt.</summary>
+    /// <summary>Ends this incarnation now, because the state of its connection is in doubt.</summary>
     public void Abandon(string reason)
     {
         Reason ??= reason;
         _ = dead.CancelAsync();
     }
 
-    /// <summary>Runs something on a short-lived channel of its own: an error closes that and nothing else.</summary>
+    /// <summary>
+    /// Runs an action on a short-lived channel of its own. An error closes that channel and nothing else.
+    /// </summary>
     public async Task<T> OnChannelAsync<T>(Func<IChannel, Task<T>> action, CancellationToken cancellationToken)
     {
         var channel = await Connection.CreateChannelAsync(null, cancellationToken).ConfigureAwait(false);
@@ -78,13 +87,13 @@ sealed class Incarnation : IAsyncDisposable
         }
         finally
         {
-            _ = channel.DisposeAsync().AsTask(); // in the background: it may wait for a peer that is silent
+            _ = channel.DisposeAsync().AsTask(); // in the background: it may wait for a silent peer
         }
     }
 
     /// <summary>
-    /// How many messages wait in a queue; over one channel that is kept for it, as watchdogs ask often. One at a time:
-    /// the client counts the wait for its turn against a call's time-out (#1964).
+    /// How many messages wait in a queue. One channel is kept for these calls, because watchdogs ask often. The calls
+    /// run one at a time: the client would count the wait for a turn against the time-out of a call (#1964).
     /// </summary>
     /// <exception cref="OperationInterruptedException">There is no such queue.</exception>
     public async Task<long> CountAsync(string queue, CancellationToken cancellationToken)
@@ -101,7 +110,8 @@ sealed class Incarnation : IAsyncDisposable
         }
         catch
         {
-            // Closed by the broker when there is no such queue. After a time-out it is in doubt: a late answer would be taken for the next one's.
+            // The broker closes the channel when there is no such queue. After a time-out the channel is in doubt: the
+            // next call could take a late answer for its own.
             _ = look?.DisposeAsync().AsTask();
             look = null;
             throw;
@@ -117,13 +127,13 @@ sealed class Incarnation : IAsyncDisposable
         await dead.CancelAsync().ConfigureAwait(false);
         try
         {
-            // Real time: what is waited for is a peer, and no test moves it.
+            // Real time, because this waits for a peer, and a test's clock does not move a peer.
             await Connection.AbortAsync(200, "Goodbye", goodbye).WaitAsync(goodbye, TimeProvider.System).ConfigureAwait(false);
             await Connection.DisposeAsync().AsTask().WaitAsync(goodbye, TimeProvider.System).ConfigureAwait(false);
         }
         catch (Exception)
         {
-            // It was going away anyhow.
+            // The connection is over anyhow.
         }
     }
 }

@@ -1,9 +1,13 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>Deliveries of one queue whose channel was lost. The broker delivers them again, perhaps to this process: then they are recognised here.</summary>
+/// <summary>
+/// The deliveries of one queue whose channel was lost. The broker delivers their messages again, perhaps to this
+/// process. Then this class recognises them.
+/// </summary>
 sealed class LostDeliveries(TimeProvider time)
 {
-    // A redelivery after a lost connection comes within minutes; after half an hour it went to somebody else.
+    // A redelivery after a lost connection comes within minutes. A message that has not come after half an hour went to
+    // another process.
     static readonly TimeSpan remembered = TimeSpan.FromMinutes(30);
     const int MaxRemembered = 100_000;
 
@@ -21,7 +25,9 @@ sealed class LostDeliveries(TimeProvider time)
         }
     }
 
-    /// <summary>A channel is lost. Keeps those that can be recognised and must not run again.</summary>
+    /// <summary>
+    /// A channel is lost: keeps those of its deliveries that can be recognised and must not run again.
+    /// </summary>
     public void Remember(IEnumerable<RabbitMqDelivery> lost)
     {
         var now = time.GetTimestamp();
@@ -45,8 +51,11 @@ sealed class LostDeliveries(TimeProvider time)
         }
     }
 
-    /// <summary>Each is recognised once.</summary>
-    /// <returns>The delivery that this redelivered message was before; <see langword="null"/> when it was not here, or nothing proves that it was.</returns>
+    /// <summary>Recognises a redelivered message. Each delivery is recognised at most once.</summary>
+    /// <returns>
+    /// The earlier delivery of the message; <see langword="null"/> when the message was not here, or nothing proves
+    /// that it was.
+    /// </returns>
     public RabbitMqDelivery? Recognise(RabbitMqDelivery redelivered)
     {
         lock (gate)

@@ -3,10 +3,14 @@ using RabbitMQ.Client;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Between a job's message and AMQP properties. Nothing is interpreted and nothing is lost.</summary>
+/// <summary>
+/// Maps a job's message to AMQP properties and back. The mapping interprets nothing and loses nothing.
+/// </summary>
 static class MessageMapping
 {
-    /// <summary>Fresh for every publish: the client writes into what it is given.</summary>
+    /// <summary>
+    /// Makes new properties for every publish, because the client writes into the properties that it gets.
+    /// </summary>
     public static BasicProperties Properties(JobMessage message)
     {
         var properties = new BasicProperties
@@ -50,9 +54,9 @@ static class MessageMapping
         return properties;
     }
 
-    /// <param name="properties">As delivered.</param>
-    /// <param name="body">The client's buffer, which is valid only during the callback: it is copied.</param>
-    /// <param name="likelyTask">The task of the message before.</param>
+    /// <param name="properties">The properties as delivered.</param>
+    /// <param name="body">The client's buffer. It is valid only during the callback, so the bytes are copied.</param>
+    /// <param name="likelyTask">The task of the message before this one.</param>
     public static JobMessage Message(IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, string? likelyTask = null) => new()
     {
         Headers = properties.Headers switch
@@ -73,11 +77,14 @@ static class MessageMapping
         Timestamp = properties.IsTimestampPresent() ? properties.Timestamp.UnixTime : 0,
     };
 
-    /// <summary>How often the message was handed out in vain: by its queue, and before it was written into this queue.</summary>
+    /// <summary>
+    /// How often the message was delivered without an ack: by the queue that it is in, and before it was written into
+    /// this queue.
+    /// </summary>
     public static int DeliveryCount(JobMessage message) =>
         (int)Math.Min((long)Count(message, "x-delivery-count") + Count(message, WireHeaders.Deliveries), int.MaxValue);
 
-    // Zero when the header is not there, or is no number.
+    // Zero when the header is missing or is not a number.
     static int Count(JobMessage message, string header) => message.Headers.TryGetValue(header, out var value)
         ? value switch
         {

@@ -4,50 +4,63 @@ using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>One publish on its way to a confirm: awaited by its caller, and used again after that. The ledger's lock guards all members.</summary>
+/// <summary>
+/// One publish on its way to a confirm. Its caller awaits it, and the ledger uses the object again after that. The
+/// ledger's lock guards all members.
+/// </summary>
 sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
 {
-    // Asynchronous, because confirms come in on the connection's read loop: a caller's code must never run there.
+    // Asynchronous, because confirms arrive on the connection's read loop: a caller's code must never run there.
     ManualResetValueTaskSourceCore<bool> completion = new() { RunContinuationsAsynchronously = true };
     CancellationTokenRegistration cancellation;
     LinkedListNode<PendingPublish>? node;
     bool reusable;
 
-    /// <summary>Its place in the line; in no list while it is on a channel or put aside.</summary>
+    /// <summary>
+    /// The place of the publish in the line. It is in no list while the publish is on a channel or put aside.
+    /// </summary>
     public LinkedListNode<PendingPublish> Node => node ??= new(this);
 
     public string Queue { get; private set; } = "";
 
     public JobMessage Message { get; private set; } = null!;
 
-    /// <summary>Nobody may be there to take it: see <see cref="OutgoingKind.Reply"/>.</summary>
+    /// <summary>
+    /// Whether this is a reply, which may find nobody who takes it: see <see cref="OutgoingKind.Reply"/>.
+    /// </summary>
     public bool IsReply { get; private set; }
 
-    /// <summary>Of a reply: how long it still waits for its confirm. The time counts only while its channel is open and the broker does not block.</summary>
+    /// <summary>
+    /// How much longer a reply waits for its confirm. The time counts only while the channel is open and the broker
+    /// does not block.
+    /// </summary>
     public TimeSpan Patience { get; set; }
 
-    /// <summary>Whole seconds that the delay levels keep it; 0 for not at all.</summary>
+    /// <summary>How many whole seconds the delay levels keep the message; 0 for no delay.</summary>
     public int DelaySeconds { get; private set; }
 
-    /// <summary>When its caller gives up, as a timestamp; <see cref="long.MaxValue"/> for never.</summary>
+    /// <summary>When the caller gives up, as a timestamp; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline { get; private set; }
 
-    /// <summary>While it is put aside: when it may go again, as a timestamp.</summary>
+    /// <summary>When a publish that is put aside may go again, as a timestamp.</summary>
     public long NotBefore { get; set; }
 
-    /// <summary>When it was last written, as a timestamp.</summary>
+    /// <summary>When the publish was last written, as a timestamp.</summary>
     public long SentAt { get; set; }
 
-    /// <summary>It has been written to some connection: from then on its fate is unknown until a confirm.</summary>
+    /// <summary>
+    /// Whether the publish was written to a connection. From then until a confirm, nobody knows whether the broker has
+    /// it.
+    /// </summary>
     public bool MaybeSent { get; set; }
 
-    /// <summary>The caller has its answer; whoever still holds this drops it.</summary>
+    /// <summary>Whether the caller has an answer. Code that still holds a publish that is done drops it.</summary>
     public bool Done { get; private set; }
 
-    /// <summary>Why the broker returned it, when it did.</summary>
+    /// <summary>Why the broker returned the message; <see langword="null"/> when the broker did not.</summary>
     public string? Returned { get; set; }
 
-    /// <summary>Its queue was declared again after a return; a second return is final.</summary>
+    /// <summary>Whether the queue was declared again after a return. A second return is final.</summary>
     public bool Redeclared { get; set; }
 
     public ValueTask Task => new(this, completion.Version);
@@ -59,7 +72,9 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
         (MaybeSent, Done, Returned, Redeclared, reusable) = (false, false, null, false, false);
     }
 
-    /// <summary>It was confirmed, and nobody but its caller refers to it any more.</summary>
+    /// <summary>
+    /// The broker has confirmed the message. Only the caller still refers to this object, so it can be used again.
+    /// </summary>
     public void Confirm()
     {
         Done = true;
@@ -67,7 +82,10 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
         completion.SetResult(true);
     }
 
-    /// <summary>A reply that nobody takes: for its caller that is as good as a confirm. Somebody may still refer to it, so it is not used again.</summary>
+    /// <summary>
+    /// Nobody takes this reply. For the caller, this is as good as a confirm. Other code may still refer to this
+    /// object, so it is not used again.
+    /// </summary>
     public void Drop()
     {
         Done = true;
@@ -80,13 +98,15 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
         completion.SetException(e);
     }
 
-    /// <summary>Whether it waits for this declaration. Nobody declares the queue of a reply.</summary>
+    /// <summary>
+    /// Whether the publish waits for this declaration. A reply waits for none: nobody declares the queue of a reply.
+    /// </summary>
     public bool Needs(string queue, bool delayed) => !IsReply && Queue == queue && DelaySeconds > 0 == delayed;
 
     public (string Exchange, string Key) Route(QueueLayout layout) =>
         DelaySeconds == 0 ? ("", Queue) : (layout.DelayLevel(Delays.HighestLevel(DelaySeconds)).Name, Delays.Key(DelaySeconds, Queue));
 
-    /// <summary>Its caller no longer wants to wait for it when the token fires.</summary>
+    /// <summary>Makes the caller's token end the wait of the caller.</summary>
     public void CancelWith(CancellationToken token)
     {
         if (token.CanBeCanceled)

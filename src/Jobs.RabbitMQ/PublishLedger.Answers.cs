@@ -1,11 +1,12 @@
 namespace Jobs.RabbitMQ;
 
-// What the broker says, and what its silence means.
+// The broker's answers, and what its silence means.
 sealed partial class PublishLedger
 {
+    /// <summary>The broker has confirmed one publish, or all unconfirmed publishes up to it.</summary>
     /// <param name="of">The number of the channel.</param>
     /// <param name="tag">The sequence number.</param>
-    /// <param name="multiple">Whether the answer is about all unconfirmed ones up to it.</param>
+    /// <param name="multiple">Whether the confirm is for all unconfirmed publishes up to the sequence number.</param>
     /// <param name="latencies">Gets how long each confirm took, for the metrics.</param>
     /// <returns>The replies that nobody takes.</returns>
     public IReadOnlyList<DroppedReply> Confirmed(int of, ulong tag, bool multiple, List<(string Queue, TimeSpan Latency)> latencies)
@@ -47,7 +48,7 @@ sealed partial class PublishLedger
         }
     }
 
-    /// <summary>Refused by the queue (full, or without a leader): not for good.</summary>
+    /// <summary>The queue refused the message: it is full or has no leader. The refusal is not for good.</summary>
     public void Nacked(int of, ulong tag, bool multiple)
     {
         lock (gate)
@@ -68,9 +69,10 @@ sealed partial class PublishLedger
         }
     }
 
-    /// <summary>No queue took the message. Comes before the ack of the same message.</summary>
+    /// <summary>No queue took the message. The broker's return comes before its ack of the same message.</summary>
     /// <returns>
-    /// A queue that was deleted behind our back and has to be declared again, before the message goes again after the ack; or <see langword="null"/>.
+    /// A queue that somebody deleted, and that must be declared before the message goes again after the ack; or
+    /// <see langword="null"/>.
     /// </returns>
     public string? Returned(int of, string? id, string key, string why)
     {
@@ -88,10 +90,10 @@ sealed partial class PublishLedger
     }
 
     /// <summary>
-    /// A memory or disk alarm began (<paramref name="reason"/>) or ended (<see langword="null"/>). Meanwhile nothing is written, no channel is stuck
-    /// and no reply loses patience; callers still have their deadlines.
+    /// A memory or disk alarm began (<paramref name="reason"/>) or ended (<see langword="null"/>). During an alarm
+    /// nothing is written, no channel counts as stuck, and no reply loses patience; callers still have their deadlines.
     /// </summary>
-    /// <returns>How many wait, if this is a change; <see langword="null"/> if not.</returns>
+    /// <returns>How many publishes wait, if this is a change; <see langword="null"/> if not.</returns>
     public int? SetBlocked(int of, string? reason)
     {
         lock (gate)
@@ -101,7 +103,7 @@ sealed partial class PublishLedger
                 return null;
             }
 
-            var (before, _) = (blocked, blocked = reason); // again for another alarm, it is no change
+            var (before, _) = (blocked, blocked = reason); // a second alarm while the first lasts is no change
             if ((before is null) == (reason is null))
             {
                 return null;
@@ -121,13 +123,14 @@ sealed partial class PublishLedger
         }
     }
 
-    /// <summary>The channel is over: what it left unconfirmed goes to the front of the line.</summary>
+    /// <summary>The channel is over. Its unconfirmed publishes go to the front of the line.</summary>
     /// <param name="of">The number of the channel.</param>
     /// <param name="refusal">
-    /// What the broker said, when it closed the channel over a publish (too large, forbidden, unknown exchange), or the connection over a frame
-    /// of one. It does not say which: all of them go again one at a time, and the one that is alone when it happens is the one.
+    /// What the broker said when it closed the channel because of a publish (too large, forbidden, unknown exchange),
+    /// or the connection because of a frame of a publish. The broker does not say which publish it refuses. So all of
+    /// them go again one at a time. The one that is alone on the channel at the next refusal is the refused one.
     /// </param>
-    /// <returns>How many go again, and the replies that nobody takes.</returns>
+    /// <returns>How many publishes go again, and the replies that nobody takes.</returns>
     public (int Unknown, IReadOnlyList<DroppedReply> Dropped) End(int of, string? refusal)
     {
         lock (gate)
@@ -159,7 +162,7 @@ sealed partial class PublishLedger
                 publish.Returned = null;
                 if (publish.Queue == stuckQueue)
                 {
-                    line.PutAside(publish); // or it would fill the next window before all others
+                    line.PutAside(publish); // otherwise publishes to the stuck queue would fill the next window first
                 }
                 else
                 {
@@ -174,9 +177,11 @@ sealed partial class PublishLedger
         }
     }
 
-    /// <summary>Tells whoever has waited too long, and brings back what was put aside.</summary>
+    /// <summary>
+    /// Fails each publish that has waited too long, and brings back the publishes that were put aside.
+    /// </summary>
     /// <param name="lastFailure">Why there is no connection, if there is none.</param>
-    /// <returns>The replies that nobody takes; and the channel that is stuck, with the reason.</returns>
+    /// <returns>The replies that nobody takes, and the channel that is stuck, with the reason.</returns>
     public (IReadOnlyList<DroppedReply> Dropped, (int Channel, string Reason)? Stuck) Sweep(Exception? lastFailure)
     {
         lock (gate)
@@ -190,7 +195,8 @@ sealed partial class PublishLedger
             IReadOnlyList<DroppedReply> dropped = [];
             string? reason = null;
 
-            // A sweep that comes late – this process was stopped, or starved – knows nothing: confirms may lie in the socket.
+            // A sweep comes late when this process was suspended or starved. Such a sweep cannot judge: confirms may
+            // lie unread in the socket.
             var passed = time.GetElapsedTime(swept, now);
             swept = now;
             if (passed > longSilence)
@@ -229,7 +235,7 @@ sealed partial class PublishLedger
         }
         else
         {
-            // Its queue is declared again, after a pause, and it is sent once more.
+            // The queue is declared again after a pause, and the message is sent once more.
             (publish.Redeclared, publish.Returned, publish.MaybeSent) = (true, null, false);
             line.PutAside(publish);
         }
@@ -252,20 +258,26 @@ sealed partial class PublishLedger
         return dropped;
     }
 
-    /// <summary>
-    /// Some publishes are never confirmed nor refused: those that were on their way when their queue was deleted (3.10), those of a queue whose
-    /// leader died before this channel first used it (the broker waits for it a minute), those to a peer that is silent. They would fill the window
-    /// for all other queues. On another channel they go again, with the same ids.
-    /// </summary>
+    /// <summary>Why the channel is stuck, or <see langword="null"/>.</summary>
+    /// <remarks>
+    /// The broker neither confirms nor refuses some publishes:
+    /// 1. those that were on their way when their queue was deleted (3.10);
+    /// 2. those of a queue whose leader died before this channel first used the queue (the broker waits a minute for
+    /// the leader);
+    /// 3. those to a silent peer.
+    /// Such publishes would fill the window for all other queues. So they go again on another channel, with the same
+    /// ids.
+    /// </remarks>
     string? Stuck(long now)
     {
-        // A reply that was given up holds nobody up while there is room for others.
+        // A dropped reply holds nobody up while the window has room for other publishes.
         if (window.InOrder().FirstOrDefault(p => !HasRoom || !p.Done || !p.IsReply) is not { } oldest)
         {
             return null;
         }
 
-        // Since it is the oldest, not since it was sent: behind a slow broker's long window a publish waits long, and nothing is wrong.
+        // The time counts from the moment when the publish became the oldest, not from its write. Behind a slow
+        // broker's long window a publish waits long, and nothing is wrong.
         var since = Math.Max(Math.Max(oldest.SentAt, oldestSince), unblocked);
         var waited = time.GetElapsedTime(since, now);
         var silence = time.GetElapsedTime(Math.Max(since, lastAnswer), now);

@@ -3,28 +3,32 @@ using Jobs.Transport;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The book of all publishes of one publisher: those that wait, and those that the broker has not confirmed yet.
-/// It outlives connections, and does no I/O.
+/// The book of all publishes of one publisher: those that wait, and those that the broker has not confirmed yet. The
+/// ledger outlives connections, and does no I/O.
 /// </summary>
 /// <remarks>
 /// 1. <see cref="Add"/> puts a publish in line.
-/// 2. <see cref="Begin"/> opens the page of a channel: its publishes have the sequence numbers of the channel.
-/// 3. The writer asks for <see cref="Next"/>, makes sure that its queue is declared, and writes it after <see cref="TryWrite"/>.
-/// 4. The broker's answers settle it: <see cref="Confirmed"/>, <see cref="Nacked"/>, and <see cref="Returned"/> before the confirm of the same message.
-/// 5. <see cref="End"/> closes the page: what was written and not confirmed goes to the front of the line.
-/// 6. <see cref="Sweep"/> looks for what has waited too long.
-/// All methods may be called from any thread. What somebody has to be told of is returned.
+/// 2. <see cref="Begin"/> starts the page of a channel. The publishes on this page have the channel's sequence numbers.
+/// 3. The writer asks for the <see cref="Next"/> publish, makes sure that its queue is declared, calls
+/// <see cref="TryWrite"/>, and writes the message.
+/// 4. The broker's answers settle the publish: <see cref="Confirmed"/>, <see cref="Nacked"/>, and
+/// <see cref="Returned"/> before the confirm of the same message.
+/// 5. <see cref="End"/> closes the page. Publishes that were written and not confirmed go to the front of the line.
+/// 6. <see cref="Sweep"/> looks for publishes that have waited too long.
+/// Any thread may call any method. The methods return what somebody must be told.
 /// </remarks>
 /// <param name="size">How many publishes may be unconfirmed at once.</param>
 /// <param name="confirmTimeout">
-/// How long the oldest of them may stay unconfirmed before the channel is given up; half of it, when nothing else is confirmed either.
+/// How long the oldest publish may stay unconfirmed before the channel is given up. When nothing else is confirmed
+/// either, half of this time.
 /// </param>
-/// <param name="declare">Whether a queue that was deleted is declared again.</param>
+/// <param name="declare">Whether a deleted queue is declared again.</param>
 /// <param name="layout">The exchanges of delayed publishes.</param>
 /// <param name="time">The clock.</param>
 sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMode declare, QueueLayout layout, TimeProvider time)
 {
-    // A queue whose leader died has another one within seconds; a caller that waits for its result longer than this has given up, or asks again.
+    // When the leader of a queue dies, another one is elected within seconds. A caller that has waited longer than this
+    // for its result has given up, or asks again.
     static readonly TimeSpan replyPatience = TimeSpan.FromSeconds(10);
     static readonly TimeSpan longSilence = TimeSpan.FromSeconds(2);
 
@@ -33,11 +37,14 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     readonly ConfirmTimes confirms = new(time);
     readonly List<PendingPublish> answered = [];
     readonly Stack<PendingPublish> spare = new();
-    readonly SemaphoreSlim wakeUp = new(0); // one release too many only makes the writer look once more
+    readonly SemaphoreSlim wakeUp = new(0); // an extra release only makes the writer look once more
     PublishWindow window = new(size);
     int channels;
     int channel; // 0 for none
-    int suspects; // how many, from the front, were on a channel that the broker closed over one of them: they go one at a time until it is known which
+
+    // How many publishes at the front of the line are suspects: the broker closed a channel because of one of them, and
+    // did not say which. Suspects go one at a time until we know which.
+    int suspects;
     bool writerIdle;
     bool closed;
     string? blocked;
@@ -48,7 +55,10 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     long swept;
     string? stuckQueue;
 
-    /// <returns><see langword="null"/> once it is closed: nobody would write it, nor tell its caller at its deadline.</returns>
+    /// <returns>
+    /// <see langword="null"/> once the ledger is closed. Nobody would write the publish then, nor fail it at its
+    /// deadline.
+    /// </returns>
     public PendingPublish? Add(Outgoing outgoing, int delaySeconds, TimeSpan timeout)
     {
         lock (gate)
@@ -78,7 +88,7 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>A confirmed publish comes back here from its caller.</summary>
+    /// <summary>Takes a confirmed publish back from its caller, to use it again.</summary>
     public void Reuse(PendingPublish publish)
     {
         const int Kept = 4096;
@@ -91,10 +101,10 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>The broker refuses the connection for good: everything that waits is told.</summary>
+    /// <summary>The broker refuses the connection for good: fails every publish that waits.</summary>
     public void Fail(JobTransportException refusal) => Fail(_ => true, publish => PublishErrors.Refused(publish, refusal));
 
-    /// <summary>Fails what waits, and takes nothing more.</summary>
+    /// <summary>Fails every publish that waits. After this, <see cref="Add"/> takes none.</summary>
     public void Close(Exception? lastFailure)
     {
         lock (gate)
@@ -116,7 +126,10 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>Suspects keep their places: the writer waits for the declaration of a suspect's queue.</summary>
+    /// <summary>
+    /// Whether suspects are in line. Suspects must keep their places, so the writer waits for the declaration of a
+    /// suspect's queue.
+    /// </summary>
     public bool HasSuspects
     {
         get
@@ -128,7 +141,7 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>Lets others go first while this queue cannot be declared.</summary>
+    /// <summary>Lets the publishes to other queues go first while this queue cannot be declared.</summary>
     public void PutAside(string queue)
     {
         lock (gate)
@@ -137,7 +150,7 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>Sets aside what waits for this declaration until <see cref="EndHold"/>.</summary>
+    /// <summary>Sets the publishes aside that wait for this declaration, until <see cref="EndHold"/>.</summary>
     public void Hold(string queue, bool delayed)
     {
         lock (gate)
@@ -146,7 +159,10 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>Brings it back: to the front, in its order, or as if it had been refused by the queue.</summary>
+    /// <summary>
+    /// Brings the publishes back that <see cref="Hold"/> set aside: to the front and in their order, or later, as if
+    /// their queue had refused them.
+    /// </summary>
     public void EndHold(string queue, bool delayed, bool goFirst)
     {
         lock (gate)
@@ -156,12 +172,15 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>The declaration is refused for good: everything that waits for it is told.</summary>
+    /// <summary>The broker refuses the declaration for good: fails every publish that waits for it.</summary>
     public void Fail(string queue, bool delayed, JobTransportException refusal) =>
         Fail(p => p.Needs(queue, delayed), publish => PublishErrors.Refused(publish, refusal));
 
-    /// <summary>A new channel: sequence numbers begin at 1.</summary>
-    /// <returns>Number of the channel. The broker's answers carry it: a late one of a former channel can settle nothing of this one.</returns>
+    /// <summary>Starts the page of a new channel. Sequence numbers begin at 1.</summary>
+    /// <returns>
+    /// The number of the channel. The broker's answers carry it, so a late answer of an earlier channel can settle
+    /// nothing of this one.
+    /// </returns>
     public int Begin()
     {
         lock (gate)
@@ -174,8 +193,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     }
 
     /// <summary>
-    /// The next to write. Or <see langword="null"/>: the broker blocks, the window is full or nothing waits; then the writer sleeps until
-    /// <see cref="WokenAsync"/> ends.
+    /// The next publish to write; <see langword="null"/> when the broker blocks, the window is full or nothing waits.
+    /// After <see langword="null"/> the writer sleeps until <see cref="WokenAsync"/> ends.
     /// </summary>
     public PendingPublish? Next()
     {
@@ -193,7 +212,10 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
 
     public Task WokenAsync(CancellationToken cancellationToken) => wakeUp.WaitAsync(cancellationToken);
 
-    /// <returns>Whether it is still its turn: it may have been given up, or another one put first.</returns>
+    /// <returns>
+    /// Whether it is still the turn of this publish. Its caller may have given up meanwhile, or another publish may
+    /// have gone to the front.
+    /// </returns>
     public bool TryWrite(PendingPublish publish)
     {
         lock (gate)
@@ -206,7 +228,7 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
             line.RemoveFirst();
             publish.MaybeSent = true;
             publish.SentAt = time.GetTimestamp();
-            window.Add(publish); // before the write: the confirm may overtake its return
+            window.Add(publish); // before the write, because the confirm may come before the write returns
             return true;
         }
     }
@@ -240,12 +262,20 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     }
 }
 
-/// <summary>What health checks and gauges want to know.</summary>
-/// <param name="Blocked">Why the broker takes nothing now (a memory or disk alarm), or <see langword="null"/>.</param>
-/// <param name="BlockedFor">How long.</param>
-/// <param name="ConfirmLatency">The slowest confirm of late; or the age of the oldest unconfirmed publish, when that is more.</param>
-/// <param name="Pending">How many wait to be written or confirmed.</param>
+/// <summary>The numbers for health checks and gauges.</summary>
+/// <param name="Blocked">
+/// Why the broker takes no publishes now (a memory or disk alarm), or <see langword="null"/>.
+/// </param>
+/// <param name="BlockedFor">For how long the broker has taken none.</param>
+/// <param name="ConfirmLatency">
+/// The slowest recent confirm, or the age of the oldest unconfirmed publish: whichever is longer.
+/// </param>
+/// <param name="Pending">How many publishes wait to be written or confirmed.</param>
 readonly record struct PublishSnapshot(string? Blocked, TimeSpan BlockedFor, TimeSpan ConfirmLatency, int Pending);
 
-/// <summary>A reply that nobody takes. Its caller was told that it is written: its job has succeeded, and must not run again for it.</summary>
+/// <summary>A reply that nobody takes.</summary>
+/// <remarks>
+/// The ledger told the caller that the reply is written. The job has succeeded, and must not run again because of a
+/// lost reply.
+/// </remarks>
 readonly record struct DroppedReply(string Queue, string? JobId, string Why);

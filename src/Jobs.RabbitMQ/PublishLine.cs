@@ -1,8 +1,8 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The publishes that are not on a channel now: they wait for their turn, or were refused by a queue and wait for another one.
-/// Not thread-safe: the ledger's lock guards it.
+/// The publishes that are not on a channel now. They wait for their turn; or they are put aside until their queue may
+/// take them, or until it is declared. The class is not thread-safe: the ledger's lock guards it.
 /// </summary>
 sealed class PublishLine(TimeProvider time)
 {
@@ -13,10 +13,10 @@ sealed class PublishLine(TimeProvider time)
 
     public int Count => waiting.Count + nacked.Count;
 
-    /// <summary>Everything that still waits.</summary>
+    /// <summary>All publishes that wait for their turn or are put aside.</summary>
     public IEnumerable<PendingPublish> Waiting => waiting.Concat(nacked).Where(p => !p.Done);
 
-    /// <summary>The next to write, or <see langword="null"/>.</summary>
+    /// <summary>The next publish to write, or <see langword="null"/>.</summary>
     public PendingPublish? First
     {
         get
@@ -34,17 +34,24 @@ sealed class PublishLine(TimeProvider time)
 
     public void RemoveFirst() => waiting.RemoveFirst();
 
-    /// <summary>To the front again: its outcome is unknown, or its queue has to be declared again.</summary>
+    /// <summary>
+    /// Puts a publish at the front again: nobody knows whether the broker has it, or its queue was just declared.
+    /// </summary>
     public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish.Node);
 
-    /// <summary>Refused by its queue, not for good: after a moment it goes again, with the same id.</summary>
+    /// <summary>
+    /// Puts a publish aside that its queue refused, though not for good. The publish goes again after a moment, with
+    /// the same id.
+    /// </summary>
     public void PutAside(PendingPublish publish)
     {
         publish.NotBefore = time.GetTimestamp() + aside.Ticks * time.TimestampFrequency / TimeSpan.TicksPerSecond;
         nacked.Add(publish);
     }
 
-    /// <summary>Lets others go first while the queue of these cannot be declared.</summary>
+    /// <summary>
+    /// Puts the publishes to a queue aside while the queue cannot be declared, so that other publishes go first.
+    /// </summary>
     public void PutAside(Func<PendingPublish, bool> which)
     {
         foreach (var publish in TakeOut(which))
@@ -53,7 +60,7 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    /// <summary>Sets these aside until <see cref="EndHold"/>: their queue is being declared.</summary>
+    /// <summary>Sets publishes aside until <see cref="EndHold"/>, while their queue is being declared.</summary>
     public void Hold(Func<PendingPublish, bool> which)
     {
         foreach (var publish in TakeOut(which))
@@ -63,7 +70,10 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    /// <summary>Brings them back: to the front, in their order, or as if they had been refused by their queue.</summary>
+    /// <summary>
+    /// Brings the publishes back that <see cref="Hold"/> set aside: to the front and in their order, or later, as if
+    /// their queue had refused them.
+    /// </summary>
     public void EndHold(Func<PendingPublish, bool> which, bool goFirst)
     {
         bool IsHeld(PendingPublish publish) => publish.NotBefore == long.MaxValue && which(publish);
@@ -82,7 +92,9 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    /// <summary>Drops what has its answer, and brings back what was put aside.</summary>
+    /// <summary>
+    /// Removes the publishes whose callers have an answer, and brings those back that were put aside long enough.
+    /// </summary>
     public void Sweep(long now)
     {
         TakeOut(p => p.Done);

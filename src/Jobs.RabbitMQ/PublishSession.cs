@@ -6,10 +6,10 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>One channel that publishes what stands in a ledger, from the channel's opening to its end.</summary>
+/// <summary>One channel that publishes what a ledger holds, from the opening of the channel to its end.</summary>
 sealed class PublishSession
 {
-    // A broker that waits for the leader of a queue answers after net_ticktime + 5 s, which is 65 s by default.
+    // A broker that waits for the leader of a queue answers after net_ticktime + 5 s: 65 s by default.
     static readonly TimeSpan closePatience = TimeSpan.FromMinutes(2);
 
     readonly Incarnation incarnation;
@@ -20,7 +20,7 @@ sealed class PublishSession
     readonly ILogger logger;
     readonly Telemetry telemetry;
     readonly DroppedReplies replies;
-    readonly List<(string Queue, TimeSpan Latency)> latencies = []; // the client calls one handler after another
+    readonly List<(string Queue, TimeSpan Latency)> latencies = []; // needs no lock: the client calls one handler after another
     readonly Lock blocking = new();
     readonly int number;
     IChannel channel = null!;
@@ -36,13 +36,15 @@ sealed class PublishSession
 
     /// <summary>Opens the channel.</summary>
     /// <param name="incarnation">The connection.</param>
-    /// <param name="ledger">What there is to publish.</param>
-    /// <param name="topology">Declares queues, unless only replies are published.</param>
-    /// <param name="parts">Logger and so on.</param>
-    /// <param name="replies">Is told of replies that nobody takes.</param>
-    /// <param name="kind">What else publishes on the connection.</param>
-    /// <param name="giveUp">Ends what <see cref="RunAsync"/> runs with: the channel is over, or stuck.</param>
-    /// <param name="life">Gives the opening up.</param>
+    /// <param name="ledger">What to publish.</param>
+    /// <param name="topology">Declares queues, unless the session publishes only replies.</param>
+    /// <param name="parts">The logger and so on.</param>
+    /// <param name="replies">Is told of the replies that nobody takes.</param>
+    /// <param name="kind">What this session publishes.</param>
+    /// <param name="giveUp">
+    /// Is called when the channel is over or stuck; must fire the token that <see cref="RunAsync"/> runs with.
+    /// </param>
+    /// <param name="life">Ends the opening.</param>
     public static async Task<PublishSession> OpenAsync(
         Incarnation incarnation,
         PublishLedger ledger,
@@ -59,7 +61,8 @@ sealed class PublishSession
         await session.LookAtBlock().ConfigureAwait(false); // a channel may be opened while the broker blocks
         try
         {
-            // All four arguments: the constructor overwrites documented defaults. Confirms on, tracking off.
+            // All four arguments are given, because the constructor overwrites documented defaults. Confirms are on,
+            // the client's tracking is off.
             session.channel = await incarnation.Connection.CreateChannelAsync(new(true, false, null, 1), life).ConfigureAwait(false);
         }
         catch
@@ -80,7 +83,10 @@ sealed class PublishSession
         return session;
     }
 
-    /// <summary>Writes what stands in the ledger until the channel is over; then what the channel left unconfirmed is in line again.</summary>
+    /// <summary>
+    /// Writes the publishes of the ledger until the channel is over. The publishes that are unconfirmed then are in
+    /// line again when this ends.
+    /// </summary>
     public async Task RunAsync(CancellationToken life)
     {
         using var declaring = CancellationTokenSource.CreateLinkedTokenSource(life);
@@ -96,7 +102,7 @@ sealed class PublishSession
                 else if (!next.IsReply && !topology.Knows(next.Queue, next.DelaySeconds > 0))
                 {
                     var declared = declarations.Begin(next.Queue, next.DelaySeconds > 0);
-                    await (ledger.HasSuspects ? declared : Task.CompletedTask).ConfigureAwait(false); // suspects keep their places
+                    await (ledger.HasSuspects ? declared : Task.CompletedTask).ConfigureAwait(false); // only suspects wait here, to keep their places
                 }
                 else if (ledger.TryWrite(next))
                 {
@@ -109,7 +115,8 @@ sealed class PublishSession
         }
         catch (OperationInterruptedException e)
         {
-            // About one publish, whatever its code: it must not look like a refusal of the whole connection.
+            // Whatever the reply code, this is about one publish. It must not look as if the broker refused the
+            // connection.
             throw new JobTransportException(e.Message, isTransient: true, e);
         }
         finally
@@ -120,7 +127,7 @@ sealed class PublishSession
         }
     }
 
-    /// <summary>Ends the session, if it is about its channel.</summary>
+    /// <summary>Ends the session, if the stuck channel is the channel of this session.</summary>
     public void GiveUp((int Channel, string Reason) stuck)
     {
         if (stuck.Channel == number)
@@ -129,10 +136,12 @@ sealed class PublishSession
         }
     }
 
-    /// <summary>
-    /// Closes the channel of a connection that lives on. In the background: the broker may be waiting for a queue without a leader, or be silent.
-    /// The channel is not disposed: its answer may still come. The channel of a connection that ends goes with the connection.
-    /// </summary>
+    /// <summary>Closes the channel of a connection that lives on.</summary>
+    /// <remarks>
+    /// The close runs in the background: the broker may be silent, or may wait for a queue without a leader. The
+    /// channel is not disposed, because its answer may still come. Nobody needs to close the channel of a connection
+    /// that ends.
+    /// </remarks>
     public void Close()
     {
         channel.ContinuationTimeout = closePatience;
@@ -157,12 +166,15 @@ sealed class PublishSession
         return Task.CompletedTask;
     }
 
-    /// <summary>Before the ack of the same message, so that nobody believes any more that the queue is there when the message goes again.</summary>
+    /// <summary>
+    /// Comes before the ack of the same message. So when the message goes again, nobody believes any more that its
+    /// queue exists.
+    /// </summary>
     Task Returned(BasicReturnEventArgs e)
     {
         if (ledger.Returned(number, e.BasicProperties.CorrelationId, e.RoutingKey, $"{e.ReplyCode} {e.ReplyText}") is { } queue)
         {
-            if (topology.Knows(queue, delayed: false)) // else it has been said, for another message of this channel
+            if (topology.Knows(queue, delayed: false)) // otherwise the line was logged for another message of this channel
             {
                 Log.QueueGone(logger, queue);
             }
@@ -173,13 +185,16 @@ sealed class PublishSession
         return Task.CompletedTask;
     }
 
-    /// <summary>Looks at the connection again and again, instead of believing one event: the last look is the one that counts.</summary>
+    /// <summary>
+    /// Reads the connection's state when the session opens and at each event, instead of believing the event: the last
+    /// read counts.
+    /// </summary>
     Task LookAtBlock()
     {
         lock (blocking)
         {
             var reason = incarnation.Blocked;
-            if (ledger.SetBlocked(number, reason) is { } waiting && kind != PublishKind.Replies) // the connection's other session says it
+            if (ledger.SetBlocked(number, reason) is { } waiting && kind != PublishKind.Replies) // the connection's other session logs it
             {
                 if (reason is not null)
                 {
@@ -202,7 +217,8 @@ sealed class PublishSession
         var overPublish = reason is { Initiator: ShutdownInitiator.Peer }
             && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
 
-        // Who closes a connection does not say over which channel. Then only replies, which may be dropped, are suspects; others have deadlines.
+        // When the broker closes a connection, it does not say because of which channel. Then only the replies are
+        // suspects, because replies may be dropped; other publishes have deadlines.
         var notOurs = kind == PublishKind.WorkBesideReplies && incarnation.Connection.CloseReason is { Initiator: ShutdownInitiator.Peer };
         var (unknown, dropped) = ledger.End(number, overPublish && !notOurs ? $"{reason!.ReplyCode} {reason.ReplyText}" : null);
         replies.Say(dropped);
@@ -216,12 +232,12 @@ sealed class PublishSession
 /// <summary>What a session publishes.</summary>
 enum PublishKind
 {
-    /// <summary>All that its connection publishes.</summary>
+    /// <summary>Everything that its connection publishes.</summary>
     Work,
 
-    /// <summary>All but the replies of its connection.</summary>
+    /// <summary>Everything that its connection publishes, except replies.</summary>
     WorkBesideReplies,
 
-    /// <summary>The replies of a connection that publishes something else too.</summary>
+    /// <summary>Only the replies of a connection that publishes other messages too.</summary>
     Replies,
 }

@@ -1,6 +1,9 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>The unconfirmed publishes of one channel, by sequence number. Not thread-safe: the ledger's lock guards it.</summary>
+/// <summary>
+/// The unconfirmed publishes of one channel, by sequence number. The class is not thread-safe: the ledger's lock guards
+/// it.
+/// </summary>
 sealed class PublishWindow(int size)
 {
     readonly PendingPublish?[] slots = new PendingPublish?[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)size)];
@@ -9,10 +12,13 @@ sealed class PublishWindow(int size)
 
     public int Count { get; private set; }
 
-    /// <summary>Number of the oldest unconfirmed.</summary>
+    /// <summary>The sequence number of the oldest unconfirmed publish.</summary>
     public ulong Oldest => oldest;
 
-    /// <summary>Whether another one may be written. Measured from the oldest unconfirmed, so that a slot is never used twice.</summary>
+    /// <summary>
+    /// Whether another publish may be written. The room is measured from the oldest unconfirmed publish, so that no
+    /// place in the array is used twice.
+    /// </summary>
     public bool HasRoom(int limit) => next - oldest < (ulong)Math.Min(limit, slots.Length);
 
     public void Add(PendingPublish publish)
@@ -22,7 +28,7 @@ sealed class PublishWindow(int size)
         Count++;
     }
 
-    /// <summary>Takes out what a confirm speaks of, oldest first.</summary>
+    /// <summary>Takes out the publishes that a confirm is for, oldest first.</summary>
     public void Take(ulong tag, bool multiple, List<PendingPublish> into)
     {
         if (tag >= next || tag < oldest)

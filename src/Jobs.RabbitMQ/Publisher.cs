@@ -2,12 +2,18 @@ using Jobs.Transport;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Publishes with confirms over one connection: one writer, a bounded window of unconfirmed messages.</summary>
+/// <summary>
+/// Publishes with confirms over one connection: one writer, and a bounded window of unconfirmed messages.
+/// </summary>
 /// <remarks>
-/// 1. A caller's message waits in line. 2. The session's writer takes it when the window has room and the broker does not block, and writes it. 3. The confirm
-/// completes the caller. 4. When the connection ends, what was written and not confirmed goes to the front of the line and is sent again, with the same
-/// id, on the next connection. 5. At its deadline a caller is told: never sent, or maybe enqueued.
-/// The client's own tracking is off: it keeps a dictionary entry and a header per message, and its limiter does not bound what is unconfirmed.
+/// 1. A caller's message waits in line.
+/// 2. When the window has room and the broker does not block, the session's writer takes the message and writes it.
+/// 3. The broker's confirm completes the caller.
+/// 4. When the connection ends, the messages that were written and not confirmed go to the front of the line. The
+/// writer sends them again, with the same ids, on the next connection.
+/// 5. A caller whose deadline passes is told that its message was never sent, or that it may be enqueued.
+/// The client's own tracking is off: it keeps a dictionary entry and a header per message, and its limiter does not
+/// bound the number of unconfirmed messages.
 /// </remarks>
 sealed class Publisher : IAsyncDisposable
 {
@@ -34,7 +40,7 @@ sealed class Publisher : IAsyncDisposable
         dropped = new(parts.Logger, parts.Telemetry);
         replies = withReplies ? new(parts, Topology, dropped) : null;
         connection = new(purpose, parts, SessionAsync, Refused);
-        using (ExecutionContext.SuppressFlow()) // it outlives the enqueue that this may run in
+        using (ExecutionContext.SuppressFlow()) // the timer outlives the enqueue that this may run in
         {
             sweeper = parts.Time.CreateTimer(_ => Sweep(), null, sweepInterval, sweepInterval);
         }
@@ -42,7 +48,7 @@ sealed class Publisher : IAsyncDisposable
         connection.Start();
     }
 
-    /// <summary>What its queues are for, and which have been declared.</summary>
+    /// <summary>What the publisher's queues are for, and which of them have been declared.</summary>
     public Topology Topology { get; }
 
     public ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
@@ -55,13 +61,13 @@ sealed class Publisher : IAsyncDisposable
 
         var book = outgoing.Kind == OutgoingKind.Reply && replies is not null ? replies.Ledger : ledger;
         var publish = book.Add(outgoing, outgoing.Delay > TimeSpan.Zero ? Delays.Seconds(outgoing.Delay) : 0, timeout)
-            ?? throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", Disposed()); // since the look above
+            ?? throw PublishErrors.NotEnqueued(outgoing.Message.CorrelationId ?? "", Disposed()); // somebody disposed this after the check above
         var task = publish.Task;
         publish.CancelWith(cancellationToken);
         return task;
     }
 
-    /// <summary>Ends when every host has been tried, or one works.</summary>
+    /// <summary>Ends when every host was tried once, or a host works.</summary>
     public Task FirstAttempt => connection.FirstAttempt;
 
     public TransportHealth CheckHealth()
@@ -77,8 +83,7 @@ sealed class Publisher : IAsyncDisposable
         };
     }
 
-    /// <summary>The connection, as soon as there is one.</summary>
-    /// <exception cref="JobTransportException">The broker refuses for good.</exception>
+    /// <summary>Waits for the connection.</summary>
     public Task<Incarnation> ConnectedAsync(CancellationToken cancellationToken)
     {
         lock (gate)
@@ -124,7 +129,7 @@ sealed class Publisher : IAsyncDisposable
         }
     }
 
-    /// <summary>A refusal for good is told to everyone who waits.</summary>
+    /// <summary>The broker refuses for good: fails everyone who waits.</summary>
     void Refused(JobTransportException refusal)
     {
         ledger.Fail(refusal);

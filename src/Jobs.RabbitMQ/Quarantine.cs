@@ -3,27 +3,30 @@ using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Writes messages durably, all at once.</summary>
-/// <returns>What was not written, by position; empty when all of it was.</returns>
+/// <summary>Writes messages durably, all at the same time.</summary>
+/// <returns>The messages that were not written, by position; empty when all were written.</returns>
 delegate ValueTask<IReadOnlyDictionary<int, Exception>> Publish(IReadOnlyList<Outgoing> outgoing, TimeSpan timeout);
 
-/// <summary>Sets suspects of one queue aside: messages that may kill their worker each time.</summary>
+/// <summary>Sets the suspects of one queue aside: messages that may kill their worker each time.</summary>
 /// <remarks>
-/// 1. The broker counts how often it gave a message out in vain. It cannot tell a death from a stop, nor the message
-/// that ran from those that were prefetched beside it. So in the main queue the
-/// count makes suspects and nothing worse.
-/// 2. A suspect moves to the quarantine queue, and its count begins anew. A consumer takes one message at a time there,
-/// so that the count grows only for the message that was in hand when a worker died.
-/// 3. Given back from there by a worker that lives, the message is written again with the count that it came with.
+/// 1. The broker counts how often it delivered a message without an ack. The count does not tell a worker that
+/// died from a worker that stopped, nor the message that ran from the messages that were prefetched beside it. So in
+/// the main queue a high count makes a message a suspect and nothing worse.
+/// 2. A suspect moves to the quarantine queue, and its count begins anew. A consumer takes one message at a time there.
+/// So the count grows only for the message that a worker held when it died.
+/// 3. When a worker gives a message back from there and lives, we write the message again with the count that it came
+/// with.
 /// </remarks>
 sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish publish, BrokerParts parts)
 {
-    static readonly TimeSpan pause = TimeSpan.FromSeconds(1); // given back, it comes again at once; what refuses it may need a while
+    // A suspect that is given back comes again at once; the queue that refused it may need a moment.
+    static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
 
-    // How long a stop may be held up.
+    // How long quarantine may delay a stop.
     static readonly TimeSpan returnTimeout = TimeSpan.FromSeconds(5);
 
-    // Fewer than five would make suspects of what a few stops or resets returned.
+    // Five, or half of MaxDeliveries when that is less. A lower number than five also makes suspects of messages that a
+    // few stops or resets returned.
     readonly int suspectAfter = Math.Min(5, maxDeliveries / 2);
     readonly Lock gate = new();
     readonly HashSet<Task> underWay = [];
@@ -33,14 +36,19 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
 
     public bool Suspects(int deliveryCount) => deliveryCount >= suspectAfter;
 
-    /// <summary>Moves a suspect out of the main queue. Not awaited: nothing may hold up the client's callback, a publish least of all.</summary>
+    /// <summary>
+    /// Moves a suspect out of the main queue. The caller does not wait: nothing may hold up the client's callback, and
+    /// least of all a publish.
+    /// </summary>
     /// <param name="suspect">The delivery.</param>
-    /// <param name="inbox">Takes a suspect that quarantine refuses for good.</param>
+    /// <param name="inbox">Takes a suspect that the broker refuses for good to move.</param>
     /// <param name="tagsVoid">Fires when the channel of the delivery is gone.</param>
     public void Take(RabbitMqDelivery suspect, Inbox inbox, CancellationToken tagsVoid) => Start(MoveAsync(suspect, inbox, tagsVoid));
 
-    /// <summary>Writes the message into the quarantine queue again: this delivery does not count, as it killed nobody.</summary>
-    /// <returns>Whether it is there.</returns>
+    /// <summary>
+    /// Writes the message into the quarantine queue again. This delivery does not count, because it killed nobody.
+    /// </summary>
+    /// <returns>Whether the message was written.</returns>
     public Task<bool> TryWriteAgainAsync(JobMessage message, int deliveryCount)
     {
         var writing = WriteAgainAsync(message, deliveryCount);
@@ -58,11 +66,14 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
         }
         catch (Exception)
         {
-            return false; // then it is returned by a nack, which counts
+            return false; // the caller then returns the message by a nack, which counts
         }
     }
 
-    /// <summary>Returns when nothing is between two queues any more, or after a few seconds. A channel that is closed before leaves two copies.</summary>
+    /// <summary>
+    /// Returns when no message is between two queues, or after a few seconds. A message whose channel is closed before
+    /// its move ends is then in both queues.
+    /// </summary>
     public async Task IdleAsync()
     {
         Task[] left;
@@ -78,7 +89,7 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
     {
         if (!suspect.TryStart())
         {
-            return; // its channel is gone: the broker gives it out again
+            return; // its channel is lost: the broker delivers the message again
         }
 
         var (id, count) = (suspect.Message.CorrelationId, suspect.DeliveryCount);
@@ -90,7 +101,8 @@ sealed class Quarantine(string jobQueue, string name, int maxDeliveries, Publish
         }
         catch (JobSettlementException e) when (!e.IsTransient)
         {
-            // Too large for today's broker, for example. Given back, it would be a suspect again, and refused again, for ever: so it runs beside the others.
+            // The message is too large for today's broker, for example. If we gave it back, it would be a suspect and
+            // be refused again, for ever. So it runs beside the other jobs.
             inbox.Add(suspect);
             Log.QuarantineRefused(parts.Logger, id, jobQueue, e);
         }

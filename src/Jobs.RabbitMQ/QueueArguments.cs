@@ -1,14 +1,15 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>
-/// The arguments that each kind of queue is declared with. Only those with the same effect on 3.10 and 4.x: arguments
-/// can never be changed, so what depends on the version belongs into policies.
-/// </summary>
+/// <summary>The arguments that each kind of queue is declared with.</summary>
+/// <remarks>
+/// Only arguments with the same effect on 3.10 and 4.x are used. Arguments can never be changed, so settings that
+/// depend on the version belong into policies.
+/// </remarks>
 static class QueueArguments
 {
-    // No limit that anything reaches. 4.0's default of 20 counts every return: lost connections, stops, looks by hand;
-    // what exceeds it is dropped, or dead without a reason. Never -1: 3.10 then
-    // drops a message on its first return. What may kill its worker is for the quarantine to find out.
+    // A limit that no message reaches. The default of 4.0 is 20 and counts every return: lost connections, stops, a
+    // look by hand. The broker drops a message that exceeds the limit, or dead-letters it without a reason. Never -1:
+    // 3.10 then drops a message at its first return. The quarantine finds the messages that kill their workers.
     const int MostReturns = 1_000_000;
 
     public static Dictionary<string, object?> Of(QueueSpec queue, QueueLayout layout) => queue.Kind switch
@@ -19,7 +20,7 @@ static class QueueArguments
         _ => new(PassedOn("")) { ["x-dead-letter-routing-key"] = layout.DeadLetters.Name },
     };
 
-    // What leaves the queue without an ack goes on, and only when the next home has it.
+    // A message that leaves the queue without an ack goes to the next queue. It leaves only when the next queue has it.
     static Dictionary<string, object?> PassedOn(string exchange) => new(Kept())
     {
         ["x-dead-letter-strategy"] = "at-least-once",

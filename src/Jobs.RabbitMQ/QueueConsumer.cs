@@ -1,23 +1,30 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>Keeps one consumer on one queue alive: on every connection of the subscription, and over lost channels.</summary>
+/// <summary>
+/// Keeps one consumer on one queue alive: on every connection of the subscription, and over lost channels.
+/// </summary>
 /// <remarks>
-/// 1. The queue is declared: it may be gone. 2. A consumer starts on it. 3. A watchdog looks at the consumer. 4. A
-/// consumer that is lost is followed by another one after a pause. One that may
-/// only be idle is followed at once, and retires when its last job has ended. What the broker refuses is tried again
-/// and again, so that other queues are not affected.
+/// 1. The queue is declared, because it may be gone.
+/// 2. A consumer starts on the queue.
+/// 3. A watchdog watches the consumer.
+/// 4. When the consumer is lost, another one follows after a pause.
+/// 5. When the consumer may only be idle, another one follows at once. The idle one gets no more deliveries, and is
+/// closed when its last job has ended.
+/// When the broker refuses the queue or the consumer, this class keeps trying and leaves the connection up, so that
+/// other queues are not affected.
 /// </remarks>
 sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, Publish publish, BrokerParts parts, Task begin) : IAsyncDisposable
 {
-    // Longer than a delivery needs from the socket to its consumer.
+    // Longer than a delivery takes from the socket to its consumer.
     static readonly TimeSpan retiring = TimeSpan.FromSeconds(1);
 
-    // In this time the suspects of the main queue are moved to quarantine and acked. A suspect that ran in quarantine at once could
-    // kill the process before that ack: then each process would leave one more copy, and copies would come faster than they die.
+    // In this time the suspects of the main queue move to quarantine and are acked. If a suspect ran in quarantine at
+    // once, it could kill the process before that ack. Then each process would leave one more copy, and copies would
+    // come faster than they die.
     static readonly TimeSpan suspectsFirst = TimeSpan.FromSeconds(1);
 
     readonly LostDeliveries lostDeliveries = new(parts.Time);
-    readonly HashSet<Consumer> consumers = []; // the one that gets deliveries, and those that retire
+    readonly HashSet<Consumer> consumers = []; // the consumer that gets deliveries, and those that finish their last jobs
     readonly Lock gate = new();
     readonly CancellationTokenSource stopping = new();
 
@@ -25,9 +32,13 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
 
     /// <summary>Runs until the connection is over, or this queue is stopped.</summary>
     /// <param name="incarnation">The connection.</param>
-    /// <param name="isFirst">A subscription that never was ready: what is wrong with a queue then stops the start.
-    /// Later it must not stop the other queues.</param>
-    /// <param name="hasOutcome">Called once: there is a consumer, or a refusal.</param>
+    /// <param name="isFirst">
+    /// Whether the subscription was never ready. A problem with a queue then stops the start. Later it must not stop
+    /// the other queues.
+    /// </param>
+    /// <param name="hasOutcome">
+    /// Is called once, when there is a consumer or a refusal, or when the consumer must wait.
+    /// </param>
     /// <param name="connection">Fires when the connection is over.</param>
     public async Task RunAsync(Incarnation incarnation, bool isFirst, Action hasOutcome, CancellationToken connection)
     {
@@ -38,15 +49,16 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
             var pause = TimeSpan.Zero;
             try
             {
-                // Every time, because the queue may be gone. One that was deleted while we consumed comes back with its way out of the delays, or what
-                // is delayed would find none: publishers have not noticed.
+                // Every time, because the queue may be gone. A queue that was deleted while we consumed gets its
+                // binding to the delay levels again. Otherwise delayed jobs would not reach it: publishers have not
+                // noticed that it was deleted.
                 await (queue.IsQuarantine
                     ? topology.DeclareAsync(incarnation, parts.Layout.Quarantine(queue.JobQueue), life.Token)
                     : topology.EnsureAsync(
                         incarnation, queue.Name, delayed: queue.Quarantine is not null && failures > 0, takeForeign: false, life.Token)).ConfigureAwait(false);
                 if (!begin.IsCompleted)
                 {
-                    Tell(); // the queue is there, and that is all there is to say yet
+                    Tell(); // the queue is declared, and the consumer waits for the host
                     await begin.WaitAsync(life.Token).ConfigureAwait(false);
                 }
 
@@ -80,7 +92,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
                     Log.ConsumerRefused(parts.Logger, queue.Name, e.Message.TrimEnd('.'));
                 }
 
-                Tell(); // the connection works all the same: one refused queue must not make it look lost
+                Tell(); // one refused queue must not make the connection look lost
             }
 
             await Task.Delay(pause, parts.Time, life.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -100,11 +112,11 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
             }
         }
 
-        // The linked token learns of the connection's end a moment after the channels do.
+        // The linked token fires a moment after the channels learn that the connection is over.
         bool IsOver() => life.IsCancellationRequested || incarnation.Dead.IsCancellationRequested;
     }
 
-    /// <summary>No more deliveries; those in hand can still be settled.</summary>
+    /// <summary>Asks the broker for no more deliveries. The deliveries that are here can still be settled.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await stopping.CancelAsync().ConfigureAwait(false);
@@ -121,7 +133,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
 
         if (stopping.IsCancellationRequested)
         {
-            await consumer.CancelAsync(CancellationToken.None).ConfigureAwait(false); // StopAsync may have missed it
+            await consumer.CancelAsync(CancellationToken.None).ConfigureAwait(false); // StopAsync may have missed this consumer
         }
 
         if (State.Gained())
@@ -136,16 +148,19 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
         return consumer;
     }
 
-    /// <returns>Whether it may only have been idle, and retires; otherwise it is lost, or all is over.</returns>
+    /// <returns>
+    /// Whether the consumer may only have been idle, and retires. Otherwise it is lost, or the queue was stopped, or
+    /// the connection is over.
+    /// </returns>
     async Task<bool> WatchAsync(Incarnation incarnation, Consumer consumer, CancellationToken life)
     {
         var reason = await new ConsumerWatchdog(incarnation, consumer, State, parts.Options.WatchdogInterval, parts.Time).WatchAsync(life).ConfigureAwait(false);
         if (stopping.IsCancellationRequested)
         {
-            return false; // its jobs may be running still: DisposeAsync ends it
+            return false; // its jobs may still run: DisposeAsync ends the consumer
         }
 
-        // The connection's end is no loss of a consumer: it has a log line of its own.
+        // When the connection is over, no consumer counts as lost: the connection has a log line of its own.
         var isOver = life.IsCancellationRequested || incarnation.Dead.IsCancellationRequested;
         if (reason is null && !isOver)
         {
@@ -165,7 +180,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
         return false;
     }
 
-    /// <summary>Ends a consumer that was cancelled; not before what it was given meanwhile has come to its end.</summary>
+    /// <summary>Ends a consumer that was cancelled, when the jobs that it still received have ended.</summary>
     async Task RetireAsync(Consumer consumer)
     {
         do

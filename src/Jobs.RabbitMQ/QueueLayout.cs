@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Every broker-side name, in one place.</summary>
+/// <summary>All names at the broker, in one place.</summary>
 sealed class QueueLayout(string prefix, string deadLetterQueue)
 {
     readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine."];
@@ -15,7 +15,7 @@ sealed class QueueLayout(string prefix, string deadLetterQueue)
     /// <summary>The queue of a journal.</summary>
     public QueueSpec Journal(string name) => new($"{prefix}.journal.{name}", QueueKind.Journal);
 
-    /// <summary>Why no job goes to a queue of that name, if so.</summary>
+    /// <summary>Why a queue for jobs may not have this name; <see langword="null"/> when it may.</summary>
     public string? Problem(string queue) =>
         Array.Find(ours, own => queue.StartsWith(own, StringComparison.Ordinal)) is { } own
             ? $"names that begin with '{own}' are Jobs' own (RabbitMqOptions.Prefix)"
@@ -23,15 +23,21 @@ sealed class QueueLayout(string prefix, string deadLetterQueue)
             ? "a word '*' or '#' would match other queues' delayed jobs too"
         : null;
 
-    /// <summary>Exchange and queue of a delay level share their name.</summary>
+    /// <summary>The queue of a delay level. The exchange of the level has the same name.</summary>
     public QueueSpec DelayLevel(int level) => new(string.Create(CultureInfo.InvariantCulture, $"{prefix}.delay.{level:00}"), QueueKind.DelayLevel, level);
 
-    /// <summary>Where delayed messages come out; destinations are bound to it.</summary>
+    /// <summary>The exchange where delayed messages leave the levels. Their destinations are bound to it.</summary>
     public string DelayOut => $"{prefix}.delay.out";
 
-    /// <summary>Where they go when their destination is gone, so that one deleted queue does not jam the delays of all (NServiceBus.RabbitMQ #1407).</summary>
+    /// <summary>
+    /// The exchange for delayed messages whose destination is gone. Without it, one deleted queue would jam the delays
+    /// of all queues (NServiceBus.RabbitMQ #1407).
+    /// </summary>
     public string DelayLost => $"{prefix}.delay.lost";
 
-    /// <summary>Where the messages of a delay level go when its time is over: the exchange of the level below, or the way out.</summary>
+    /// <summary>
+    /// The exchange that gets the messages of a delay level after their time: that of the level below, or
+    /// <see cref="DelayOut"/>.
+    /// </summary>
     public string Below(int level) => level == 0 ? DelayOut : DelayLevel(level - 1).Name;
 }

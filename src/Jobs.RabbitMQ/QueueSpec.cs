@@ -1,12 +1,12 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>A queue and what it is for, which decides its arguments.</summary>
-/// <param name="Name">The queue.</param>
-/// <param name="Kind">What it is for.</param>
-/// <param name="Level">Of a delay level: which one.</param>
+/// <summary>A queue and its purpose. The purpose decides the arguments of the queue.</summary>
+/// <param name="Name">The name of the queue.</param>
+/// <param name="Kind">The purpose of the queue.</param>
+/// <param name="Level">The number of a delay level.</param>
 readonly record struct QueueSpec(string Name, QueueKind Kind, int Level = 0);
 
-/// <summary>What a queue is for.</summary>
+/// <summary>The purpose of a queue.</summary>
 enum QueueKind
 {
     /// <summary>Jobs that wait for a worker.</summary>

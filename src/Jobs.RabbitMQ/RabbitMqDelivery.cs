@@ -3,11 +3,14 @@ using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>A delivery that remembers the channel it came by. A tag means nothing on another channel.</summary>
-/// <remarks>It locks itself: one more object for each delivery would be felt, and nobody else locks a delivery.</remarks>
+/// <summary>A delivery that remembers its channel. A tag means nothing on another channel.</summary>
+/// <remarks>
+/// The delivery locks itself: a lock object for each delivery would cost noticeably, and no other code locks a
+/// delivery.
+/// </remarks>
 sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received, int deliveryCount) : Delivery
 {
-    // How long a retry or dead-letter copy waits for its confirm before the original is given back.
+    // How long a copy (a retry or a dead letter) waits for its confirm before the original is given back.
     static readonly TimeSpan settleTimeout = TimeSpan.FromMinutes(1);
 
     Consumer consumer = consumer;
@@ -23,19 +26,22 @@ sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received,
 
     public override JobMessage Message => message ?? throw new InvalidOperationException("The delivery is settled.");
 
-    /// <summary>By which it is recognised when the broker delivers it again; <see langword="null"/> when nothing proves that it is the same message.</summary>
+    /// <summary>
+    /// Proves that a message is the same when the broker delivers it again; <see langword="null"/> when nothing proves
+    /// it.
+    /// </summary>
     public MessageIdentity? Identity => Volatile.Read(ref message) is { } there ? MessageIdentity.Of(there) : identity;
 
-    /// <summary>It came to its end here, or was acked before its run; not the same as: the broker knows.</summary>
+    /// <summary>Whether the job ended here or was acked before its run. The broker may not know yet.</summary>
     public bool IsAcked { get; private set; }
 
-    /// <summary>It came to its end, and its ack goes out with others.</summary>
+    /// <summary>Whether the job has ended. Its ack goes out with other acks.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>It was given back, and must run again.</summary>
+    /// <summary>Whether the delivery was given back. Its message must run again.</summary>
     public bool IsReleased { get; private set; }
 
-    /// <returns><see langword="false"/> when its channel has been lost meanwhile.</returns>
+    /// <returns><see langword="false"/> when the channel was lost meanwhile.</returns>
     public override bool TryStart()
     {
         lock (this)
@@ -51,8 +57,11 @@ sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received,
         }
     }
 
-    /// <summary>The broker delivered this very message again, on a new channel, while the job is running here: that delivery is settled when the job ends.</summary>
-    /// <returns>Whether the job is running; otherwise nothing changed.</returns>
+    /// <summary>
+    /// The broker delivered this message again, on a new channel, while its job runs here. The end of the job settles
+    /// the new delivery.
+    /// </summary>
+    /// <returns>Whether the job runs. Otherwise nothing changed.</returns>
     public bool Adopt(Consumer newConsumer, ulong newTag)
     {
         lock (this)
@@ -77,7 +86,7 @@ sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received,
         {
             (IsAcked, IsComplete) = (true, true);
             identity = MessageIdentity.Of(message!);
-            Volatile.Write(ref message, null); // the delivery may be remembered for a while; its body need not be
+            Volatile.Write(ref message, null); // the delivery may be remembered for a while; frees its body
             consumer.Complete(tag);
         }
 
@@ -89,7 +98,7 @@ sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received,
         ValueTask<bool> answer;
         lock (this)
         {
-            IsAcked = true; // before the answer: from here on the message must not be recognised as one that runs
+            IsAcked = true; // before the answer: from here on no redelivery may be taken for a job that runs here
             answer = consumer.AnswerAsync(tag, ack: true);
         }
 
@@ -104,7 +113,7 @@ sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received,
             {
                 lock (this)
                 {
-                    (IsAcked, IsReleased) = (false, true); // the broker has it still: when the message comes again it must run
+                    (IsAcked, IsReleased) = (false, true); // the broker still has the message: when it comes again it must run
                 }
             }
         }
@@ -112,7 +121,7 @@ sealed class RabbitMqDelivery(Consumer consumer, ulong tag, JobMessage received,
 
     protected override async ValueTask ReleaseCoreAsync()
     {
-        // A lost channel has returned it already.
+        // When the channel is lost, the broker has taken the message back already.
         if (IsQuarantined && !consumer.IsGone && await consumer.Queue.Quarantine!.TryWriteAgainAsync(Message, DeliveryCount).ConfigureAwait(false))
         {
             await LeaveAsync().ConfigureAwait(false);

@@ -4,20 +4,23 @@ using Jobs.Transport;
 
 namespace Jobs;
 
-/// <summary>How to reach the RabbitMQ cluster. Bound to the configuration section <c>Jobs:RabbitMq</c>; code set in <c>UseRabbitMq</c> wins.</summary>
+/// <summary>
+/// How to reach the RabbitMQ cluster. Bound to the configuration section <c>Jobs:RabbitMq</c>; values set in code, in
+/// <c>UseRabbitMq</c>, win.
+/// </summary>
 public sealed class RabbitMqOptions : IBoundOptions
 {
     const string Local = "amqp://guest:guest@localhost";
 
-    // A timer counts milliseconds, in 32 bits.
+    // A timer counts milliseconds in 32 bits.
     static readonly TimeSpan longest = TimeSpan.FromDays(49);
 
     string? uri;
     bool wasGivenNull;
 
     /// <summary>
-    /// <c>amqp://user:password@host1,host2:5673,host3/vhost</c>; <c>amqps://</c> for TLS. All hosts are tried, in random order. Defaults to
-    /// <c>amqp://guest:guest@localhost</c>.
+    /// The hosts of the cluster: <c>amqp://user:password@host1,host2:5673,host3/vhost</c>, or <c>amqps://</c> for TLS.
+    /// All hosts are tried, in random order. Defaults to <c>amqp://guest:guest@localhost</c>.
     /// </summary>
     public string Uri
     {
@@ -31,42 +34,57 @@ public sealed class RabbitMqOptions : IBoundOptions
     /// <summary>The user, when the URI names none. Defaults to <c>guest</c>.</summary>
     public string? UserName { get; set; }
 
-    /// <summary>The password, when the URI names none: keep it out of files. Defaults to <c>guest</c>.</summary>
+    /// <summary>
+    /// The password, when the URI names none. Keep the password out of files. Defaults to <c>guest</c>.
+    /// </summary>
     public string? Password { get; set; }
 
-    /// <summary>With <c>amqps</c>: the name on the server's certificate. Defaults to the host's name.</summary>
+    /// <summary>With <c>amqps</c>, the name on the server's certificate. Defaults to the host's name.</summary>
     public string? TlsServerName { get; set; }
 
-    /// <summary>What to do about queues. Defaults to <see cref="DeclareMode.Declare"/>.</summary>
+    /// <summary>
+    /// Whether Jobs declares queues or uses the queues that exist. Defaults to <see cref="DeclareMode.Declare"/>.
+    /// </summary>
     public DeclareMode Declare { get; set; } = DeclareMode.Declare;
 
-    /// <summary>Prefix of the exchanges and queues that Jobs needs for itself. Defaults to <c>jobs</c>.</summary>
+    /// <summary>
+    /// The prefix of the exchanges and queues that Jobs needs for itself, except the dead-letter queue. Defaults to
+    /// <c>jobs</c>.
+    /// </summary>
     public string Prefix { get; set; } = "jobs";
 
     /// <summary>How many published messages may be unconfirmed at once. Defaults to 512.</summary>
     public int PublishWindow { get; set; } = 512;
 
-    /// <summary>After half of this without a frame a heartbeat is sent; a silent peer is given up after 3 to 4 of it. Defaults to 10 seconds.</summary>
+    /// <summary>
+    /// The heartbeat interval. After half of it without a frame, each side sends a heartbeat. A peer that is silent for
+    /// 3 to 4 intervals is given up. Defaults to 10 seconds.
+    /// </summary>
     public TimeSpan Heartbeat { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long one attempt to connect may take, handshake included. Defaults to 10 seconds.</summary>
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// How long a published message may go unconfirmed – half of it, when nothing else is confirmed either – before its connection is given up and it is sent again on another one. Not counted while the
-    /// broker blocks. The broker itself repeats some steps after 10 seconds, so much less makes duplicates. Defaults to 30 seconds.
+    /// How long a published message may stay unconfirmed. After this time its connection is given up, and the message
+    /// is sent again on another one. When nothing else is confirmed either, half of this time is enough. The time does
+    /// not count while the broker blocks. The broker itself repeats some steps after 10 seconds, so a much shorter time
+    /// makes duplicates. Defaults to 30 seconds.
     /// </summary>
     public TimeSpan ConfirmTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How often each consumer is checked for existence and progress; one that got nothing for four of it is replaced, in case the broker has forgotten it. Defaults to 30 seconds.
+    /// How often Jobs checks that each consumer exists and makes progress. A consumer that got nothing for four such
+    /// intervals is replaced, because the broker may have forgotten it. Defaults to 30 seconds.
     /// </summary>
     public TimeSpan WatchdogInterval { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The name that connections show in the broker's management page. Defaults to the name of the machine.</summary>
+    /// <summary>
+    /// The name that connections show in the broker's management page. Defaults to the name of the machine.
+    /// </summary>
     public string? ClientName { get; set; }
 
-    /// <summary>Takes what code says.</summary>
+    /// <summary>Takes the URI that code has given.</summary>
     internal void UseUri(string? uri)
     {
         wasGivenNull = uri is null;
@@ -79,7 +97,7 @@ public sealed class RabbitMqOptions : IBoundOptions
     {
         if (wasGivenNull && uri is null)
         {
-            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration names none. Is the name of the connection string right? "
+            yield return "Jobs:RabbitMq:Uri: UseRabbitMq was given null, and the configuration has no URI. Is the name of the connection string right? "
                 + "Call UseRabbitMq() for a broker on this machine.";
         }
 
@@ -126,12 +144,15 @@ public sealed class RabbitMqOptions : IBoundOptions
     }
 }
 
-/// <summary>What to do about queues.</summary>
+/// <summary>Whether Jobs declares queues or uses the queues that exist.</summary>
 public enum DeclareMode
 {
-    /// <summary>Declare them as durable quorum queues; an existing queue with other arguments is an error.</summary>
+    /// <summary>Declare durable quorum queues. An existing queue with other arguments is an error.</summary>
     Declare,
 
-    /// <summary>Use what exists – another application's queue, a classic one, one that only policies describe – and fail when it does not.</summary>
+    /// <summary>
+    /// Use the queues that exist – queues of another application, classic queues, queues whose settings come from
+    /// policies – and fail when a queue does not exist.
+    /// </summary>
     Passive,
 }

@@ -3,12 +3,12 @@ using Jobs.Transport;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// What a worker takes from the broker: a connection of its own, on it a consumer for each queue and its quarantine,
+/// A worker's subscription at the broker: a connection of its own, on it a consumer for each queue and each quarantine,
 /// and one inbox for all of them.
 /// </summary>
 sealed class RabbitMqSubscription : JobSubscription
 {
-    // How long the start of a host waits for a broker that may refuse.
+    // How long the start of a host waits to learn whether the broker refuses.
     static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
 
     readonly BrokerParts parts;
@@ -20,9 +20,9 @@ sealed class RabbitMqSubscription : JobSubscription
     volatile bool stopping;
 
     /// <param name="subscription">The queues.</param>
-    /// <param name="parts">What everything that speaks to the broker needs.</param>
-    /// <param name="publish">Writes what comes of deliveries.</param>
-    /// <param name="ended">Told when it is over.</param>
+    /// <param name="parts">The parts that every class that talks to the broker needs.</param>
+    /// <param name="publish">Writes the retries, results and dead letters of the deliveries.</param>
+    /// <param name="ended">Is called when the subscription is over.</param>
     public RabbitMqSubscription(SubscriptionOptions subscription, BrokerParts parts, Publish publish, Action<RabbitMqSubscription> ended)
     {
         (this.parts, this.ended) = (parts, ended);
@@ -30,7 +30,7 @@ sealed class RabbitMqSubscription : JobSubscription
         connection = new("consume", parts, SessionAsync);
         foreach (var queue in subscription.Queues)
         {
-            // A queue that is somebody else's gets none.
+            // A queue that is not ours gets no quarantine.
             var quarantine = parts.Options.Declare == DeclareMode.Declare ? new Quarantine(queue, parts.Layout.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts) : null;
             consumers.Add(new(new(queue, queue, subscription.PrefetchOf(queue), quarantine), topology, inbox, publish, parts, subscription.Begin));
             if (quarantine is not null)
@@ -40,7 +40,7 @@ sealed class RabbitMqSubscription : JobSubscription
         }
     }
 
-    /// <exception cref="JobTransportException">The broker, or a queue, is there and refuses.</exception>
+    /// <exception cref="JobTransportException">The broker answers and refuses the connection or a queue.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         connection.Start();
@@ -54,11 +54,12 @@ sealed class RabbitMqSubscription : JobSubscription
         }
         catch (TimeoutException)
         {
-            // Brokers that accept and stay silent. A refusal that comes later is logged, and tried again.
+            // The broker accepts the connection and stays silent, for example. A refusal that comes later is logged,
+            // and we try again.
         }
         catch
         {
-            await DisposeAsync().ConfigureAwait(false); // or it would hold jobs that nobody runs
+            await DisposeAsync().ConfigureAwait(false); // otherwise the subscription would hold jobs that nobody runs
             throw;
         }
     }
@@ -78,7 +79,7 @@ sealed class RabbitMqSubscription : JobSubscription
         inbox.Close();
         await Task.WhenAll(consumers.Select(consumer => consumer.StopAsync(cancellationToken))).ConfigureAwait(false);
 
-        // Given back at once, not when the channel closes: running jobs may take a while, and other workers are free.
+        // At once, and not when the channel closes: running jobs may take a while, and other workers are free.
         await inbox.GiveBackAsync().ConfigureAwait(false);
     }
 
@@ -91,10 +92,10 @@ sealed class RabbitMqSubscription : JobSubscription
         await Task.WhenAll(consumers.Select(consumer => consumer.RunAsync(incarnation, isFirst, HasOutcome, life.Token))).ConfigureAwait(false);
         if (stopping)
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, parts.Time, stop).ConfigureAwait(false); // the connection closes last, by DisposeAsync
+            await Task.Delay(Timeout.InfiniteTimeSpan, parts.Time, stop).ConfigureAwait(false); // DisposeAsync closes the connection last
         }
 
-        // Ready when every queue has come to something.
+        // The session is ready when every queue has an outcome.
         void HasOutcome()
         {
             if (Interlocked.Decrement(ref awaited) == 0)

@@ -11,12 +11,12 @@ using RabbitMQ.Client.Exceptions;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// Jobs in a RabbitMQ cluster. One connection to publish, one per subscription to consume, one aside for journals and
-/// replies: an alarm or a stalled queue on one does not stop the others.
+/// Keeps jobs in a RabbitMQ cluster. There is one connection to publish, one per subscription to consume, and one at
+/// the side for journals and replies: an alarm or a stalled queue on one connection does not stop the others.
 /// </summary>
 sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
 {
-    /// <summary>What metrics and traces call it.</summary>
+    /// <summary>The name of this transport in metrics and traces.</summary>
     public const string SystemName = "rabbitmq";
 
     readonly RabbitMqOptions options = rabbitOptions.Value;
@@ -38,7 +38,8 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     {
         if (jobs.EnqueueTimeout != Timeout.InfiniteTimeSpan && options.ConfirmTimeout > jobs.EnqueueTimeout)
         {
-            yield return $"Jobs:RabbitMq:ConfirmTimeout {options.ConfirmTimeout} is longer than Jobs:EnqueueTimeout {jobs.EnqueueTimeout}: a connection whose confirms do not come is given up only after its callers have failed";
+            yield return $"Jobs:RabbitMq:ConfirmTimeout {options.ConfirmTimeout} is longer than Jobs:EnqueueTimeout {jobs.EnqueueTimeout}: "
+                + "a connection without confirms is given up only after the enqueues on it have failed";
         }
     }
 
@@ -78,7 +79,9 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
     public override JobJournal OpenJournal(string name) =>
         new RabbitMqJournal(layout.Journal(name), this, Parts());
 
-    /// <summary>Opens the connection when nothing has yet: a process that has enqueued nothing must be found ready too.</summary>
+    /// <summary>
+    /// Opens the publish connection if it is not open yet: a process that has enqueued nothing must be found ready too.
+    /// </summary>
     public override async ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {
         var publishing = Publisher();
@@ -88,7 +91,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
         catch (OperationCanceledException)
         {
-            // It is still being opened, and that is the answer.
+            // The connection is still being opened. The health below says so.
         }
 
         return publishing.CheckHealth();
@@ -105,7 +108,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
 
     BrokerParts Parts() => new(options, BrokerAddress.Parse(options), layout, time, logger, telemetry);
 
-    // Connects when the first job is enqueued, so that a broker that is away does not keep a web application from starting.
+    // The publisher connects when the first job is enqueued. So a web application starts even when the broker is away.
     Publisher Publisher()
     {
         lock (gate)
@@ -116,7 +119,9 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    /// <summary>Publishes and consumes what is no job: journals and replies. Connects when it is first used.</summary>
+    /// <summary>
+    /// The publisher for messages that are no jobs: journals and replies. It connects when it is first used.
+    /// </summary>
     public Publisher Side()
     {
         lock (gate)
@@ -127,7 +132,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
         }
     }
 
-    // Gauges only when there is something to see: a process may have this transport and never use it.
+    // The gauges are made late, when there is something to see: a process may have this transport and never use it.
     void Observe()
     {
         if (!observed)
@@ -188,7 +193,7 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             disposed = true;
         }
 
-        // Before the publishers: they still settle what they have, and that may publish.
+        // Subscriptions end before the publishers: they still settle their deliveries, and settling may publish.
         foreach (var subscription in Subscriptions())
         {
             await subscription.DisposeAsync().ConfigureAwait(false);

@@ -1,16 +1,18 @@
 namespace Jobs.RabbitMQ;
 
-/// <summary>
-/// Publishes replies over a channel of their own. A dead reply queue can make the broker hold up a channel for a minute: the first publish to a
-/// quorum queue that has no leader waits for one (rabbitmq.md §1.2). So neither jobs nor journals share the channel, and a channel that is held up
-/// is left for a new one; the connection goes on.
-/// </summary>
+/// <summary>Publishes replies over a channel of their own.</summary>
+/// <remarks>
+/// A dead reply queue can make the broker hold up a channel for a minute: the first publish to a quorum queue without a
+/// leader waits for a leader (rabbitmq.md §1.2). So neither jobs nor journals share the channel of the replies. A
+/// channel that is held up is closed and a new one is opened; the connection goes on.
+/// </remarks>
 sealed class ReplyPublisher
 {
-    // The broker stops reading from a connection when about 400 messages wait for one channel.
+    // The broker stops reading from a connection when about 400 messages wait for one of its channels.
     const int MostUnconfirmed = 128;
 
-    // Half of it without a confirm, and the others go on over a new channel: well within their own 10 seconds.
+    // After half of this time without a confirm, the replies go on over a new channel. That is well within their own 10
+    // seconds.
     static readonly TimeSpan confirmTimeout = TimeSpan.FromSeconds(10);
 
     readonly BrokerParts parts;
@@ -28,7 +30,7 @@ sealed class ReplyPublisher
 
     public PublishLedger Ledger => ledger;
 
-    /// <summary>One channel after the other, until the connection is over. Never fails.</summary>
+    /// <summary>Runs one channel after the other until the connection is over. Never fails.</summary>
     public async Task RunAsync(Incarnation incarnation, CancellationToken life)
     {
         while (!life.IsCancellationRequested)
@@ -45,7 +47,8 @@ sealed class ReplyPublisher
             }
             catch (Exception)
             {
-                // The broker closed the channel, the channel was stuck, or the connection is over and has a line of its own.
+                // The broker closed the channel, or the channel was stuck, or the connection is over. A lost connection
+                // has its own log line.
             }
 
             Volatile.Write(ref session, null);

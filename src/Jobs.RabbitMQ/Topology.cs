@@ -3,16 +3,18 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>Declares what a queue needs, once per connection.</summary>
+/// <summary>Declares each queue with everything that the queue needs, once per connection.</summary>
 sealed class Topology(BrokerParts parts)
 {
-    /// <summary>
-    /// How long a queue that was deleted stays away before it is declared again. Sooner, RabbitMQ 3.10 may tell its consumers nothing and give its messages to some that do not hear of
-    /// them; and a node that has not finished with the former queue stays out of the new one.
-    /// </summary>
+    /// <summary>How long a deleted queue stays away before we declare it again.</summary>
+    /// <remarks>
+    /// If we declared it sooner, RabbitMQ 3.10 might not tell the consumers of the former queue that it is gone, and
+    /// might give messages to consumers that do not hear of them. And a node that has not finished with the former
+    /// queue stays out of the new one.
+    /// </remarks>
     public static readonly TimeSpan RedeclarePause = TimeSpan.FromSeconds(1);
 
-    // The delay levels are 28 quorum queues in one call.
+    // One call declares the 28 quorum queues of the delay levels.
     static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
 
     readonly QueueLayout layout = parts.Layout;
@@ -23,14 +25,14 @@ sealed class Topology(BrokerParts parts)
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
     readonly HashSet<string> foreign = [];
-    readonly Dictionary<string, long> gone = []; // since when
+    readonly Dictionary<string, long> gone = []; // the timestamp when we noticed
     volatile bool delays;
 
     public QueueLayout Layout => layout;
 
     public DeclareMode Mode => parts.Options.Declare;
 
-    /// <summary>Says what a queue is for; one that nothing was said about is a job queue.</summary>
+    /// <summary>Says what a queue is for. Without this, a queue is a job queue.</summary>
     public void Introduce(QueueSpec queue)
     {
         lock (gate)
@@ -47,7 +49,10 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>On a new connection everything is declared again: the broker may be another one, or have been emptied.</summary>
+    /// <summary>
+    /// Forgets what is declared. On a new connection we declare everything again: the broker may be another one, or may
+    /// have been emptied.
+    /// </summary>
     public void Forget()
     {
         lock (gate)
@@ -58,7 +63,7 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>Somebody deleted it.</summary>
+    /// <summary>Somebody deleted the queue.</summary>
     public void Gone(string queue)
     {
         lock (gate)
@@ -69,7 +74,7 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>Whether it was deleted less than <see cref="RedeclarePause"/> ago.</summary>
+    /// <summary>Whether we noticed less than <see cref="RedeclarePause"/> ago that the queue was deleted.</summary>
     public bool IsAway(string queue)
     {
         lock (gate)
@@ -83,14 +88,18 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <param name="incarnation">Where.</param>
+    /// <summary>Declares a queue with everything that it needs.</summary>
+    /// <param name="incarnation">The connection.</param>
     /// <param name="queue">The queue.</param>
-    /// <param name="delayed">Whether the delay levels lead to it.</param>
+    /// <param name="delayed">Whether delayed messages must reach the queue.</param>
     /// <param name="takeForeign">
-    /// Whether a work queue that somebody else made is taken as it is, a Celery application's classic queue for example: enough to publish.
+    /// Whether a work queue that somebody else declared is used as it is, for example the classic queue of a Celery
+    /// application. That is enough to publish.
     /// </param>
-    /// <param name="cancellationToken">Gives it up.</param>
-    /// <exception cref="JobTransportException">The queue exists with other arguments, does not exist, or may not be declared.</exception>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="JobTransportException">
+    /// The queue exists with other arguments, does not exist, or may not be declared.
+    /// </exception>
     public async Task EnsureAsync(Incarnation incarnation, string queue, bool delayed, bool takeForeign, CancellationToken cancellationToken)
     {
         var spec = Spec(queue);
@@ -110,7 +119,8 @@ sealed class Topology(BrokerParts parts)
         {
             await DeclareDelaysAsync(incarnation, cancellationToken).ConfigureAwait(false);
 
-            // Bound before the first message: one that finds no binding at the end of its delay would be a dead letter.
+            // Before the first message is published: a message that finds no binding at the end of its delay would be a
+            // dead letter.
             await BindAsync(incarnation, channel =>
                 channel.QueueBindAsync(queue, layout.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
@@ -125,7 +135,7 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>The queue, its dead-letter queue first.</summary>
+    /// <summary>Declares a queue, and before a work queue its dead-letter queue.</summary>
     public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
@@ -136,8 +146,8 @@ sealed class Topology(BrokerParts parts)
     };
 
     /// <summary>
-    /// Ours even where all else is declared by somebody else: dead letters must have a home. But a user without the right to
-    /// configure may find it there already.
+    /// Declares queues that are always ours, also when somebody else declares the job queues: dead letters must have a
+    /// home. A user without the right to configure may find these queues declared already.
     /// </summary>
     async Task DeclareOwnAsync(Incarnation incarnation, QueueSpec[] queues, CancellationToken cancellationToken)
     {
@@ -172,11 +182,14 @@ sealed class Topology(BrokerParts parts)
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
         {
-            return true; // the user may not look, and may not declare either
+            return true; // a user who may not look may not declare either
         }
     }
 
-    /// <summary>A user who may not bind finds bound what the administrator has bound. What finds no way out of its delay is a dead letter.</summary>
+    /// <summary>
+    /// Adds bindings. A user without the right to bind relies on the bindings that the administrator has made. A
+    /// message that finds no way out of its delay becomes a dead letter.
+    /// </summary>
     async Task BindAsync(Incarnation incarnation, Func<IChannel, Task> bind, CancellationToken cancellationToken)
     {
         try
@@ -185,11 +198,14 @@ sealed class Topology(BrokerParts parts)
         }
         catch (OperationInterruptedException e) when (Mode == DeclareMode.Passive && e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
         {
-            // As said above.
+            // The administrator may have made the bindings: see the summary.
         }
     }
 
-    /// <summary>Over a connection of its own: a declare that finds no majority ends its connection after 15 s (541), and must end no leader's term.</summary>
+    /// <summary>
+    /// Declares over a connection of its own. A declare that finds no majority ends its connection after 15 s (541),
+    /// and must not end the term of a leader.
+    /// </summary>
     async Task DeclareAsideAsync(Incarnation beside, QueueSpec queue, CancellationToken cancellationToken)
     {
         var own = await BrokerConnection.OpenAsync(parts, "declare", beside.Connection.Endpoint, cancellationToken).ConfigureAwait(false);
@@ -230,13 +246,14 @@ sealed class Topology(BrokerParts parts)
     }
 
     /// <summary>
-    /// All in one go over one channel: the broker goes through them in order and closes the channel at the first that
-    /// it refuses. Only the last call waits for an answer, and so learns of all.
+    /// Declares all queues over one channel without waiting in between. The broker works through them in order, and
+    /// closes the channel at the first one that it refuses. Only the last call waits for an answer, and so learns of
+    /// every refusal.
     /// </summary>
-    /// <param name="incarnation">Where.</param>
+    /// <param name="incarnation">The connection.</param>
     /// <param name="queues">The queues.</param>
-    /// <param name="bind">What is to be done with them after that; its last call must wait for an answer.</param>
-    /// <param name="cancellationToken">Gives it up.</param>
+    /// <param name="bind">Runs after the declarations; its last call must wait for an answer.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     async Task DeclareAllAsync(Incarnation incarnation, QueueSpec[] queues, Func<IChannel, Task>? bind, CancellationToken cancellationToken)
     {
         try
@@ -254,7 +271,7 @@ sealed class Topology(BrokerParts parts)
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode is Constants.PreconditionFailed or Constants.AccessRefused)
         {
-            // One of them is refused. One by one, to say which.
+            // The broker refused one of the queues. We declare them one by one to learn which.
             foreach (var queue in queues)
             {
                 await DeclareOneAsync(incarnation, queue, cancellationToken).ConfigureAwait(false);
@@ -277,12 +294,17 @@ sealed class Topology(BrokerParts parts)
         {
             // The broker's text names the argument with both values.
             throw new JobTransportException(
-                $"Queue '{queue.Name}' exists with other arguments than Jobs declares ({string.Join(", ", QueueArguments.Of(queue, layout).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. " +
-                Remedy(queue), inner: e);
+                $"Queue '{queue.Name}' exists with other arguments than Jobs declares "
+                + $"({string.Join(", ", QueueArguments.Of(queue, layout).Select(a => $"{a.Key}={a.Value}"))}): {e.ShutdownReason.ReplyText}. "
+                + Remedy(queue),
+                inner: e);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
         {
-            throw new JobTransportException($"The user may not declare queue '{queue.Name}': {e.ShutdownReason.ReplyText}. Grant 'configure', or declare it yourself and set Declare = DeclareMode.Passive.", inner: e);
+            throw new JobTransportException(
+                $"The user may not declare queue '{queue.Name}': {e.ShutdownReason.ReplyText}. "
+                + "Grant 'configure', or declare the queue yourself and set Declare = DeclareMode.Passive.",
+                inner: e);
         }
     }
 
@@ -290,9 +312,9 @@ sealed class Topology(BrokerParts parts)
     {
         QueueKind.Work => "Delete the queue when it is empty, use another name, or use it as it is with Declare = DeclareMode.Passive.",
         QueueKind.DeadLetter => "Delete the queue when it is empty, or use another JobsOptions.DeadLetterQueue.",
-        QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move what is in it by hand.",
-        QueueKind.Journal => "Delete the queue (what it records is then forgotten), or use another RabbitMqOptions.Prefix.",
-        _ => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix: what waits in the old levels still comes out of them.",
+        QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move its jobs by hand.",
+        QueueKind.Journal => "Delete the queue (its records are then lost), or use another RabbitMqOptions.Prefix.",
+        _ => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix: jobs that wait in the old levels still come out of them.",
     };
 
     static async Task PassiveAsync(Incarnation incarnation, string queue, CancellationToken cancellationToken)
@@ -303,7 +325,10 @@ sealed class Topology(BrokerParts parts)
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
-            throw new JobTransportException($"Queue '{queue}' does not exist, and Declare is Passive: {e.ShutdownReason.ReplyText}. Create it, or let Jobs do it with Declare = DeclareMode.Declare.", inner: e);
+            throw new JobTransportException(
+                $"Queue '{queue}' does not exist, and Declare is Passive: {e.ShutdownReason.ReplyText}. "
+                + "Create the queue, or let Jobs declare it with Declare = DeclareMode.Declare.",
+                inner: e);
         }
     }
 
@@ -363,8 +388,8 @@ sealed class Topology(BrokerParts parts)
         },
         cancellationToken);
 
-    // The broker says "… inequivalent arg 'x-queue-type' for queue 'name' in vhost '/': …". It compares first what makes a queue outlive a restart and its last
-    // consumer.
+    // The broker says "… inequivalent arg 'x-queue-type' for queue 'name' in vhost '/': …". It compares durable and
+    // auto_delete first. These two decide whether a queue outlives a restart and its last consumer.
     static bool KeepsMessages(string queue, string? difference) =>
         difference?.Contains($" for queue '{queue}' ", StringComparison.Ordinal) == true
         && !difference.Contains("arg 'durable'", StringComparison.Ordinal) && !difference.Contains("arg 'auto_delete'", StringComparison.Ordinal);

@@ -4,13 +4,13 @@ using Jobs.Wire;
 
 namespace Jobs.Contracts;
 
-/// <summary>Where a fault can be put.</summary>
+/// <summary>Where a test can make the transport fail.</summary>
 public enum FaultStep
 {
-    /// <summary>Instead of a publish: nothing arrived.</summary>
+    /// <summary>Instead of a publish: the message did not arrive.</summary>
     Publish,
 
-    /// <summary>After a publish: it arrived, and nobody knows.</summary>
+    /// <summary>After a publish: the message arrived, and the publisher does not know.</summary>
     Published,
 
     /// <summary>Instead of an ack.</summary>
@@ -20,30 +20,32 @@ public enum FaultStep
     Release,
 }
 
-/// <summary>What went into a queue.</summary>
+/// <summary>A message that went into a queue.</summary>
 public sealed record PublishRecord(long Number, string Queue, JobMessage Message, TimeSpan Delay, TimeSpan Timeout);
 
-/// <summary>What became of a delivery.</summary>
+/// <summary>A delivery that was settled, and how.</summary>
 public sealed record SettleRecord(string Queue, JobMessage Message, FaultStep Verb);
 
-/// <summary>A transport that fails where a test says so, and remembers what passed through it.</summary>
+/// <summary>A transport that fails where a test says so, and remembers the messages that pass through it.</summary>
 public sealed class FaultyTransport(JobTransport inner) : JobTransport
 {
     long publishes;
 
-    /// <summary>The exception to throw at a step of a queue's message, or <see langword="null"/> to let it pass.</summary>
+    /// <summary>
+    /// Gives the exception to throw at a step, for a queue and a message; <see langword="null"/> lets the message pass.
+    /// </summary>
     public Func<FaultStep, string, JobMessage, Exception?> Fault { get; set; } = (_, _, _) => null;
 
     /// <summary>The transport that does the work.</summary>
     public JobTransport Inner => inner;
 
-    /// <summary>What was published and arrived; also when the publisher was told otherwise.</summary>
+    /// <summary>The messages that arrived, also those whose publisher was told otherwise.</summary>
     public ConcurrentQueue<PublishRecord> Published { get; } = new();
 
-    /// <summary>What was settled; a settlement that failed is not in it.</summary>
+    /// <summary>The deliveries that were settled. A settlement that failed is not among them.</summary>
     public ConcurrentQueue<SettleRecord> Settled { get; } = new();
 
-    /// <summary>Subscriptions that were stopped.</summary>
+    /// <summary>The number of subscriptions that were stopped.</summary>
     public int Stopped { get; private set; }
 
     /// <inheritdoc/>
@@ -52,16 +54,18 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     /// <inheritdoc/>
     public override string MessagingSystem => inner.MessagingSystem;
 
-    /// <summary>What the transport says of itself; <see langword="null"/> for what is true.</summary>
+    /// <summary>The health that the transport reports; <see langword="null"/> for its real health.</summary>
     public TransportHealth? Health { get; set; }
 
-    /// <summary>What the next call for a delivery throws, or <see langword="null"/>.</summary>
+    /// <summary>
+    /// Gives the exception that the next call for a delivery throws; <see langword="null"/> for none.
+    /// </summary>
     public Func<Exception?> NextFault { get; set; } = () => null;
 
-    /// <summary>Says of every delivery that it was set aside as a suspect.</summary>
+    /// <summary>Whether every delivery says that it comes from quarantine.</summary>
     public bool Quarantines { get; set; }
 
-    /// <summary>What its subscriptions say of themselves; <see langword="null"/> for what is true.</summary>
+    /// <summary>The health that subscriptions report; <see langword="null"/> for their real health.</summary>
     public SubscriptionHealth? Subscription { get; set; }
 
     /// <inheritdoc/>
@@ -77,7 +81,7 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override async ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         Throw(FaultStep.Publish, outgoing.Queue, outgoing.Message);
-        var number = Interlocked.Increment(ref publishes); // taken before: the job may run, and publish, before this call returns
+        var number = Interlocked.Increment(ref publishes); // before the publish: the job may run, and publish, before this call returns
         await inner.PublishAsync(outgoing, timeout, cancellationToken);
         Published.Enqueue(new(number, outgoing.Queue, outgoing.Message, outgoing.Delay, timeout));
         Throw(FaultStep.Published, outgoing.Queue, outgoing.Message);

@@ -4,7 +4,7 @@ using Jobs.Wire;
 
 namespace Jobs.Contracts;
 
-/// <summary>Messages for tests, and how to compare them.</summary>
+/// <summary>Makes messages for tests, and compares them.</summary>
 public static class TestMessage
 {
     /// <summary>A well-formed message.</summary>
@@ -24,7 +24,10 @@ public static class TestMessage
     public static string? Text(this JobMessage message, string header) =>
         message.Headers.TryGetValue(header, out var value) && value is not null ? Show(value) : null;
 
-    /// <summary>All headers as lines of text, for comparison; those named, and the number that tells copies apart, are left out.</summary>
+    /// <summary>
+    /// All headers as lines of text, for comparison. The named headers and the stamp that tells copies apart are left
+    /// out.
+    /// </summary>
     public static string[] Lines(this JobMessage message, params string[] without) =>
         [.. message.Headers.Where(h => h.Key != WireHeaders.Copy && !without.Contains(h.Key)).Select(h => $"{h.Key} = {Show(h.Value)}").Order(StringComparer.Ordinal)];
 

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace Jobs.Contracts;
 
-/// <summary>User code that throws at one boundary of Jobs: a logger, a listener, a clock, a service of the run.</summary>
+/// <summary>
+/// User code that throws at one boundary of Jobs: a logger, a listener, a clock, or a service of the job's scope.
+/// </summary>
 public sealed class ThrowingCode : IDisposable
 {
     readonly string boundary;
@@ -15,13 +17,13 @@ public sealed class ThrowingCode : IDisposable
     /// <param name="boundary">One of <see cref="Boundaries"/>.</param>
     public ThrowingCode(string boundary) => (this.boundary, listeners) = (boundary, new(boundary));
 
-    /// <summary>Where it can throw; the first is nowhere.</summary>
+    /// <summary>The boundaries where the user code can throw. The first one throws nowhere.</summary>
     public static TheoryData<string> Boundaries =>
     [
         "nothing", "log", "IsEnabled", "scope", "end of the scope", "sampler", "start of a span", "end of a span", "new metric", "metric", "clock", "timestamp", "timer", "service of the run",
     ];
 
-    /// <summary>Puts it into a host.</summary>
+    /// <summary>Puts the throwing code into a host.</summary>
     public void AddTo(IServiceCollection services, ILoggingBuilder logging)
     {
         logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new ThrowingLogs(boundary));
@@ -29,7 +31,10 @@ public sealed class ThrowingCode : IDisposable
         services.AddScoped(_ => new ThrowingService(boundary));
     }
 
-    /// <summary>Called by a task: takes a service of its run, which throws at its end if it is that that throws.</summary>
+    /// <summary>
+    /// A task calls this to take a service of its scope. If the boundary is that service, the service throws when it is
+    /// disposed at the end of the job.
+    /// </summary>
     public static void TakeService(JobContext context) => context.Services.GetRequiredService<ThrowingService>();
 
     /// <inheritdoc/>
@@ -106,7 +111,7 @@ public sealed class ThrowingCode : IDisposable
                 ActivityStopped = _ => Throw(boundary, "end of a span"),
             };
             ActivitySource.AddActivityListener(spans);
-            var begun = false; // those there are already are told to Start, and are other hosts'
+            var begun = false; // Start reports the instruments that exist already: they belong to other hosts
             metrics.InstrumentPublished = (instrument, listener) =>
             {
                 if (instrument.Meter.Name == "Jobs" && begun)

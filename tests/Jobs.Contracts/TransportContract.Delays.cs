@@ -84,14 +84,15 @@ public abstract partial class TransportContract
 
         Assert.Equal(expected, second.Message.Lines(without: ["x-delivery-count"]));
         Assert.Equal(sent with { Headers = second.Message.Headers, Body = default }, second.Message with { Body = default }, SameProperties);
-        Assert.Equal(0, second.DeliveryCount); // a new attempt is not suspected for what the last one was
+        Assert.Equal(0, second.DeliveryCount); // a new attempt is no suspect because of the last one
     }
 
     [Fact]
     public async Task Urgent_messages_overtake_only_where_the_transport_can()
     {
         var queue = harness.NewQueue();
-        // 4 and not 9: RabbitMQ 4 lets 5 to 9 overtake in any quorum queue, 3.10 does not; up to 4 both keep the order.
+        // 4 and not 9: RabbitMQ 4 lets 5 to 9 overtake in any quorum queue, and 3.10 does not. Up to 4, both keep the
+        // order.
         foreach (var (id, priority) in new (string, byte?)[] { ("first", null), ("second", 0), ("urgent", 4), ("third", null) })
         {
             await PublishAsync(queue, TestMessage.Of(id: id, priority: priority));

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Jobs.Contracts;
 
-/// <summary>The journal: any process writes, one at a time reads, nothing is lost when the reader changes.</summary>
+/// <summary>
+/// The journal: any process writes, one at a time reads, and no record is lost when the reader changes.
+/// </summary>
 public abstract partial class TransportContract
 {
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(20);
@@ -33,7 +35,7 @@ public abstract partial class TransportContract
         var second = other.LeadAsync(giveUp.Token);
         await AppendAsync(other, "one");
         await AppendAsync(journal, "two");
-        Assert.Equal("one", await NextTextAsync(first)); // in its hands
+        Assert.Equal("one", await NextTextAsync(first)); // the first reader holds it
         await harness.QuietAsync();
         Assert.False(second.IsCompleted);
 
@@ -52,7 +54,7 @@ public abstract partial class TransportContract
         var other = Transport.OpenJournal("j7");
         using var stop = new CancellationTokenSource();
         var standby = other.LeadAsync(stop.Token);
-        await harness.QuietAsync(); // it has begun to stand by
+        await harness.QuietAsync(); // the second one stands by now
 
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => standby);
@@ -111,7 +113,7 @@ public abstract partial class TransportContract
 
     static ValueTask AppendAsync(JobJournal journal, string text) => journal.AppendAsync(Encoding.UTF8.GetBytes(text), appendTimeout, TestContext.Current.CancellationToken);
 
-    // Empty ones are the transport's own.
+    // Empty records are the transport's own.
     static IReadOnlyList<string> Texts(IEnumerable<ReadOnlyMemory<byte>> records) => [.. records.Where(r => !r.IsEmpty).Select(r => Encoding.UTF8.GetString(r.Span))];
 
     static async Task<string> NextTextAsync(JournalReader reader)

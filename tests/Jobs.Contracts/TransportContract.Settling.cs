@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Jobs.Contracts;
 
-/// <summary>A settlement writes everything that comes of a job, then leaves the queue; each of the two at most once.</summary>
+/// <summary>
+/// A settlement writes all follow-ups of a job, and then takes the job off its queue. Each of the two happens at most
+/// once.
+/// </summary>
 public abstract partial class TransportContract
 {
     [Fact]
@@ -35,7 +38,7 @@ public abstract partial class TransportContract
 
         var first = await NextAsync(subscription);
         var thrown = await Assert.ThrowsAsync<JobSettlementException>(() => first.SettleAsync([new(next, TestMessage.Of(id: "bad")), new(next, TestMessage.Of(id: "good"))]).AsTask());
-        Assert.Equal([0], thrown.Failures.Keys); // the other one is durable
+        Assert.Equal([0], thrown.Failures.Keys); // the other message is durable
         Assert.False(first.IsSettled);
         await first.ReleaseAsync();
 
@@ -61,7 +64,7 @@ public abstract partial class TransportContract
         {
             if (step == FaultStep.Publish && others.Count == 0)
             {
-                others.Add(Task.CompletedTask); // now, in the middle of the first one's write
+                others.Add(Task.CompletedTask); // now, in the middle of the write of the first settlement
                 others.Add(delivery.SettleAsync([new(next, TestMessage.Of(id: "second"))]).AsTask());
                 others.Add(delivery.ReleaseAsync().AsTask());
             }
@@ -85,7 +88,7 @@ public abstract partial class TransportContract
         var subscription = await SubscribeAsync(queue);
         var (first, second) = (await NextAsync(subscription), await NextAsync(subscription));
         Assert.True(await first.LeaveEarlyAsync());
-        Assert.False(first.IsSettled); // what comes of it is still owed
+        Assert.False(first.IsSettled); // its follow-ups are still owed
         Assert.True(await second.LeaveEarlyAsync());
 
         await first.SettleAsync([new(next, TestMessage.Of(id: "of 1"))]);

@@ -108,7 +108,7 @@ public abstract partial class TransportContract
         var waiting = Enumerable.Range(0, 3).Select(_ => subscription.NextAsync().AsTask()).ToArray();
         await subscription.StopAsync(TestContext.Current.CancellationToken).Soon();
         Assert.All(await Task.WhenAll(waiting).Soon(), Assert.Null);
-        await subscription.StopAsync(TestContext.Current.CancellationToken).Soon(); // twice is once
+        await subscription.StopAsync(TestContext.Current.CancellationToken).Soon(); // a second stop does nothing
         await subscription.DisposeAsync();
         await subscription.DisposeAsync();
     }

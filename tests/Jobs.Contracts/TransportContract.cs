@@ -5,7 +5,10 @@ using Xunit;
 
 namespace Jobs.Contracts;
 
-/// <summary>What every transport must do, whatever it is made of. A transport's tests are a subclass with its harness, and nothing else.</summary>
+/// <summary>
+/// What every transport must do, whatever it is made of. A transport's own test class derives from this one, gives it a
+/// harness, and adds nothing else.
+/// </summary>
 public abstract partial class TransportContract(TransportHarness harness) : IAsyncLifetime
 {
     readonly List<JobSubscription> subscriptions = [];
@@ -71,7 +74,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         await delivery.SettleAsync([]);
     }
 
-    /// <summary>A value that the task of one transport reads as a string must not be bytes on another.</summary>
+    /// <summary>A header that a task reads as a string over one transport must not be bytes over another.</summary>
     [Fact]
     public async Task Text_in_headers_is_a_string_at_every_depth()
     {
@@ -167,7 +170,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         await second.SettleAsync([]);
         await subscription.DisposeAsync();
 
-        await AssertEmptyAsync(queue); // nor did the releases after the ack
+        await AssertEmptyAsync(queue); // the releases after the ack did nothing either
     }
 
     [Fact]
@@ -219,7 +222,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         var queue = harness.NewQueue();
 
         Assert.Equal(0, await CountAsync(queue));
-        Assert.Equal(0, await CountAsync(queue)); // the first look made nothing, and broke nothing
+        Assert.Equal(0, await CountAsync(queue)); // the first call made nothing, and broke nothing
         await PublishAsync(queue, TestMessage.Of());
         await Wait.Until(async () => await CountAsync(queue) == 1);
     }
@@ -240,8 +243,9 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
         ("stamps", new Dictionary<string, object?> { ["deep"] = new Dictionary<string, object?> { ["k"] = "v" } }),
     ];
 
-    /// <summary>The headers that the sender wrote.</summary>
-    // Without the mark by which a transport tells one publish from another.
+    /// <summary>
+    /// The headers that the sender wrote, without the stamp by which a transport tells one publish from another.
+    /// </summary>
     static string[] Ours(JobMessage message) => [.. message.Copy(stamp: 7).Lines().Where(l => !l.StartsWith(WireHeaders.Copy, StringComparison.Ordinal))];
 
     static bool SameProperties(JobMessage a, JobMessage b) =>
@@ -265,7 +269,7 @@ public abstract partial class TransportContract(TransportHarness harness) : IAsy
 
     Task<long> CountAsync(string queue) => Transport.CountAsync(queue, TestContext.Current.CancellationToken);
 
-    /// <summary>Nothing is in the queue, and nobody holds anything of it.</summary>
+    /// <summary>Asserts that the queue is empty, and that nobody holds a message of it.</summary>
     async Task AssertEmptyAsync(string queue)
     {
         var end = TestMessage.Of();

@@ -2,37 +2,43 @@ using Jobs.Transport;
 
 namespace Jobs.Contracts;
 
-/// <summary>What the contract suite needs to know of the transport under test. One instance per test.</summary>
+/// <summary>Gives the contract suite the transport under test. There is one instance per test.</summary>
 public abstract class TransportHarness : IAsyncDisposable
 {
     /// <summary>The transport under test.</summary>
     public abstract JobTransport Transport { get; }
 
-    /// <summary>The clock that the transport's delays run on.</summary>
+    /// <summary>The clock that the delays of the transport run on.</summary>
     public virtual TimeProvider Clock => TimeProvider.System;
 
     /// <summary>A delay that the suite can afford to wait for.</summary>
     public virtual TimeSpan ShortDelay => TimeSpan.FromSeconds(1);
 
-    /// <summary>How much too early the broker's clock and ours together may make a message look.</summary>
+    /// <summary>
+    /// How much too early a message may look, because of the broker's clock and ours together.
+    /// </summary>
     public virtual TimeSpan Tolerance => TimeSpan.FromMilliseconds(50);
 
     /// <summary>A queue that no other test uses.</summary>
     public virtual string NewQueue() => $"contract.{Guid.NewGuid():N}";
 
-    /// <summary>Makes <see cref="Transport"/>.</summary>
+    /// <summary>Creates the <see cref="Transport"/>.</summary>
     public virtual ValueTask StartAsync() => ValueTask.CompletedTask;
 
     /// <summary>Lets time pass on <see cref="Clock"/>.</summary>
     public virtual ValueTask PassAsync(TimeSpan time) => new(Task.Delay(time, TimeProvider.System, CancellationToken.None));
 
-    /// <summary>Waits so long that what has not been delivered now is not going to be.</summary>
+    /// <summary>Waits so long that a message which has not been delivered by then never will be.</summary>
     public virtual ValueTask QuietAsync() => PassAsync(TimeSpan.FromMilliseconds(300));
 
-    /// <summary>Lets what time has set free reach the callers that wait. On a real clock there is nothing to do.</summary>
+    /// <summary>
+    /// Lets the messages that are due reach the callers that wait. On a real clock there is nothing to do.
+    /// </summary>
     public virtual ValueTask SettleDownAsync() => ValueTask.CompletedTask;
 
-    /// <summary>Makes a subscription end as the death of its process would: nothing is settled, nothing is flushed.</summary>
+    /// <summary>
+    /// Ends a subscription as the death of its process would: nothing is settled, nothing is flushed.
+    /// </summary>
     public abstract ValueTask CrashAsync(JobSubscription subscription);
 
     /// <inheritdoc/>

@@ -3,10 +3,12 @@ using Xunit;
 
 namespace Jobs.Contracts;
 
-/// <summary>Waiting with a deadline, so that what never happens fails with a sentence and not with a hanging run.</summary>
+/// <summary>
+/// Waits with a deadline, so that a test fails with a sentence, and does not hang, when something never happens.
+/// </summary>
 public static class Wait
 {
-    /// <summary>Long enough for a busy machine; nothing that works takes it.</summary>
+    /// <summary>Long enough for a busy machine. Nothing that works takes so long.</summary>
     public static TimeSpan Deadline { get; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Polls until the condition holds.</summary>

@@ -4,18 +4,24 @@ using Jobs.Wire;
 
 namespace Jobs.Beat;
 
-/// <summary>What beats, and those who change schedules, write into the journal. Merging records in any order, and more than once, gives the same <see cref="BeatState"/>.</summary>
+/// <summary>
+/// One record of the journal. Beats write records, and so do processes that change schedules. Records may be merged in
+/// any order and more than once: the result is the same <see cref="BeatState"/>.
+/// </summary>
 sealed record BeatRecord
 {
     public const string Journal = "beat";
 
-    /// <summary>By schedule: up to where its occurrences are dealt with. The latest wins, of those since the clock was last set back.</summary>
+    /// <summary>
+    /// By schedule, the last occurrence that is dealt with. The latest wins, among those since the clock was last set
+    /// back.
+    /// </summary>
     public Dictionary<string, OccurrenceMark>? Occurrences { get; init; }
 
-    /// <summary>By name: schedules that were set at run time, or removed. The highest version wins.</summary>
+    /// <summary>By name, the schedules that were set or removed at run time. The highest version wins.</summary>
     public Dictionary<string, Edit<StoredSchedule>>? Set { get; init; }
 
-    /// <summary>By name: paused or resumed. The highest version wins.</summary>
+    /// <summary>By name, whether a schedule was paused or resumed. The highest version wins.</summary>
     public Dictionary<string, Edit<bool>>? Paused { get; init; }
 
     public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, BeatJson.Default.BeatRecord);
@@ -25,10 +31,13 @@ sealed record BeatRecord
         bytes.IsEmpty ? new() : JsonSerializer.Deserialize(bytes.Span, BeatJson.Default.BeatRecord) ?? new();
 }
 
-/// <summary>All occurrences of a schedule up to this one are dealt with.</summary>
-/// <param name="Occurrence">In UTC.</param>
+/// <summary>Says that all occurrences of a schedule up to this one are dealt with.</summary>
+/// <param name="Occurrence">The time of the occurrence, in UTC.</param>
 /// <param name="TimingKey">How the schedule was timed then; see <see cref="Timing.Key"/>.</param>
-/// <param name="SetBack">How often the clock was set back under the schedule: a mark from before is no mark any more, though it is of a later time.</param>
+/// <param name="SetBack">
+/// How often the clock was set back under the schedule. A mark from before the last time counts no more, even when its
+/// occurrence is later.
+/// </param>
 readonly record struct OccurrenceMark(DateTimeOffset Occurrence, string TimingKey, int SetBack = 0)
 {
     public bool Replaces(OccurrenceMark other) => SetBack != other.SetBack
@@ -36,9 +45,9 @@ readonly record struct OccurrenceMark(DateTimeOffset Occurrence, string TimingKe
         : Occurrence > other.Occurrence || (Occurrence == other.Occurrence && string.CompareOrdinal(TimingKey, other.TimingKey) > 0);
 }
 
-/// <summary>One value of one version.</summary>
+/// <summary>One value with its version.</summary>
 /// <param name="Version">Grows with every edit.</param>
-/// <param name="Value">What it was set to; <see langword="null"/> for removed.</param>
+/// <param name="Value">The new value; <see langword="null"/> for a removal.</param>
 readonly record struct Edit<T>(long Version, T? Value);
 
 [JsonSourceGenerationOptions(

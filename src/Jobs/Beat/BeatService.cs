@@ -7,11 +7,18 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Beat;
 
-/// <summary>Turns the occurrences of all schedules into jobs. Any number of beats may run; one leads and fires, the others stand by.</summary>
+/// <summary>
+/// Turns the occurrences of all schedules into jobs. Any number of beats may run; one leads and fires, the others stand
+/// by.
+/// </summary>
 /// <remarks>
-/// 1. Wait until the journal makes this beat its reader. 2. Merge its records: up to where each schedule has fired, and what was changed at run time.
-/// 3. Fire what is due since then by each schedule's misfire policy, and go on firing; write into the journal what is dealt with. 4. When the term is lost, begin again.
-/// Leadership is an optimisation, never the safety: two leaders can only ever make the same jobs, because a job's id is made of schedule and occurrence.
+/// 1. Wait until the journal makes this beat its reader.
+/// 2. Merge the records of the journal: up to where each schedule has fired, and what was changed at run time.
+/// 3. Fire the occurrences that are due since then, by each schedule's misfire policy, and go on firing. Record in the
+/// journal which occurrences are dealt with.
+/// 4. When the term is lost, begin again.
+/// Leadership is an optimisation, never the safety argument: a job's id is made of schedule and occurrence, so two
+/// leaders can only ever make the same jobs.
 /// </remarks>
 sealed class BeatService(
     TaskRegistry tasks,
@@ -31,7 +38,7 @@ sealed class BeatService(
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
-        // Here, because ExecuteAsync begins at some later time on another thread.
+        // Taken here, because ExecuteAsync begins later, on another thread.
         started = time.GetUtcNow();
         return base.StartAsync(cancellationToken);
     }
@@ -45,7 +52,7 @@ sealed class BeatService(
         }
 
         await using var journal = transport.OpenJournal(BeatRecord.Journal);
-        var state = new BeatState(); // outlives terms: what this beat knows stays true
+        var state = new BeatState(); // outlives terms: the records that this beat has read stay true
         var occurrences = new OccurrenceLog(journal, state, time, logger);
         var recording = occurrences.RunAsync(stoppingToken);
         Log.BeatStarted(logger, book.Schedules.Count());

@@ -1,9 +1,12 @@
 namespace Jobs.Beat;
 
-/// <summary>All records merged: up to where each schedule has fired, and what was changed at run time.</summary>
+/// <summary>
+/// All records merged into one state: up to where each schedule has fired, and what was changed at run time.
+/// </summary>
 sealed class BeatState
 {
-    // What is left of a schedule that exists no more: long enough for a deploy to be rolled back, or an old record to arrive.
+    // How long the records of a schedule that is gone are kept: long enough for the rollback of a deploy, or for an old
+    // record to arrive.
     static readonly TimeSpan kept = TimeSpan.FromDays(30);
 
     readonly Lock gate = new();
@@ -11,7 +14,7 @@ sealed class BeatState
     readonly Dictionary<string, Edit<StoredSchedule>> set = new(StringComparer.Ordinal);
     readonly Dictionary<string, Edit<bool>> paused = new(StringComparer.Ordinal);
 
-    /// <returns>The schedules that it changed.</returns>
+    /// <returns>The schedules that the record has changed.</returns>
     public IReadOnlySet<string> Merge(BeatRecord record)
     {
         var changed = new HashSet<string>(StringComparer.Ordinal);
@@ -26,7 +29,9 @@ sealed class BeatState
             {
                 if (edit.Value is null)
                 {
-                    // What is set again owes nothing of the time between, though no beat was there to see it. One tick more, or an occurrence of that instant would go before it.
+                    // A schedule that is set again after a removal owes no occurrence of the time between, even if no
+                    // beat ran then. The mark is one tick later, because an occurrence at the instant of the removal
+                    // must not replace it.
                     Advance(name, new(EditClock.Time(edit.Version + 1), "", occurrences.GetValueOrDefault(name).SetBack));
                 }
             }
@@ -74,7 +79,10 @@ sealed class BeatState
         }
     }
 
-    /// <summary>What was set at run time under this name, if anything was; a removal is one without a value.</summary>
+    /// <summary>
+    /// The last edit of this schedule at run time; <see langword="null"/> if there was none. The edit of a removal has
+    /// no value.
+    /// </summary>
     public Edit<StoredSchedule>? SetAtRunTime(string schedule)
     {
         lock (gate)
@@ -91,7 +99,10 @@ sealed class BeatState
         }
     }
 
-    /// <summary>Records that say all of it, each well below what a broker takes. What is left of schedules that are gone for long is forgotten, here too.</summary>
+    /// <summary>
+    /// Makes records that hold the whole state, each well below the size that a broker takes. This also forgets
+    /// schedules that have been gone for long.
+    /// </summary>
     public IReadOnlyList<BeatRecord> Snapshot(Func<string, bool> exists, DateTimeOffset now)
     {
         const int NamesInOne = 500;
@@ -120,7 +131,10 @@ sealed class BeatState
     }
 }
 
-/// <summary>Versions of edits: the time in ticks, and always more than the one before. So the last edit wins, whoever makes it, as far as clocks agree.</summary>
+/// <summary>
+/// Makes the versions of edits: the time in ticks, and always more than the version before. So the last edit wins,
+/// whoever makes it, as far as clocks agree.
+/// </summary>
 sealed class EditClock(TimeProvider time)
 {
     long last;

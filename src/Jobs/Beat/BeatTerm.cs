@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Beat;
 
-/// <summary>One term of leadership: a loop for each schedule, and an ear for what is changed at run time.</summary>
+/// <summary>One term of leadership: runs a loop for each schedule, and listens for changes made at run time.</summary>
 sealed class BeatTerm(
     JournalReader reader,
     BeatState state,
@@ -20,18 +20,19 @@ sealed class BeatTerm(
     Telemetry telemetry,
     ILogger logger)
 {
-    // What jobs on their way to the broker get to arrive when this beat stops: what arrives is recorded, and not fired again by the next leader.
+    // When this beat stops, jobs on their way to the broker get this time to arrive. A job that arrives is recorded,
+    // and the next leader does not fire it again.
     static readonly TimeSpan grace = TimeSpan.FromSeconds(5);
 
-    // After a snapshot that could not be written, and after a loop that failed.
+    // The pause after a snapshot that could not be written, and after a loop that failed.
     static readonly TimeSpan pause = TimeSpan.FromMinutes(1);
     const int MostUnreadable = 100;
 
     readonly Dictionary<string, (CancellationTokenSource Stop, Task Task)> loops = new(StringComparer.Ordinal);
-    readonly List<ReadOnlyMemory<byte>> unreadable = []; // of a newer version, perhaps: kept for it
+    readonly List<ReadOnlyMemory<byte>> unreadable = []; // records that a newer version may have written: kept for that version
     long? compactionFailed;
 
-    /// <summary>Returns when the term is lost or the host stops; throws nothing for either.</summary>
+    /// <summary>Runs until the term is lost or the host stops. Neither makes it throw.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         foreach (var record in reader.Backlog)
@@ -54,7 +55,7 @@ sealed class BeatTerm(
         }
         catch (OperationCanceledException) when (reader.Lost.IsCancellationRequested || stopping.IsCancellationRequested)
         {
-            // Asked of the sources, and not of what is linked to them: that hears of it a moment later.
+            // This asks the two sources: a token that is linked to them fires a moment later.
         }
         finally
         {
@@ -119,7 +120,10 @@ sealed class BeatTerm(
 
     bool Exists(string name) => book.Find(name) is not null || state.SetAtRunTime(name) is { Value: not null };
 
-    /// <summary>Begins, changes or ends the loop of a schedule. The new one waits for the old, which may be in the middle of an occurrence.</summary>
+    /// <summary>
+    /// Begins, changes or ends the loop of a schedule. The new loop waits for the old one, which may be in the middle
+    /// of an occurrence.
+    /// </summary>
     void Restart(string name, CancellationToken over, CancellationToken giveUp)
     {
         var before = Task.CompletedTask;
@@ -138,7 +142,8 @@ sealed class BeatTerm(
             running.Stop?.Dispose();
             if (Find(name) is not { } schedule)
             {
-                // Should it come again under this name, its occurrences count from then on. Later than its last mark, or it would not take that one's place.
+                // If the schedule comes again under this name, its occurrences count from that time on. The mark is
+                // later than the last mark, because otherwise it would not replace that mark.
                 var now = time.GetUtcNow();
                 var last = state.Last(name);
                 occurrences.Dealt(name, new(last?.Occurrence >= now ? last.Value.Occurrence.AddTicks(1) : now, "", last?.SetBack ?? 0));
@@ -165,7 +170,7 @@ sealed class BeatTerm(
         }
     }
 
-    /// <summary>What was set at run time goes before what code says.</summary>
+    /// <summary>Finds a schedule. A schedule that was set at run time goes before the one in code.</summary>
     Schedule? Find(string name)
     {
         try

@@ -4,10 +4,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Beat;
 
-/// <summary>Writes into the journal up to where occurrences are dealt with: after their jobs are enqueued, never before, many in one record.</summary>
+/// <summary>
+/// Records in the journal which occurrences are dealt with: after their jobs are enqueued, never before, and many in
+/// one record.
+/// </summary>
 /// <remarks>
-/// A beat that dies between a job's confirm and this record leaves an occurrence that the next leader fires again, with the same id. The other way round it would be lost;
-/// and a single publish to both places is not one step either: when the broker's node dies, one queue may have it and the other not.
+/// A beat may die between a job's confirm and this record. Then the next leader fires the occurrence again, with the
+/// same id. In the other order, the occurrence would be lost. A single publish to both places is not one step either:
+/// when the broker's node dies, one queue may have the message and the other not.
 /// </remarks>
 sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider time, ILogger logger)
 {
@@ -16,10 +20,10 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
 
     readonly Lock gate = new();
     readonly SemaphoreSlim any = new(0, 1);
-    readonly SemaphoreSlim writing = new(1); // a flush that returns has written what was dealt with before it began
+    readonly SemaphoreSlim writing = new(1); // so when a flush returns, all marks from before it began are written
     Dictionary<string, OccurrenceMark> waiting = new(StringComparer.Ordinal);
 
-    /// <summary>Never waits.</summary>
+    /// <summary>Notes that an occurrence is dealt with. Never waits.</summary>
     public void Dealt(string schedule, OccurrenceMark mark)
     {
         state.Merge(new() { Occurrences = new() { [schedule] = mark } });
@@ -33,7 +37,10 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
         }
     }
 
-    /// <summary>Writes until it is stopped; outlives terms, because what was fired in one that ended is worth knowing too.</summary>
+    /// <summary>
+    /// Writes marks until the host stops. This outlives terms: occurrences that were fired in a term that ended must be
+    /// recorded too.
+    /// </summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         var failed = false;
@@ -55,7 +62,7 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
         }
     }
 
-    /// <returns>Why it could not be written, or <see langword="null"/> when nothing is left to write.</returns>
+    /// <returns>Why the marks could not be written; <see langword="null"/> when no mark is left to write.</returns>
     public async Task<Exception?> FlushAsync(CancellationToken cancellationToken)
     {
         await writing.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -104,7 +111,7 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
             {
                 foreach (var (schedule, mark) in marks)
                 {
-                    waiting.TryAdd(schedule, mark); // what came meanwhile is later
+                    waiting.TryAdd(schedule, mark); // a mark that came meanwhile is later, and stays
                 }
             }
         }

@@ -4,10 +4,10 @@ using Jobs.Registry;
 
 namespace Jobs.Beat;
 
-/// <summary>A named schedule: when, what, and what to do about occurrences that were missed.</summary>
+/// <summary>A named schedule: when it fires, which job it enqueues, and what happens to missed occurrences.</summary>
 sealed record Schedule
 {
-    // More missed occurrences than these are not looked at one by one.
+    // So many missed occurrences are looked at one by one, and no more.
     const int MostWalked = 10_000;
 
     /// <exception cref="ArgumentException">The name, the policy or an option of the job is not valid.</exception>
@@ -21,7 +21,7 @@ sealed record Schedule
             throw new ArgumentException($"The job of schedule '{name}' has {(job.Id is not null ? $"the Id '{job.Id}'" : $"the Eta {job.Eta:u}")}: leave it unset, the occurrence gives it.", nameof(job));
         }
 
-        JobEncoder.Validate(job); // what would be refused at every occurrence is refused now
+        JobEncoder.Validate(job); // refuses now what would be refused at every occurrence
         Name = name;
         Timing = timing;
         Job = job;
@@ -36,10 +36,13 @@ sealed record Schedule
 
     public MisfirePolicy Misfire { get; }
 
-    /// <summary>Since when there is this schedule, when it was set at run time; occurrences before that are none.</summary>
+    /// <summary>
+    /// When the schedule was set at run time; <see langword="null"/> when it was not. Occurrences before this time do
+    /// not count.
+    /// </summary>
     public DateTimeOffset? Since { get; init; }
 
-    /// <summary>Its occurrences pass without a job.</summary>
+    /// <summary>Whether the schedule is paused: its occurrences pass without a job.</summary>
     public bool IsPaused { get; init; }
 
     /// <exception cref="ArgumentException">The name cannot be part of a job id, or there is no such policy.</exception>
@@ -60,8 +63,8 @@ sealed record Schedule
     }
 
     /// <summary>
-    /// A moment after <paramref name="after"/> with at least <paramref name="keep"/> occurrences up to <paramref name="until"/>:
-    /// looked for backwards, because the clock may have jumped over years of seconds.
+    /// Finds a moment after <paramref name="after"/> with at least <paramref name="keep"/> occurrences from there to
+    /// <paramref name="until"/>. The search goes backwards, because the clock may have jumped over years of seconds.
     /// </summary>
     DateTimeOffset Shortly(DateTimeOffset after, DateTimeOffset until, int keep)
     {
@@ -83,11 +86,17 @@ sealed record Schedule
         return after;
     }
 
-    /// <summary>The job of one occurrence. Its id is made of name and occurrence alone, so that two beats can only ever produce the same job.</summary>
+    /// <summary>
+    /// The job of one occurrence. Its id is made of schedule name and occurrence alone, so that two beats can only ever
+    /// make the same job.
+    /// </summary>
     public Job JobAt(DateTimeOffset occurrence) =>
         Job with { Schedule = Name, Id = string.Create(CultureInfo.InvariantCulture, $"{Name}@{occurrence.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}") };
 
-    /// <summary>The occurrence to fire now, given that all up to <paramref name="after"/> are dealt with. An occurrence later than the threshold is missed.</summary>
+    /// <summary>
+    /// The occurrence to fire now, when all occurrences up to <paramref name="after"/> are dealt with. An occurrence
+    /// counts as missed when it is late by more than the threshold.
+    /// </summary>
     public DueOccurrence Due(DateTimeOffset after, DateTimeOffset now, TimeSpan threshold, int cap)
     {
         var keep = Misfire switch { MisfirePolicy.Once => 1, MisfirePolicy.All => cap, _ => 0 };
@@ -119,8 +128,10 @@ sealed record Schedule
     }
 }
 
-/// <summary>What is due of one schedule at one moment.</summary>
+/// <summary>What is due for one schedule at one moment.</summary>
 /// <param name="Occurrence">The occurrence to fire, or <see langword="null"/> for none.</param>
-/// <param name="After">All occurrences up to here are dealt with.</param>
-/// <param name="Dropped">How many occurrences the misfire policy gave up just now; more than ten thousand are not counted on.</param>
+/// <param name="After">All occurrences up to this time are dealt with.</param>
+/// <param name="Dropped">
+/// How many occurrences the misfire policy gave up just now. Counting stops at somewhat more than ten thousand.
+/// </param>
 readonly record struct DueOccurrence(DateTimeOffset? Occurrence, DateTimeOffset After, int Dropped);

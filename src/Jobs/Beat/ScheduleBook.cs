@@ -6,7 +6,7 @@ using Jobs.Wire;
 
 namespace Jobs.Beat;
 
-/// <summary>All schedules of the application: from attributes, from code and from configuration. Built once at start.</summary>
+/// <summary>All schedules of the application, from attributes, code and configuration. Built once at start.</summary>
 sealed class ScheduleBook
 {
     readonly Dictionary<string, (Schedule Schedule, string Origin)> byName = new(StringComparer.Ordinal);
@@ -20,7 +20,10 @@ sealed class ScheduleBook
 
     public Schedule? Find(string name) => byName.TryGetValue(name, out var entry) ? entry.Schedule : null;
 
-    /// <summary>Reads them all; what is wrong with any of them goes to <paramref name="problems"/>, so that a start can report everything at once.</summary>
+    /// <summary>
+    /// Reads all schedules. Every problem goes to <paramref name="problems"/>, so that a start can report all of them
+    /// at once.
+    /// </summary>
     public static ScheduleBook Create(TaskRegistry registry, IEnumerable<Schedule> fromCode, BeatOptions options, out IReadOnlyList<string> problems)
     {
         var book = new ScheduleBook();
@@ -44,7 +47,9 @@ sealed class ScheduleBook
         return book;
     }
 
-    /// <summary>What is wrong with jobs that no occurrence could enqueue, for example because their arguments cannot be written.</summary>
+    /// <summary>
+    /// The problems of jobs that no occurrence could enqueue, for example because their arguments cannot be written.
+    /// </summary>
     public IEnumerable<string> Unsendable(JobEncoder encoder)
     {
         foreach (var (schedule, origin) in byName.Values)
@@ -96,7 +101,7 @@ sealed class ScheduleBook
             & Try(origin, () => ValidateQueue(options.Queue))
             & Try(origin, () => job = new Job(Required(options.Task), arguments.Positional, arguments.Keywords)))
         {
-            // Found or not: the task may live in another program.
+            // Even when the registry does not know the task: the task may live in another program.
             Add(new(name, timing!, job! with { Definition = registry.Find(job.TaskName), Queue = options.Queue }, options.Misfire), "in Jobs:Beat:Schedules");
         }
     }

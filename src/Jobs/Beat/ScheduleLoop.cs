@@ -5,17 +5,20 @@ namespace Jobs.Beat;
 
 /// <summary>Fires the occurrences of one schedule, while this beat leads.</summary>
 /// <remarks>
-/// Each schedule has a loop of its own, so that one that cannot be enqueued holds up no other, and its occurrences stay in order:
-/// 1. Sleep until the next occurrence after the last one dealt with.
+/// Each schedule has a loop of its own. So a schedule that cannot be enqueued holds up no other, and the occurrences of
+/// one schedule stay in order:
+/// 1. Sleep until the next occurrence after the last one that is dealt with.
 /// 2. Ask the misfire policy which occurrence is due.
-/// 3. Enqueue its job. Only when that returned is the occurrence dealt with, and recorded; until then 2 and 3 repeat, with the same id for the same occurrence.
+/// 3. Enqueue the job of that occurrence. When the enqueue returns, the occurrence is dealt with, and is recorded.
+/// Until then, steps 2 and 3 repeat; the same occurrence always makes the same id.
 /// </remarks>
 sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, OccurrenceLog occurrences, BeatOptions options, TimeProvider time, Telemetry telemetry, ILogger logger)
 {
-    // The clock may be set while we sleep; timers do not notice.
+    // Somebody may set the clock while we sleep; timers do not notice.
     static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
 
-    // Of a clock that is set right by less nobody hears: the occurrences that have fired come again, and are waited for.
+    // When the clock is set back by less than this, nobody is told: occurrences that have fired would come again, so
+    // the loop waits until the clock has passed them.
     static readonly TimeSpan setBack = TimeSpan.FromMinutes(1);
 
     // Well under the default misfire threshold, so that a short outage makes occurrences late but not missed.
@@ -23,10 +26,13 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
 
     int timesSetBack;
 
-    /// <param name="last">Up to where its occurrences are dealt with.</param>
-    /// <param name="started">Since when there are occurrences of a schedule that has not fired yet.</param>
-    /// <param name="stop">Ends it between two occurrences.</param>
-    /// <param name="giveUp">Ends it in the middle of an enqueue: that job may be in its queue or not, and another beat enqueues it again.</param>
+    /// <param name="last">The last occurrence that is dealt with.</param>
+    /// <param name="started">The time from which a schedule that has not fired yet has occurrences.</param>
+    /// <param name="stop">Ends the loop between two occurrences.</param>
+    /// <param name="giveUp">
+    /// Ends the loop in the middle of an enqueue. That job may be in its queue or not, and another beat enqueues it
+    /// again.
+    /// </param>
     public async Task RunAsync(OccurrenceMark? last, DateTimeOffset started, CancellationToken stop, CancellationToken giveUp)
     {
         timesSetBack = last?.SetBack ?? 0;
@@ -73,7 +79,11 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
         }
     }
 
-    /// <summary>A schedule that is new, or was timed anew, begins where it was made: recorded at once, so that its first occurrence is owed even when no beat is there.</summary>
+    /// <summary>
+    /// Where the occurrences of the schedule begin. A schedule that is new, or whose timing was changed, begins when it
+    /// was made. This beginning is recorded at once, so that the first occurrence is owed even when no beat runs at its
+    /// time.
+    /// </summary>
     DateTimeOffset Begin(OccurrenceMark? last, DateTimeOffset started)
     {
         if (last is { } mark && mark.TimingKey == schedule.Timing.Key)
@@ -84,7 +94,7 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
         var since = schedule.Since ?? started;
         var now = time.GetUtcNow();
         since = since < now ? since : now;
-        // One tick more: a mark of the same time would not take the place of the one with the former timing.
+        // One tick later: a mark of the same time would not replace the mark with the former timing.
         var begin = last is { } old && old.Occurrence >= since ? old.Occurrence.AddTicks(1) : since;
         Dealt(begin);
         return begin;
@@ -94,7 +104,7 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
 
     Task SleepAsync(TimeSpan untilNext, CancellationToken stop)
     {
-        // Timers count whole milliseconds; rounded down, the last one would be spent spinning.
+        // Timers count whole milliseconds. If we rounded down, the loop would spin through the last millisecond.
         var sleep = TimeSpan.FromMilliseconds(Math.Ceiling(untilNext.TotalMilliseconds));
         return Task.Delay(sleep < longestSleep ? sleep : longestSleep, time, stop);
     }
@@ -113,13 +123,15 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
         }
         catch (ArgumentException e)
         {
-            // No later attempt can be different: the next occurrence has a new chance, but must not wait for this one.
+            // A later attempt would fail the same way. The next occurrence has a new chance, and must not wait for this
+            // one.
             Log.OccurrenceRefused(logger, job.Id!, schedule.Name, e);
             return true;
         }
         catch (Exception e)
         {
-            // Permanent failures too: a wrong password is put right while we run, and the occurrence is owed until its misfire policy says otherwise.
+            // Permanent failures are retried too: somebody may correct a wrong password while we run. The occurrence is
+            // owed until its misfire policy says otherwise.
             if (failures == 0)
             {
                 Log.OccurrenceNotEnqueued(logger, e is JobsException { IsTransient: true } ? LogLevel.Warning : LogLevel.Error, job.Id!, schedule.Name, e);
@@ -139,7 +151,8 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
         return true;
     }
 
-    // 1, 2, 4 … 15 s, of which a random half is taken off: the schedules of many beats do not come back in one wave.
+    // 1, 2, 4 … 15 s, less a random part of up to one half. So the schedules of many beats do not come back in one
+    // wave.
     internal static TimeSpan BackOff(int failures, double random)
     {
         var longest = Math.Min(longestBackOff.TotalSeconds, Math.Pow(2, failures));

@@ -6,7 +6,10 @@ using Jobs.Wire;
 
 namespace Jobs.Beat;
 
-/// <summary>A schedule that was set at run time, as it travels in the journal: complete, so that a beat that does not know the task can fire it.</summary>
+/// <summary>
+/// A schedule that was set at run time, as it travels in the journal. It is complete, so that a beat that does not know
+/// the task can fire it.
+/// </summary>
 sealed record StoredSchedule
 {
     public string? Cron { get; init; }
@@ -32,8 +35,10 @@ sealed record StoredSchedule
 
     public Dictionary<string, JsonElement>? Headers { get; init; }
 
-    /// <summary>Queue, expiry and priority are merged here, because the beat that leads may have other tasks and options.</summary>
-    /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
+    /// <summary>
+    /// Makes a stored schedule of a job. Queue, expiry and priority are merged here, because the beat that leads may
+    /// have other tasks and options.
+    /// </summary>
     public static StoredSchedule Of(Job job, JobEncoder encoder)
     {
         var merged = encoder.Merge(job);
@@ -49,7 +54,9 @@ sealed record StoredSchedule
         };
     }
 
-    /// <exception cref="ArgumentException">This machine does not know the time zone, or another version of Jobs wrote it.</exception>
+    /// <exception cref="ArgumentException">
+    /// This machine does not know the time zone, or another version of Jobs wrote the schedule.
+    /// </exception>
     public Schedule ToSchedule(string name, long version, TaskRegistry tasks)
     {
         if (Body.ValueKind != JsonValueKind.Array || Body.GetArrayLength() < 2)
@@ -83,7 +90,7 @@ sealed record StoredSchedule
         _ => throw new ArgumentException($"The job of a schedule has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null."),
     };
 
-    // With a fraction: 1.0 would be written as 1, and come back as an int.
+    // A double always gets a fraction: 1.0 would otherwise be written as 1, and come back as an int.
     static string Number(double value)
     {
         var text = value.ToString("R", CultureInfo.InvariantCulture);

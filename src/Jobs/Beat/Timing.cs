@@ -2,16 +2,23 @@ using Cronos;
 
 namespace Jobs.Beat;
 
-/// <summary>The moments at which a schedule fires. A pure function of time, so any number of beats agree on it.</summary>
+/// <summary>
+/// The moments at which a schedule fires. They are a pure function of time, so any number of beats agree on them.
+/// </summary>
 abstract class Timing
 {
-    /// <summary>The first occurrence after that moment, in UTC, or <see langword="null"/> when there is none any more.</summary>
+    /// <summary>
+    /// The first occurrence after the given moment, in UTC; <see langword="null"/> when there is none any more.
+    /// </summary>
     public abstract DateTimeOffset? Next(DateTimeOffset after);
 
-    /// <summary>The same text for the same occurrences: by it a beat notices that a schedule was timed anew.</summary>
+    /// <summary>
+    /// A text that is the same for the same occurrences. By this text, a beat notices that the timing of a schedule was
+    /// changed.
+    /// </summary>
     public abstract string Key { get; }
 
-    /// <summary>Either of the two.</summary>
+    /// <summary>Makes a timing from a cron expression or from an interval.</summary>
     /// <exception cref="ArgumentException">They are not valid, or not exactly one of them is given.</exception>
     public static Timing Of(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
     {
@@ -45,7 +52,7 @@ abstract class Timing
 
     /// <exception cref="ArgumentException">The interval is shorter than one second.</exception>
     public static Timing Every(TimeSpan interval) =>
-        // Ids name an occurrence to the second: a shorter interval would give two occurrences one id.
+        // Job ids name an occurrence to the second, so a shorter interval would give two occurrences the same id.
         interval >= TimeSpan.FromSeconds(1)
             ? new IntervalTiming(interval)
             : throw new ArgumentException($"{interval} is too short an interval for a schedule: use one second or more.");
@@ -56,7 +63,9 @@ abstract class Timing
         : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container may need the package tzdata).");
 }
 
-/// <summary>Occurrences of a cron expression; both changes of daylight saving are as Cronos defines them.</summary>
+/// <summary>
+/// The occurrences of a cron expression. At the two changes of daylight saving, they are as Cronos defines them.
+/// </summary>
 sealed class CronTiming(string text, CronExpression expression, TimeZoneInfo timeZone) : Timing
 {
     public override string Key => $"{text} {timeZone.Id}";
@@ -64,7 +73,9 @@ sealed class CronTiming(string text, CronExpression expression, TimeZoneInfo tim
     public override DateTimeOffset? Next(DateTimeOffset after) => expression.GetNextOccurrence(after, timeZone)?.ToUniversalTime();
 }
 
-/// <summary>Whole multiples of the interval since 1970-01-01 UTC: neither a restart nor a late wake-up shifts them.</summary>
+/// <summary>
+/// The whole multiples of an interval since 1970-01-01 UTC. Neither a restart nor a late wake-up shifts them.
+/// </summary>
 sealed class IntervalTiming(TimeSpan interval) : Timing
 {
     public override string Key => interval.ToString("c", System.Globalization.CultureInfo.InvariantCulture);
