@@ -6,7 +6,7 @@ namespace Jobs.RabbitMQ;
 /// </summary>
 sealed class PublishWindow(int size)
 {
-    readonly PendingPublish?[] slots = new PendingPublish?[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)size)];
+    readonly PendingPublish?[] places = new PendingPublish?[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)size)];
     ulong oldest = 1; // the client counts from 1
     ulong next = 1;
 
@@ -19,11 +19,11 @@ sealed class PublishWindow(int size)
     /// Whether another publish may be written. The room is measured from the oldest unconfirmed publish, so that no
     /// place in the array is used twice.
     /// </summary>
-    public bool HasRoom(int limit) => next - oldest < (ulong)Math.Min(limit, slots.Length);
+    public bool HasRoom(int limit) => next - oldest < (ulong)Math.Min(limit, places.Length);
 
     public void Add(PendingPublish publish)
     {
-        slots[next & Mask] = publish;
+        places[next & Mask] = publish;
         next++;
         Count++;
     }
@@ -38,15 +38,15 @@ sealed class PublishWindow(int size)
 
         for (var i = multiple ? oldest : tag; i <= tag; i++)
         {
-            if (slots[i & Mask] is { } publish)
+            if (places[i & Mask] is { } publish)
             {
-                slots[i & Mask] = null;
+                places[i & Mask] = null;
                 Count--;
                 into.Add(publish);
             }
         }
 
-        while (oldest < next && slots[oldest & Mask] is null)
+        while (oldest < next && places[oldest & Mask] is null)
         {
             oldest++;
         }
@@ -56,12 +56,12 @@ sealed class PublishWindow(int size)
     {
         for (var i = oldest; i < next; i++)
         {
-            if (slots[i & Mask] is { } publish)
+            if (places[i & Mask] is { } publish)
             {
                 yield return publish;
             }
         }
     }
 
-    ulong Mask => (ulong)slots.Length - 1;
+    ulong Mask => (ulong)places.Length - 1;
 }
