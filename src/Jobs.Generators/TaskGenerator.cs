@@ -9,8 +9,10 @@ namespace Jobs.Generators;
 /// with positions.
 /// 2. Report the problems, and compare the names over the whole assembly.
 /// 3. Group the tasks by class. Emit one file per class, and one for the assembly.
-/// <para>When a step gives the same result as the last time, the compiler skips the later steps. So typing elsewhere
-/// generates nothing.</para>
+/// <para>
+/// When a step gives the same result as the last time, the compiler skips the later steps. So typing elsewhere generates
+/// nothing.
+/// </para>
 /// </remarks>
 [Generator(LanguageNames.CSharp)]
 public sealed class TaskGenerator : IIncrementalGenerator

@@ -74,7 +74,7 @@ static partial class Log
     [LoggerMessage(306, LogLevel.Information, "This beat leads now and fires {Count} schedules, beginning with the occurrences that are due since the last leader")]
     public static partial void BeatLeads(ILogger logger, int count);
 
-    [LoggerMessage(307, LogLevel.Warning, "This beat no longer leads: {Reason}. Another beat goes on, if there is one; this beat stands by")]
+    [LoggerMessage(307, LogLevel.Warning, "This beat leads no more: {Reason}. Another beat goes on, if there is one; this beat stands by")]
     public static partial void BeatLost(ILogger logger, string reason);
 
     [LoggerMessage(308, LogLevel.Error, "The beat failed and stands by again in a moment. Another beat goes on, if there is one")]
@@ -83,13 +83,13 @@ static partial class Log
     [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which occurrences it has fired, and tries again. If this beat died now, the next leader would fire these occurrences again, with the same ids")]
     public static partial void OccurrencesNotRecorded(ILogger logger, Exception exception);
 
-    [LoggerMessage(310, LogLevel.Warning, "This version cannot read a record of the beats' journal, and keeps the record as it is. Did a newer version, or another program, write the record?")]
+    [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read by this version, which keeps the record as it is. Did a newer version, or another program, write the record?")]
     public static partial void RecordUnreadable(ILogger logger, Exception exception);
 
     [LoggerMessage(311, LogLevel.Error, "This beat cannot use schedule {Schedule}, which was set at run time. The schedule does not fire; set it again or remove it")]
     public static partial void ScheduleUnusable(ILogger logger, string schedule, Exception exception);
 
-    [LoggerMessage(312, LogLevel.Warning, "The beat could not shorten the beats' journal. Nothing is lost, and the beat tries again")]
+    [LoggerMessage(312, LogLevel.Warning, "The beats' journal could not be shortened. Nothing is lost, and the beat tries again")]
     public static partial void SnapshotFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(314, LogLevel.Warning, "The clock was set back: schedule {Schedule} had fired up to {Occurrence:u}, and the time is {Now:u}. The schedule goes on from now; occurrences that had fired come again, with the same ids")]
