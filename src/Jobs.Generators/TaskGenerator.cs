@@ -10,8 +10,8 @@ namespace Jobs.Generators;
 /// 2. Report the problems, and compare the names over the whole assembly.
 /// 3. Group the tasks by class. Emit one file per class, and one for the assembly.
 /// <para>
-/// When a step gives the same result as the last time, the compiler skips the later steps. So typing elsewhere generates
-/// nothing.
+/// When a step gives the same result as the last time, the compiler skips the later steps. So typing elsewhere
+/// generates nothing.
 /// </para>
 /// </remarks>
 [Generator(LanguageNames.CSharp)]
