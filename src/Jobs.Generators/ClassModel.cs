@@ -5,10 +5,10 @@ namespace Jobs.Generators;
 /// <summary>The tasks of one class: one generated file.</summary>
 sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tasks)
 {
-    /// <summary>Tells classes apart whose names differ by case only: names of files do not.</summary>
+    /// <summary>Tells apart classes whose names differ by case only, because file names must differ by more.</summary>
     public int Homonym { get; init; }
 
-    /// <summary>Unique in the assembly, and stable.</summary>
+    /// <summary>The name of the generated file: unique in the assembly, and stable.</summary>
     public string HintName => $"{Container.Type.Replace("global::", "").Replace("@", "")}{(Homonym == 0 ? "" : $"-{Homonym + 1}")}.g.cs";
 
     public static IEnumerable<ClassModel> Group(ImmutableArray<TaskModel> tasks)
@@ -16,7 +16,8 @@ sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tas
         var signatures = new HashSet<string>(StringComparer.Ordinal);
         var types = new Dictionary<string, int>(StringComparer.Ordinal);
 
-        // NewsTasks and News share the partial class NewsJobs, whose parts must be equally visible.
+        // NewsTasks and News share the partial class NewsJobs. All parts of a partial class must have the same
+        // visibility.
         var hidden = new HashSet<string>(tasks.Where(t => !t.Container.IsPublic).Select(t => $"{t.Container.Namespace}.{t.Container.Factories}"));
         var homonyms = new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase);
         foreach (var group in tasks.GroupBy(t => t.Container))
@@ -31,7 +32,7 @@ sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tas
             var type = $"global::Jobs.Generated.{task.Container.Mangled}_{task.Method.Replace("_", "__")}_Task";
             types[type] = types.TryGetValue(type, out var count) ? count + 1 : 1;
 
-            // A factory that would not compile is left out; it has been reported.
+            // Leave out a factory that would not compile. The generator has reported it.
             var compiles = task.Factory != task.Container.Factories && signatures.Add(task.Signature);
             return task with { Factory = compiles ? task.Factory : "", DefinitionType = count == 0 ? type : $"{type}{count + 1}" };
         }

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Jobs.Generators;
 
-/// <summary>Text with indentation; always '\n', so that every machine generates the same bytes.</summary>
+/// <summary>
+/// Writes text with indentation. Lines always end with '\n', so that every machine generates the same bytes.
+/// </summary>
 sealed class CodeWriter
 {
     readonly StringBuilder text = new();

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Jobs.Generators;
 
-/// <summary>Says whether Cronos will accept an expression. Cronos cannot be loaded into the compiler; a test compares the two.</summary>
+/// <summary>
+/// Says whether Cronos accepts an expression. The compiler cannot load Cronos, so this class repeats its grammar; a
+/// test compares the two.
+/// </summary>
 static class CronSyntax
 {
     static readonly string[] Macros =
@@ -18,7 +21,7 @@ static class CronSyntax
         new("day", 1, 31, []), new("month", 1, 12, Months), new("weekday", 0, 7, Weekdays),
     ];
 
-    /// <summary>What is wrong with the expression, or <see langword="null"/>.</summary>
+    /// <summary>The problem of the expression, or <see langword="null"/>.</summary>
     public static string? FindError(string expression)
     {
         var text = expression.Trim(' ', '\t');

@@ -1,6 +1,8 @@
 namespace Jobs.Generators;
 
-/// <summary>Emits the definition of one task: its settings, how it is called, and the arguments that its factory makes.</summary>
+/// <summary>
+/// Emits the definition of one task: its settings, the call of its method, and the class of its arguments.
+/// </summary>
 static class DefinitionEmitter
 {
     public static void Emit(CodeWriter code, TaskModel task)
@@ -88,7 +90,7 @@ static class DefinitionEmitter
             code.Line($"var target = global::Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<{task.Container.Type}>(context.Services);");
         }
 
-        // The '!' is for parameters whose default is null although their type says otherwise.
+        // The '!' is for parameters with the default null, although their type does not allow null.
         var arguments = task.Parameters.Select(p => p.Injected ?? (p.Type is { IsReference: true, AcceptsNull: true } ? Local(p) + "!" : Local(p)));
         var call = $"{(task.IsStatic ? task.Container.Type : "target")}.{NameRules.Escape(task.Method)}({string.Join(", ", arguments)})";
         switch (task.Returns)
@@ -109,7 +111,8 @@ static class DefinitionEmitter
     {
         code.Open($"protected override void WriteResult(global::Jobs.Wire.ArgumentWriter writer, {type.Spelled} result)");
 
-        // Nobody checked the result: a null that its type does not allow travels too.
+        // Nobody has checked the result: it may be null although its type does not allow null. Such a null is written
+        // too.
         new ValueEmitter(code, ["writer", "result"]).Write(type with { IsNullable = type.IsNullable || type.IsReference }, "result");
         code.Close();
     }
@@ -128,6 +131,9 @@ static class DefinitionEmitter
         code.Close().Close();
     }
 
-    /// <summary>With a prefix, so that no parameter has a name that generated code uses itself, whatever that is.</summary>
+    /// <summary>
+    /// The name of a parameter's variable. The prefix keeps the name apart from all names that generated code uses
+    /// itself.
+    /// </summary>
     static string Local(ParameterModel parameter) => "p_" + parameter.Name;
 }

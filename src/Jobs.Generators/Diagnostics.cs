@@ -2,7 +2,7 @@ using Microsoft.CodeAnalysis;
 
 namespace Jobs.Generators;
 
-/// <summary>What can be wrong with a task; README.md explains each with an example.</summary>
+/// <summary>The problems that the generator reports. README.md explains each one with an example.</summary>
 static class Diagnostics
 {
     public static readonly DiagnosticDescriptor DuplicateName = Error(
@@ -14,7 +14,8 @@ static class Diagnostics
     public static readonly DiagnosticDescriptor InvalidCron = Error(
         "JOBS103", "Not a cron expression", "'{0}' is not a cron expression: {1}. Give five fields (minute hour day month weekday), six with seconds first, or a macro such as @daily.");
 
-    // A warning: the machine that builds may know fewer zones than the one that runs, where a start with an unknown one fails.
+    // A warning, because the machine that builds may know fewer time zones than the machine that runs. There, a beat
+    // with an unknown time zone does not start.
     public static readonly DiagnosticDescriptor InvalidTimeZone = new(
         "JOBS104", "Not a time zone", "'{0}' is not a time zone that this machine knows: use an IANA id such as 'Europe/London', or leave TimeZone out for UTC",
         "Jobs", DiagnosticSeverity.Warning, isEnabledByDefault: true);

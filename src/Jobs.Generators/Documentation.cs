@@ -4,10 +4,12 @@ using Microsoft.CodeAnalysis;
 
 namespace Jobs.Generators;
 
-/// <summary>The XML documentation of a factory method, taken from the task method's.</summary>
+/// <summary>Makes the XML documentation of a factory method from that of the task method.</summary>
 static class Documentation
 {
-    /// <summary>The inner text of the doc comment: a summary, and the parameters when any of them is documented.</summary>
+    /// <summary>
+    /// The inner text of the doc comment: a summary, and the parameters when any of them is documented.
+    /// </summary>
     public static string Of(IMethodSymbol method, string[] parameters, CancellationToken cancellationToken)
     {
         var fallback = $"<summary>Makes a job that runs <c>{method.ContainingType.Name}.{method.Name}</c>.</summary>";
@@ -24,7 +26,7 @@ static class Documentation
         }
         catch (XmlException)
         {
-            return fallback; // badly formed: the compiler says so at the method
+            return fallback; // the XML is malformed; the compiler reports that at the method
         }
 
         Tame(root, parameters);
@@ -32,7 +34,7 @@ static class Documentation
         List<string> lines = [summary is null ? fallback : Compact(summary)];
         var documented = root.Elements("param").GroupBy(p => (string?)p.Attribute("name") ?? "").ToDictionary(g => g.Key, g => g.First());
 
-        // One documented parameter makes the compiler ask for all of them.
+        // When one parameter is documented, the compiler asks for all parameters.
         if (parameters.Any(documented.ContainsKey))
         {
             lines.AddRange(parameters.Select(p => documented.TryGetValue(p, out var element)
@@ -43,7 +45,10 @@ static class Documentation
         return string.Join("\n", lines);
     }
 
-    /// <summary>Turns references that mean nothing at the factory into plain text: to injected parameters, and to names that were not found.</summary>
+    /// <summary>
+    /// Turns references without a target at the factory into plain text: references to injected parameters, and to
+    /// names that the compiler did not find.
+    /// </summary>
     static void Tame(XElement root, string[] parameters)
     {
         foreach (var element in root.Descendants().ToArray())

@@ -3,7 +3,10 @@ using System.Collections.Immutable;
 
 namespace Jobs.Generators;
 
-/// <summary>An array that is equal by content: the compiler skips all later steps when a step's result equals its last one.</summary>
+/// <summary>
+/// An array that is equal by content. When a step of the generator gives the same result as the last time, the compiler
+/// skips all later steps.
+/// </summary>
 readonly struct EquatableArray<T>(ImmutableArray<T> items) : IEquatable<EquatableArray<T>>, IReadOnlyList<T>
     where T : IEquatable<T>
 {

@@ -1,4 +1,4 @@
 namespace System.Runtime.CompilerServices;
 
-/// <summary>Records need it, and netstandard2.0 does not have it.</summary>
+/// <summary>Records need this type, and netstandard2.0 does not have it.</summary>
 static class IsExternalInit;

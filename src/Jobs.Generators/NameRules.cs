@@ -11,7 +11,9 @@ static class NameRules
     public static string WithoutSuffix(string name, string suffix) =>
         name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name.Substring(0, name.Length - suffix.Length) : name;
 
-    /// <summary><c>RefreshAll</c> is <c>refresh_all</c>, <c>HTTPFetch2</c> is <c>http_fetch2</c>.</summary>
+    /// <summary>
+    /// Turns <c>RefreshAll</c> into <c>refresh_all</c>, and <c>HTTPFetch2</c> into <c>http_fetch2</c>.
+    /// </summary>
     public static string SnakeCase(string name)
     {
         var text = new System.Text.StringBuilder();

@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace Jobs.Generators;
 
-/// <summary>Reads <c>[Cron]</c> and <c>[Every]</c> of one method.</summary>
+/// <summary>Reads the <c>[Cron]</c> and <c>[Every]</c> attributes of one method.</summary>
 sealed class ScheduleParser(
     IMethodSymbol method,
     string display,

@@ -5,10 +5,14 @@ namespace Jobs.Generators;
 
 /// <summary>Makes typed job factories and task definitions of the methods annotated <c>[Task]</c>.</summary>
 /// <remarks>
-/// 1. Each annotated method becomes a <see cref="TaskResult"/>: a task without positions, and problems with them.
-/// 2. Problems are reported; names are compared over the whole assembly.
-/// 3. Tasks are grouped by class; each class is one file, and the assembly one more.
-/// A step whose result equals the last one ends the work there, so typing elsewhere generates nothing.
+/// 1. Turn each annotated method into a <see cref="TaskResult"/>: a task without positions in the source, and problems
+/// with positions.
+/// 2. Report the problems, and compare the names over the whole assembly.
+/// 3. Group the tasks by class. Emit one file per class, and one for the assembly.
+/// <para>
+/// When a step gives the same result as the last time, the compiler skips the later steps. So typing elsewhere
+/// generates nothing.
+/// </para>
 /// </remarks>
 [Generator(LanguageNames.CSharp)]
 public sealed class TaskGenerator : IIncrementalGenerator
@@ -19,7 +23,7 @@ public sealed class TaskGenerator : IIncrementalGenerator
         var results = context.SyntaxProvider
             .ForAttributeWithMetadataName(
                 "Jobs.TaskAttribute",
-                static (_, _) => true, // local functions and accessors too: they are told why not
+                static (_, _) => true, // local functions and accessors too, to report that they cannot be tasks
                 static (c, cancellationToken) => new TaskParser((IMethodSymbol)c.TargetSymbol, c.Attributes[0], cancellationToken).Parse())
             .WithTrackingName("Results");
         context.RegisterSourceOutput(results.SelectMany(static (r, _) => r.Problems), Report);

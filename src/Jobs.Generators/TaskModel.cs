@@ -4,10 +4,13 @@ using Microsoft.CodeAnalysis.Text;
 
 namespace Jobs.Generators;
 
-/// <summary>What the generator found at one method: the task (when code can be made for it), and what is wrong with it.</summary>
+/// <summary>The result for one method: the task, when code can be made for it, and the problems.</summary>
 sealed record TaskResult(TaskModel? Task, EquatableArray<TaskNameUse> Names, LocationModel? Location, EquatableArray<DiagnosticModel> Problems);
 
-/// <summary>One annotated method. Holds no position in the source, so that typing elsewhere in the file changes nothing.</summary>
+/// <summary>
+/// One annotated method. The model has no position in the source, so that typing elsewhere in the file does not change
+/// it.
+/// </summary>
 sealed record TaskModel(
     ContainerModel Container,
     string Method,
@@ -22,28 +25,28 @@ sealed record TaskModel(
     EquatableArray<string> Schedules,
     string Documentation)
 {
-    /// <summary>The generated class, fully qualified; set when the tasks of the assembly are known.</summary>
+    /// <summary>The generated class, fully qualified. Set when all tasks of the assembly are known.</summary>
     public string DefinitionType { get; init; } = "";
 
     public IEnumerable<ParameterModel> WireParameters => Parameters.Where(p => p.Type is not null);
 
-    /// <summary>Two factories of one signature do not compile.</summary>
+    /// <summary>The signature of the factory. Two factories with one signature do not compile.</summary>
     public string Signature => $"{Container.Namespace}.{Container.Factories}.{Factory}({string.Join(", ", WireParameters.Select(p => p.Type!.IsReference ? p.Type.Name : p.Type!.Declared))})";
 }
 
 /// <summary>A class with task methods.</summary>
-/// <param name="Namespace">Empty for the global one.</param>
-/// <param name="Type">Fully qualified.</param>
+/// <param name="Namespace">The namespace; empty for the global namespace.</param>
+/// <param name="Type">The class, fully qualified.</param>
 /// <param name="Factories">The name of the class of factory methods.</param>
-/// <param name="Mangled">Its full name as one identifier.</param>
-/// <param name="IsPublic">Whether other assemblies see it.</param>
+/// <param name="Mangled">The full name of the class as one identifier.</param>
+/// <param name="IsPublic">Whether other assemblies see the factories.</param>
 sealed record ContainerModel(string Namespace, string Type, string Factories, string Mangled, bool IsPublic);
 
 /// <param name="Name">The C# name, which is also the wire name.</param>
-/// <param name="Type"><see langword="null"/> when it is injected.</param>
-/// <param name="Injected">What is passed when it is injected.</param>
+/// <param name="Type">The type; <see langword="null"/> for an injected parameter, which is not sent.</param>
+/// <param name="Injected">The C# expression that is passed for an injected parameter.</param>
 /// <param name="Default">The default as C#, or <see langword="null"/> when there is none.</param>
-/// <param name="IsParams">Whether it is <c>params</c>.</param>
+/// <param name="IsParams">Whether the parameter is <c>params</c>.</param>
 sealed record ParameterModel(string Name, TypeModel? Type, string? Injected, string? Default, bool IsParams)
 {
     public string Identifier => NameRules.Escape(Name);
@@ -51,10 +54,10 @@ sealed record ParameterModel(string Name, TypeModel? Type, string? Injected, str
 
 enum ReturnKind { Void, Value, Task, TaskOf, ValueTask, ValueTaskOf }
 
-/// <summary>A name or alias, to find two of one name.</summary>
+/// <summary>A name or an alias of a task, to find tasks that share one.</summary>
 sealed record TaskNameUse(string Name, string Method, LocationModel? Location);
 
-/// <summary>A diagnostic as plain data: Roslyn's own keeps the whole compilation alive.</summary>
+/// <summary>A diagnostic as plain data, because Roslyn's own type keeps the whole compilation alive.</summary>
 sealed record DiagnosticModel(string Id, LocationModel? Location, EquatableArray<string> Arguments)
 {
     public Diagnostic ToDiagnostic() => Diagnostic.Create(Diagnostics.ById[Id], Location?.ToLocation(), [.. Arguments]);

@@ -4,10 +4,10 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace Jobs.Generators;
 
-/// <summary>Reads one annotated method, and says what is wrong with it.</summary>
+/// <summary>Reads one annotated method, and finds its problems.</summary>
 /// <remarks>
-/// A problem of the attribute (a bad name, a bad schedule) still gives a task, so that one mistake is one error and not also
-/// "NewsJobs does not exist" at every caller. A method that no code can be made for gives none.
+/// A problem of the attribute (a bad name, a bad schedule) still gives a task. So one mistake is one error, without a
+/// further "NewsJobs does not exist" at every caller. A method for which no code can be made gives no task.
 /// </remarks>
 sealed class TaskParser(IMethodSymbol method, AttributeData attribute, CancellationToken cancellationToken)
 {
@@ -161,7 +161,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
                 var @default = Default(parameter, model);
                 if (model is { IsReference: true } && @default is "null")
                 {
-                    model = model with { IsNullable = true }; // string s = null!
+                    model = model with { IsNullable = true }; // for a parameter such as string s = null!
                 }
 
                 found.Add(new(parameter.Name, model, null, @default, parameter.IsParams));
@@ -209,7 +209,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
         _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
     };
 
-    /// <summary>The compiler has reported it already.</summary>
+    /// <summary>Whether the method has a type that does not exist. The compiler has reported that already.</summary>
     bool HasUnknownType() =>
         method.ReturnType.TypeKind == TypeKind.Error || method.Parameters.Any(p => p.Type.TypeKind == TypeKind.Error);
 

@@ -4,7 +4,10 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace Jobs.Generators;
 
-/// <summary>The named values of <c>[Task(…)]</c>: only those that were written, as an option that is not set takes the host's value.</summary>
+/// <summary>
+/// Reads the named values of <c>[Task(…)]</c>. It reads only values that the user wrote, because an option that is not
+/// set takes the host's value.
+/// </summary>
 sealed class TaskSettings(AttributeData attribute, string display, Action<DiagnosticDescriptor, string[]> report)
 {
     public EquatableArray<string> Read() => attribute.NamedArguments.Select(Setting).OfType<string>().ToEquatable();
@@ -55,7 +58,7 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
             case "AckEarly":
                 return value is true ? "AckEarly = true" : null;
             default:
-                return null; // a value of the wrong type, which the compiler reports
+                return null; // the value has the wrong type; the compiler reports that
         }
     }
 

@@ -1,6 +1,6 @@
 namespace Jobs.Generators;
 
-/// <summary>Whether a time zone exists, as far as the machine that builds can say.</summary>
+/// <summary>Says whether a time zone exists, as far as the machine that builds knows.</summary>
 static class TimeZones
 {
     public static bool Exists(string id)
@@ -10,8 +10,9 @@ static class TimeZones
             return false;
         }
 
-        // A compiler on .NET Framework knows Windows ids only, one without ICU only IANA ids: an unknown id counts as wrong only
-        // when a zone of the same kind is known. The worker checks again when it starts.
+        // A compiler on .NET Framework knows Windows ids only, and a compiler without ICU knows IANA ids only. So an
+        // unknown id is an error only when the compiler knows another id of the same kind. The beat checks again when
+        // it starts.
         var isWindows = id.Contains(' ');
         return Knows(id) || !Knows(isWindows ? "W. Europe Standard Time" : "Europe/London");
     }

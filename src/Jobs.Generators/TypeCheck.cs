@@ -4,16 +4,17 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Jobs.Generators;
 
-/// <summary>Why a type cannot cross the wire, and what to do instead.</summary>
+/// <summary>Why values of a type cannot be sent, and what to do instead.</summary>
 sealed record Unsupported(string Type, string Reason, string Remedy);
 
 /// <summary>
-/// Finds what would not arrive as it was sent: in a type, in its items, and in the members of records and classes at any depth.
+/// Finds types whose values would not arrive as they were sent. Looks at a type, its items, and the members of records
+/// and classes at any depth.
 /// </summary>
 /// <remarks>
-/// The serializer passes over what it cannot keep, without a word: fields, properties that nobody can set, the elements of
-/// a tuple. Each such member is an error here.
-/// A type with a <c>[JsonConverter]</c> is its author's to answer for, and so is a member with <c>[JsonIgnore]</c>.
+/// The serializer drops members that it cannot keep, without a word: fields, properties that nobody can set, the
+/// elements of a tuple. Each such member is an error here. This class does not check a type with a
+/// <c>[JsonConverter]</c> or a member with <c>[JsonIgnore]</c>: their author has said how they travel.
 /// </remarks>
 sealed class TypeCheck
 {
@@ -26,10 +27,13 @@ sealed class TypeCheck
 
     TypeCheck(bool isResult) => this.isResult = isResult;
 
-    /// <summary>The first thing that would not arrive.</summary>
+    /// <summary>The first problem of a parameter's type, or <see langword="null"/>.</summary>
     public static Unsupported? Parameter(ITypeSymbol type) => new TypeCheck(isResult: false).Find(type, null, 0);
 
-    /// <summary>The first thing that would not arrive; and a sequence that runs when somebody asks for its items, because nobody may.</summary>
+    /// <summary>
+    /// The first problem of a result's type, or <see langword="null"/>. A lazy sequence is a problem too: its code runs
+    /// only when somebody asks for its items, and nobody may ask.
+    /// </summary>
     public static Unsupported? Result(ITypeSymbol type) => new TypeCheck(isResult: true).Find(type, null, 0);
 
     Unsupported? Find(ITypeSymbol type, string? member, int depth)
@@ -85,7 +89,10 @@ sealed class TypeCheck
         _ => (null, null),
     };
 
-    /// <summary>The items of a collection, the derived types of a polymorphic type, or the members of a class.</summary>
+    /// <summary>
+    /// The first problem inside a type: in the items of a collection, the derived types of a polymorphic type, or the
+    /// members of a class.
+    /// </summary>
     Unsupported? Inside(INamedTypeSymbol type, string? member, int depth)
     {
         if (HasConverter(type))
@@ -137,7 +144,10 @@ sealed class TypeCheck
             ?? sent.Select(m => Member(m, constructor, depth)).FirstOrDefault(u => u is not null);
     }
 
-    /// <summary>Its fields and properties; of a name that a derived type has anew, that one.</summary>
+    /// <summary>
+    /// The fields and properties of a type and its bases. Where a derived type declares a name again, the member of the
+    /// derived type.
+    /// </summary>
     static List<ISymbol> Instance(INamedTypeSymbol type)
     {
         var members = new List<ISymbol>();
@@ -151,17 +161,17 @@ sealed class TypeCheck
         return members;
     }
 
-    /// <summary>A type whose state is out of sight.</summary>
+    /// <summary>The problem of a type whose state JSON cannot see, or cannot set.</summary>
     static Unsupported? Nothing(INamedTypeSymbol type, IMethodSymbol? constructor, List<ISymbol> all, ISymbol[] sent)
     {
-        var isSource = type.DeclaringSyntaxReferences.Length == 1; // of a partial type another generator may write more
+        var isSource = type.DeclaringSyntaxReferences.Length == 1; // another generator may add to a partial type
         var nothingKept = isSource && sent.Length == 0 && all.Any(m => m is IFieldSymbol);
         var nothingSet = IsSystem(type) && constructor is null && sent.Length > 0
             && !sent.Any(m => m is IFieldSymbol or IPropertySymbol { SetMethod.DeclaredAccessibility: Accessibility.Public });
         return nothingKept || nothingSet ? new(type.ToDisplayString(), "a type of which JSON can set nothing", Record) : null;
     }
 
-    /// <summary>Left out when it is written, and needed when it is read.</summary>
+    /// <summary>The problem of a member that <c>[JsonIgnore]</c> leaves out, although the reader needs it.</summary>
     static Unsupported? LeftOut(ISymbol member, IMethodSymbol? constructor)
     {
         var parameter = constructor?.Parameters.FirstOrDefault(p => Gives(member, p));
@@ -174,7 +184,10 @@ sealed class TypeCheck
             : null;
     }
 
-    /// <summary>An internal property holds what the program sets; what is private is nobody's to send.</summary>
+    /// <summary>
+    /// The problem of an internal property: the program may set it, and JSON would drop its value. A private property
+    /// is no problem, because nobody expects to send it.
+    /// </summary>
     static Unsupported? Hidden(ISymbol member) =>
         member is IPropertySymbol { SetMethod: not null, DeclaredAccessibility: Accessibility.Internal or Accessibility.ProtectedOrInternal }
         && IgnoreCondition(member) is null
@@ -205,7 +218,9 @@ sealed class TypeCheck
         }
     }
 
-    /// <summary>The one that the serializer calls; <see langword="null"/> for the one without parameters.</summary>
+    /// <summary>
+    /// The constructor that the serializer calls; <see langword="null"/> for the constructor without parameters.
+    /// </summary>
     static IMethodSymbol? Constructor(INamedTypeSymbol type, out string? problem)
     {
         problem = null;
@@ -221,7 +236,8 @@ sealed class TypeCheck
             return null;
         }
 
-        // Constructors of another assembly that are not public are out of sight, and one of them may be marked.
+        // We cannot see constructors of another assembly that are not public, and one of them may have
+        // [JsonConstructor].
         problem = open.Length switch
         {
             0 when IsInSource(type) || IsSystem(type) => "a class without a public constructor",
@@ -232,8 +248,8 @@ sealed class TypeCheck
     }
 
     /// <summary>
-    /// Whether the property has a field behind it: one of the compiler's, which another assembly shows by an attribute of the
-    /// getter, or one that the getter returns as it is.
+    /// Whether the property has a field behind it. This may be a field of the compiler; in another assembly, an
+    /// attribute of the getter shows that. Or it is a field that the getter returns as it is.
     /// </summary>
     static bool IsStored(IPropertySymbol property) =>
         property.SetMethod is not null
@@ -250,14 +266,17 @@ sealed class TypeCheck
         return returned is IdentifierNameSyntax { Identifier.ValueText: var name } && type.GetMembers(name).Any(m => m is IFieldSymbol { IsStatic: false });
     }
 
-    /// <summary>The serializer adds to what is there.</summary>
+    /// <summary>Whether the serializer fills the object that the property already has.</summary>
     static bool IsFilled(IPropertySymbol property) =>
         property.Type.IsReferenceType
         && property.GetAttributes().Concat(property.ContainingType.GetAttributes()).Any(a =>
             a.AttributeClass is { } type && FullNameOf(type) == Json + "JsonObjectCreationHandlingAttribute"
             && a.ConstructorArguments.FirstOrDefault().Value is 1);
 
-    /// <summary>As the serializer matches them: by name without regard to case, and by type.</summary>
+    /// <summary>
+    /// Whether the member gives the parameter its value. The serializer matches the two by name without regard to case,
+    /// and by type.
+    /// </summary>
     static bool Gives(ISymbol member, IParameterSymbol parameter) =>
         string.Equals(member.Name, parameter.Name, StringComparison.OrdinalIgnoreCase) && SymbolEqualityComparer.Default.Equals(TypeOf(member), parameter.Type);
 
@@ -272,12 +291,16 @@ sealed class TypeCheck
 
     static bool IsIgnored(ISymbol member) => IgnoreCondition(member) == 1 || HasAttribute(member, Json + "JsonExtensionDataAttribute");
 
-    /// <summary><c>JsonIgnoreCondition</c> as a number: 0 never, 1 always, 5 when it is read.</summary>
+    /// <summary>
+    /// The member's <c>JsonIgnoreCondition</c> as a number: 0 never, 1 always, 5 when the member is read.
+    /// </summary>
     static int? IgnoreCondition(ISymbol member) =>
         member.GetAttributes().FirstOrDefault(a => a.AttributeClass is { } type && FullNameOf(type) == Json + "JsonIgnoreAttribute") is not { } ignore ? null
         : ignore.NamedArguments.Length == 0 ? 1 : ignore.NamedArguments[0].Value.Value as int?;
 
-    /// <summary>An attribute of the application's may derive from it.</summary>
+    /// <summary>
+    /// Whether the symbol has a <c>[JsonConverter]</c>, or an attribute of the application that derives from it.
+    /// </summary>
     static bool HasConverter(ISymbol symbol) => symbol.GetAttributes().Any(a => a.AttributeClass is { } type && Is(type, Json + "JsonConverterAttribute"));
 
     static bool HasJsonType(ITypeSymbol type) =>
@@ -306,7 +329,7 @@ sealed class TypeCheck
     /// <summary>Collections, as the serializer sees them.</summary>
     static class Collections
     {
-        // What it writes and reads, besides the user's own collections: namespace, and the names in it.
+        // Collections that the serializer writes and reads, besides the user's own: names by namespace.
         static readonly Dictionary<string, string[]> both = new(StringComparer.Ordinal)
         {
             ["System.Collections.Generic"] =
@@ -363,7 +386,7 @@ sealed class TypeCheck
 
         static IEnumerable<ISymbol> Own(INamedTypeSymbol? type) => type is null || IsSystem(type) ? [] : type.GetMembers().Concat(Own(type.BaseType));
 
-        /// <summary>What can be added to it.</summary>
+        /// <summary>The types of the items that can be added to a collection.</summary>
         public static IEnumerable<ITypeSymbol> Items(INamedTypeSymbol type) =>
             type.AllInterfaces.Where(i => FullNameOf(i) is "System.Collections.Generic.ICollection").SelectMany(i => i.TypeArguments);
     }

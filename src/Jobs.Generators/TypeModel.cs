@@ -4,20 +4,25 @@ namespace Jobs.Generators;
 enum ValueKind
 {
     Boolean,
-    Byte, SByte, Int16, UInt16, Int32, UInt32, Int64, UInt64, NInt, NUInt, Single, Double, Decimal, // Byte to Decimal are the numbers
+    Byte, SByte, Int16, UInt16, Int32, UInt32, Int64, UInt64, NInt, NUInt, Single, Double, Decimal, // the numbers
     Char, String, Guid, DateTime, DateTimeOffset, DateOnly, TimeOnly, TimeSpan, Bytes, Enum,
     Array, List, Set, ImmutableArray, Map,
 
-    /// <summary>Anything else: System.Text.Json does it.</summary>
+    /// <summary>Any other type: System.Text.Json writes and reads its values.</summary>
     Object,
 }
 
-/// <summary>A type that can cross the wire.</summary>
+/// <summary>A type whose values can be sent.</summary>
 /// <param name="Kind">How its values are written and read.</param>
-/// <param name="Name">Fully qualified; without the question mark.</param>
-/// <param name="IsReference">Whether it is a reference type.</param>
-/// <param name="IsNullable"><c>T?</c> of a value type, or a reference type annotated <c>?</c>.</param>
-/// <param name="IsOblivious">A reference type from code without nullable annotations: takes null, as nobody said that it does not.</param>
+/// <param name="Name">The name of the type, fully qualified, without a question mark.</param>
+/// <param name="IsReference">Whether the type is a reference type.</param>
+/// <param name="IsNullable">
+/// Whether the type is <c>T?</c> of a value type, or a reference type annotated <c>?</c>.
+/// </param>
+/// <param name="IsOblivious">
+/// Whether the type is a reference type from code without nullable annotations. Such a type takes null, because nobody
+/// said that it does not.
+/// </param>
 /// <param name="Item">The item of a collection, or the value of a map.</param>
 /// <param name="Members">The members of an enum.</param>
 /// <param name="Underlying">The integer type behind an enum.</param>
@@ -33,14 +38,19 @@ sealed record TypeModel(
 {
     public bool AcceptsNull => IsNullable || IsOblivious;
 
-    /// <summary>How a variable of it is declared.</summary>
+    /// <summary>The type in the declaration of a variable.</summary>
     public string Declared => AcceptsNull ? Name + "?" : Name;
 
-    /// <summary>How the type argument of another type spells it: in code without nullable annotations it has no question mark.</summary>
+    /// <summary>
+    /// The type as a type argument of another type: without a question mark when it comes from code without nullable
+    /// annotations.
+    /// </summary>
     public string Spelled => IsNullable ? Name + "?" : Name;
 }
 
-/// <param name="Name">As written on the wire.</param>
-/// <param name="Expression">As written in C#.</param>
-/// <param name="IsFirstOfValue">Whether it is the name that its value is written as.</param>
+/// <param name="Name">The name on the wire.</param>
+/// <param name="Expression">The member in C#.</param>
+/// <param name="IsFirstOfValue">
+/// Whether the value is written with this name: the first of several names for one value.
+/// </param>
 sealed record EnumMember(string Name, string Expression, bool IsFirstOfValue);

@@ -5,7 +5,10 @@ namespace Jobs.Generators;
 /// <summary>Decides how the values of a type are written and read.</summary>
 static class TypeParser
 {
-    /// <summary>The compiler's own spelling, from <c>global::</c> on, with the question marks of type arguments.</summary>
+    /// <summary>
+    /// The name of a type as the compiler spells it: with <c>global::</c>, and with the question marks of type
+    /// arguments.
+    /// </summary>
     public static readonly SymbolDisplayFormat FullName = SymbolDisplayFormat.FullyQualifiedFormat
         .AddMiscellaneousOptions(SymbolDisplayMiscellaneousOptions.IncludeNullableReferenceTypeModifier)
         .WithMiscellaneousOptions(SymbolDisplayMiscellaneousOptions.EscapeKeywordIdentifiers
@@ -99,7 +102,7 @@ static class TypeParser
         var values = new HashSet<object>();
         foreach (var field in type.GetMembers().OfType<IFieldSymbol>().Where(f => f.HasConstantValue))
         {
-            // A member marked [Obsolete(error: true)] cannot be named in generated code; its value can.
+            // Generated code cannot name a member with [Obsolete(error: true)], but it can use the value of the member.
             var expression = HasAttribute(field, "System.ObsoleteAttribute")
                 ? $"({name})({Convert.ToString(field.ConstantValue, System.Globalization.CultureInfo.InvariantCulture)})"
                 : $"{name}.{NameRules.Escape(field.Name)}";
@@ -123,7 +126,7 @@ static class TypeParser
     public static bool HasAttribute(ISymbol symbol, string fullName) =>
         symbol.GetAttributes().Any(a => a.AttributeClass is { } type && FullNameOf(type).StartsWith(fullName, StringComparison.Ordinal));
 
-    /// <summary>Namespace and name, without type arguments.</summary>
+    /// <summary>The namespace and the name of a type, without type arguments.</summary>
     public static string FullNameOf(ITypeSymbol type) =>
         type.ContainingNamespace is { IsGlobalNamespace: false } space && type.ContainingType is null ? $"{space.ToDisplayString()}.{type.Name}" : type.Name;
 }

@@ -1,7 +1,7 @@
 namespace Jobs.Generators;
 
 /// <summary>Emits the statements that write and read values, inside one method.</summary>
-/// <param name="code">Where to.</param>
+/// <param name="code">The code to add to.</param>
 /// <param name="taken">The names of the method's parameters and variables.</param>
 sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
 {
@@ -9,7 +9,7 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
 
     public void Write(TypeModel type, string value)
     {
-        if (type.AcceptsNull && type.Kind != ValueKind.String) // the writer takes a string that is null
+        if (type.AcceptsNull && type.Kind != ValueKind.String) // WriteString takes null itself
         {
             var present = Fresh("value");
             code.Open($"if ({value} is {{ }} {present})");
@@ -64,7 +64,10 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
         }
     }
 
-    /// <summary>Nobody has checked the inside of a collection, and the reader refuses a null where none may be.</summary>
+    /// <summary>
+    /// Emits the statements for an item of a collection, with a check for null: nobody has checked the items yet, and
+    /// the reader refuses a null that the type does not allow.
+    /// </summary>
     void WriteItem(TypeModel type, string value, string what)
     {
         if (type is { IsReference: true, AcceptsNull: false })
@@ -160,7 +163,7 @@ sealed class ValueEmitter(CodeWriter code, IEnumerable<string> taken)
         code.Line($"{target} = unchecked(({type.Name}){number});").Close();
     }
 
-    /// <summary>A variable name that nothing else in the method has.</summary>
+    /// <summary>A variable name that is not used in the method yet.</summary>
     string Fresh(string stem)
     {
         var name = stem;

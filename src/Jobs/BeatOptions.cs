@@ -3,13 +3,21 @@ using Jobs.Settings;
 
 namespace Jobs;
 
-/// <summary>How this process fires schedules. Bound to the configuration section <c>Jobs:Beat</c>; code set in <c>AddBeat</c> wins.</summary>
+/// <summary>
+/// How this process fires schedules. Bound to the configuration section <c>Jobs:Beat</c>; values set in code, in
+/// <c>AddBeat</c>, win.
+/// </summary>
 public sealed class BeatOptions : IBoundOptions
 {
-    /// <summary>How many missed occurrences <see cref="MisfirePolicy.All"/> fires at most, the latest ones. Defaults to 100.</summary>
+    /// <summary>
+    /// How many missed occurrences <see cref="MisfirePolicy.All"/> fires at most; of more, the beat fires the latest.
+    /// Defaults to 100.
+    /// </summary>
     public int MisfireCap { get; set; } = 100;
 
-    /// <summary>An occurrence is missed when it fires later than this. Defaults to 1 minute.</summary>
+    /// <summary>
+    /// An occurrence counts as missed when its time passed longer ago than this. Defaults to 1 minute.
+    /// </summary>
     public TimeSpan MisfireThreshold { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Schedules from configuration, by name. Defaults to none.</summary>
@@ -37,7 +45,9 @@ public sealed class ScheduleOptions
     /// <summary>The wire name of the task.</summary>
     public string? Task { get; set; }
 
-    /// <summary>A cron expression, with five or six fields; or <see langword="null"/> when <see cref="Every"/> is set.</summary>
+    /// <summary>
+    /// A cron expression, with five or six fields; or <see langword="null"/> when <see cref="Every"/> is set.
+    /// </summary>
     public string? Cron { get; set; }
 
     /// <summary>A fixed interval; or <see langword="null"/> when <see cref="Cron"/> is set.</summary>
@@ -49,7 +59,7 @@ public sealed class ScheduleOptions
     /// <summary>JSON text: an array of positional or an object of keyword arguments. Defaults to none.</summary>
     public string? Arguments { get; set; }
 
-    /// <summary>The queue. Defaults to the task's.</summary>
+    /// <summary>The queue of the jobs. Defaults to the task's queue.</summary>
     public string? Queue { get; set; }
 
     /// <summary>What happens to missed occurrences. Defaults to <see cref="MisfirePolicy.Once"/>.</summary>

@@ -1,15 +1,17 @@
 namespace Jobs;
 
-/// <summary>The texts of an exception of the user's. Its getters are the user's code, and may throw themselves.</summary>
+/// <summary>
+/// Reads the texts of an exception from user code. The getters of the exception are user code too, and may throw.
+/// </summary>
 static class ExceptionText
 {
-    /// <summary>The message; when that throws, a sentence that says so.</summary>
+    /// <summary>The message; when the getter throws, a sentence that says so.</summary>
     public static string Message(Exception e) => Read(e, static e => e.Message);
 
     /// <summary>Type, message and stack, as <see cref="Exception.ToString"/> gives them.</summary>
     public static string Whole(Exception e) => Read(e, static e => e.ToString());
 
-    /// <summary>Whether it can be printed.</summary>
+    /// <summary>Whether <see cref="Exception.ToString"/> of the exception returns.</summary>
     public static bool IsReadable(Exception e)
     {
         try
@@ -31,7 +33,7 @@ static class ExceptionText
         }
         catch (Exception inner)
         {
-            return $"({e.GetType()} threw {inner.GetType()} when it was to be read.)";
+            return $"({e.GetType()} threw {inner.GetType()} when its text was read.)";
         }
     }
 }

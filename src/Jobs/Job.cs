@@ -4,15 +4,18 @@ using Jobs.Wire;
 
 namespace Jobs;
 
-/// <summary>One request to run a task, before it is sent. Immutable: <c>with</c> sets the options of this one call.</summary>
+/// <summary>
+/// One request to run a task, before it is sent. A job is immutable: <c>with</c> sets the options of one call.
+/// </summary>
 /// <remarks>
-/// An option that is <see langword="null"/> takes the task's, then the host's value. Two jobs are equal when they name the
-/// same task and their arguments (see <see cref="JobArguments"/>) and options are equal, headers by their content.
+/// An option that is <see langword="null"/> takes the value of the task, or else the value of the host. Two jobs are
+/// equal when they name the same task and have equal arguments (see <see cref="JobArguments"/>) and equal options.
+/// Headers are equal when their contents are.
 /// </remarks>
 public record Job
 {
     readonly HeadersByContent headers;
-    readonly Settings? settings; // null when the call sets none, as most calls do: there is a job for each enqueue
+    readonly Settings? settings; // null when the call sets no option: most set none, and each enqueue allocates a job
 
     /// <summary>A task by name: one that lives in another program, or in another language.</summary>
     /// <param name="task">The wire name.</param>
@@ -42,17 +45,20 @@ public record Job
     /// <summary>What the task is called with.</summary>
     public JobArguments Arguments { get; }
 
-    /// <summary>The task, when it is one of this program.</summary>
+    /// <summary>The task; <see langword="null"/> when the job names a task of another program.</summary>
     internal TaskDefinition? Definition { get; init; }
 
-    /// <summary>The name of the schedule that fires it, set by the beat.</summary>
+    /// <summary>The name of the schedule that fires the job. The beat sets the name.</summary>
     internal string? Schedule
     {
         get => settings?.Schedule;
         init => settings = Settings.Of((settings ?? Settings.None) with { Schedule = value });
     }
 
-    /// <summary>The id; choose it to make a repeated enqueue recognisable. At most 255 bytes. Defaults to a new version-7 UUID.</summary>
+    /// <summary>
+    /// The id, 1 to 255 bytes. Choose one so that a repeated enqueue can be recognised. Defaults to a new version-7
+    /// UUID.
+    /// </summary>
     public string? Id
     {
         get => settings?.Id;
@@ -66,35 +72,44 @@ public record Job
         init => settings = Settings.Of((settings ?? Settings.None) with { Queue = value });
     }
 
-    /// <summary>Start no sooner than this long from now. Not together with <see cref="Eta"/>. Defaults to at once.</summary>
+    /// <summary>
+    /// Start no sooner than this long from now. Not together with <see cref="Eta"/>. Defaults to at once.
+    /// </summary>
     public TimeSpan? Delay
     {
         get => settings?.Delay;
         init => settings = Settings.Of((settings ?? Settings.None) with { Delay = value });
     }
 
-    /// <summary>Start no sooner than this. Not together with <see cref="Delay"/>. Defaults to at once.</summary>
+    /// <summary>Start no sooner than this time. Not together with <see cref="Delay"/>. Defaults to at once.</summary>
     public DateTimeOffset? Eta
     {
         get => settings?.Eta;
         init => settings = Settings.Of((settings ?? Settings.None) with { Eta = value });
     }
 
-    /// <summary>Drop the job when it has not started this long after it was enqueued. Defaults to the task's value.</summary>
+    /// <summary>
+    /// Drop the job when it has not started this long after it was enqueued. Defaults to the task's value.
+    /// </summary>
     public TimeSpan? Expires
     {
         get => settings?.Expires;
         init => settings = Settings.Of((settings ?? Settings.None) with { Expires = value });
     }
 
-    /// <summary>0 (normal) to 9 (most urgent), where the transport has priorities. Defaults to the task's value.</summary>
+    /// <summary>
+    /// 0 (normal) to 9 (most urgent), where the transport has priorities. Defaults to the task's value.
+    /// </summary>
     public byte? Priority
     {
         get => settings?.Priority;
         init => settings = Settings.Of((settings ?? Settings.None) with { Priority = value });
     }
 
-    /// <summary>Headers of your own that travel with the job. Names of the protocol (<c>task</c>, <c>id</c>, <c>x-jobs-*</c> …) are refused.</summary>
+    /// <summary>
+    /// Headers of your own that travel with the job. The dispatcher refuses names of the protocol (<c>task</c>,
+    /// <c>id</c>, <c>x-jobs-*</c> …). Defaults to none.
+    /// </summary>
     public IReadOnlyDictionary<string, object?>? Headers
     {
         get => headers.Values;
@@ -119,11 +134,14 @@ public record Job
 
         public byte? Priority { get; init; }
 
-        /// <summary>So that a job with an option set to <see langword="null"/> equals one where it never was.</summary>
+        /// <summary>
+        /// <see langword="null"/> when no option is set: a job with an option set to <see langword="null"/> equals a
+        /// job without that option.
+        /// </summary>
         public static Settings? Of(Settings settings) => settings == None ? null : settings;
     }
 
-    // A field of its own type, so that the equality that the compiler makes of all fields stays complete.
+    // A type of its own, so that Job can keep the equality that the compiler generates over all fields.
     readonly struct HeadersByContent(IReadOnlyDictionary<string, object?>? values) : IEquatable<HeadersByContent>
     {
         public IReadOnlyDictionary<string, object?>? Values { get; } = values;
@@ -160,7 +178,9 @@ public sealed record Job<T> : Job
     }
 }
 
-/// <summary>A job that has been enqueued. Only a dispatcher makes one; derive from it to stand in for one in a test.</summary>
+/// <summary>
+/// A job that has been enqueued. Only a dispatcher makes handles; a test can derive a class to stand in for one.
+/// </summary>
 public class JobHandle
 {
     /// <summary>For dispatchers.</summary>

@@ -5,7 +5,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Jobs;
 
 /// <summary>The job that is running: take it as a parameter of a task method, or read <see cref="Current"/>.</summary>
-/// <remarks>What the task logs has a scope with <c>Task</c>, <c>JobId</c>, <c>Attempt</c> and <c>Queue</c>.</remarks>
+/// <remarks>
+/// The lines that the task logs have a scope with <c>Task</c>, <c>JobId</c>, <c>Attempt</c> and <c>Queue</c>.
+/// </remarks>
 public sealed class JobContext
 {
     static readonly AsyncLocal<JobContext?> current = new();
@@ -16,14 +18,16 @@ public sealed class JobContext
 
     internal JobContext(Attempt attempt, IServiceScopeFactory scopes) => (this.attempt, this.scopes) = (attempt, scopes);
 
-    /// <summary>The job that runs on this asynchronous flow, or <see langword="null"/> outside of one.</summary>
+    /// <summary>The job that runs on this asynchronous flow, or <see langword="null"/> outside of a job.</summary>
     public static JobContext? Current
     {
         get => current.Value;
         internal set => current.Value = value;
     }
 
-    /// <summary>The id of the job: the same on every attempt, so it can key an idempotent effect.</summary>
+    /// <summary>
+    /// The id of the job. The id is the same on every attempt, so it can be the key of an idempotent effect.
+    /// </summary>
     public string Id => Envelope.Id;
 
     /// <summary>The wire name of the task.</summary>
@@ -38,16 +42,20 @@ public sealed class JobContext
     /// <summary>The id of the first job of this tree of jobs.</summary>
     public string RootId => Envelope.RootId ?? Envelope.Id;
 
-    /// <summary>The id of the job that enqueued this one, if one did.</summary>
+    /// <summary>The id of the job that enqueued this job; <see langword="null"/> when no job did.</summary>
     public string? ParentId => Envelope.ParentId;
 
     /// <summary>All headers that came with the job.</summary>
     public IReadOnlyDictionary<string, object?> Headers => Envelope.Message.Headers;
 
-    /// <summary>Fires when the worker stops and its drain deadline has passed; stopping then costs no attempt.</summary>
+    /// <summary>
+    /// Fires when the worker stops and its drain deadline has passed. A job that ends then spends no attempt.
+    /// </summary>
     public CancellationToken CancellationToken => attempt.Cancellation;
 
-    /// <summary>The services of this run: one scope per execution, made when first asked for.</summary>
+    /// <summary>
+    /// The services of this attempt. Each attempt has one scope, which is made when somebody first asks for it.
+    /// </summary>
     public IServiceProvider Services => (Volatile.Read(ref scope) ?? MakeScope()).ServiceProvider;
 
     JobEnvelope Envelope => attempt.Envelope!;
@@ -58,7 +66,8 @@ public sealed class JobContext
 
     internal ValueTask DisposeScopeAsync() => scope is null ? ValueTask.CompletedTask : new AsyncServiceScope(scope).DisposeAsync();
 
-    // Calls that a task makes at the same time may all come here: the first scope counts, and nothing was taken from the others.
+    // Several threads of one task may get here at the same time. The first scope counts; nobody has used the others
+    // yet.
     IServiceScope MakeScope()
     {
         var made = scopes.CreateScope();

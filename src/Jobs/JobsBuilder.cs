@@ -18,7 +18,9 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs;
 
-/// <summary>Says which tasks, transport and parts a host has. Calls may come in any order and more than once.</summary>
+/// <summary>
+/// Says which tasks, transport and parts (worker, beat) a host has. Calls may come in any order and more than once.
+/// </summary>
 public sealed class JobsBuilder
 {
     internal JobsBuilder(IServiceCollection services) => Services = services;
@@ -26,7 +28,7 @@ public sealed class JobsBuilder
     /// <summary>The services of the host.</summary>
     public IServiceCollection Services { get; }
 
-    /// <summary>Sets options that all parts share.</summary>
+    /// <summary>Sets options that all parts share, for values that are known only in code.</summary>
     public JobsBuilder Configure(Action<JobsOptions> configure)
     {
         Services.Configure(configure);
@@ -41,14 +43,18 @@ public sealed class JobsBuilder
         return this;
     }
 
-    /// <summary>Adds the tasks of one class.</summary>
+    /// <summary>Adds the tasks of one class, for a host that shall know some of the program's tasks only.</summary>
     /// <typeparam name="T">A class with <c>[Task]</c> methods.</typeparam>
-    /// <exception cref="ArgumentException">The class has none, or its assembly was built without the generator.</exception>
+    /// <exception cref="ArgumentException">
+    /// The class has no tasks, or its assembly was built without the generator.
+    /// </exception>
     public JobsBuilder AddTasks<T>() => AddTasks(typeof(T));
 
-    /// <summary>Adds the tasks of one class; of a static one too, which <see cref="AddTasks{T}"/> cannot take.</summary>
+    /// <summary>Adds the tasks of one class: for a static class, which <see cref="AddTasks{T}"/> cannot take.</summary>
     /// <param name="class">A class with <c>[Task]</c> methods.</param>
-    /// <exception cref="ArgumentException">The class has none, or its assembly was built without the generator.</exception>
+    /// <exception cref="ArgumentException">
+    /// The class has no tasks, or its assembly was built without the generator.
+    /// </exception>
     public JobsBuilder AddTasks(Type @class)
     {
         ArgumentNullException.ThrowIfNull(@class);
@@ -57,8 +63,11 @@ public sealed class JobsBuilder
             : throw new ArgumentException($"{@class} has no [Task] methods, or its project does not reference the Jobs package directly.", nameof(@class));
     }
 
-    /// <summary>Adds the tasks of all classes of an assembly. For the assembly of the caller the generated <c>AddTasks()</c> does the same.</summary>
-    /// <exception cref="ArgumentException">The assembly has none, or was built without the generator.</exception>
+    /// <summary>
+    /// Adds the tasks of all classes of another assembly. For the caller's own assembly the generated <c>AddTasks()</c>
+    /// does the same.
+    /// </summary>
+    /// <exception cref="ArgumentException">The assembly has no tasks, or was built without the generator.</exception>
     public JobsBuilder AddTasks(Assembly assembly)
     {
         ArgumentNullException.ThrowIfNull(assembly);
@@ -68,8 +77,9 @@ public sealed class JobsBuilder
     }
 
     /// <summary>
-    /// Writes and reads arguments of your own types through a source-generated context, with the context's own options: naming
-    /// policy, converters and so on. Types it does not know go through the default serializer. Of several contexts the last is asked first.
+    /// Writes and reads arguments of your own types through a source-generated context: needed where reflection is off,
+    /// as in native AOT. The context's own options (naming policy, converters …) count for its types. Other types go
+    /// through the default serializer. Of several contexts, the last added is asked first.
     /// </summary>
     public JobsBuilder UseJsonContext(JsonSerializerContext context)
     {
@@ -78,12 +88,12 @@ public sealed class JobsBuilder
     }
 
     /// <summary>
-    /// Sets converters, the naming policy and other options of the JSON that arguments and results of your own types are
-    /// written in. Senders and workers must agree on them. Without it, names are those of the properties.
+    /// Sets JSON options, such as converters and the naming policy, for arguments and results of your own types.
+    /// Senders and workers must have the same options. Without this call, JSON names are the names of the properties.
     /// </summary>
     /// <remarks>
-    /// The options that keep what arrives equal to what was sent are set afterwards, and stay: null and missing members are
-    /// errors, nothing is left out, names are read without regard to case.
+    /// Jobs sets some options afterwards, so that a value arrives equal to the one that was sent: null and missing
+    /// members are errors, no member is left out, and names are read without regard to case.
     /// </remarks>
     public JobsBuilder UseJson(Action<JsonSerializerOptions> configure)
     {
@@ -92,10 +102,12 @@ public sealed class JobsBuilder
         return this;
     }
 
-    /// <summary>Keeps jobs in this process's memory: for development and tests. They end with the process.</summary>
+    /// <summary>
+    /// Keeps jobs in the memory of this process, for development and tests. The jobs are lost when the process ends.
+    /// </summary>
     public JobsBuilder UseInMemory() => UseTransport(services => new InMemoryTransport(GuardedTime.Of(services.GetRequiredService<TimeProvider>())));
 
-    /// <summary>Uses a transport; the last call wins.</summary>
+    /// <summary>Uses a transport of your own, or of another package. The last call wins.</summary>
     [Experimental("JOBS0001")]
     public JobsBuilder UseTransport(Func<IServiceProvider, JobTransport> create)
     {
@@ -104,7 +116,7 @@ public sealed class JobsBuilder
         return this;
     }
 
-    /// <summary>Runs jobs in this process.</summary>
+    /// <summary>Runs jobs in this process. A process that only enqueues does not need a worker.</summary>
     public JobsBuilder AddWorker(Action<WorkerOptions>? configure = null)
     {
         Services.BindOnce<WorkerOptions>("Jobs:Worker", (section, options) => section.Bind(options));
@@ -121,7 +133,10 @@ public sealed class JobsBuilder
         return this;
     }
 
-    /// <summary>Fires schedules in this process.</summary>
+    /// <summary>
+    /// Fires schedules in this process. At least one process of an application with schedules needs a beat; several
+    /// stand by for each other.
+    /// </summary>
     public JobsBuilder AddBeat(Action<BeatOptions>? configure = null)
     {
         Services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options));
@@ -131,33 +146,44 @@ public sealed class JobsBuilder
         return this;
     }
 
-    /// <summary>Adds a cron schedule from code; a beat of this application fires it.</summary>
-    /// <param name="name">Unique in the application; the ids of its jobs are made of it.</param>
+    /// <summary>
+    /// Adds a cron schedule from code, for a job with arguments or a task of another program. The beat of this host
+    /// fires the schedule.
+    /// </summary>
+    /// <param name="name">
+    /// The name, unique in the application. The ids of the schedule's jobs are made of the name.
+    /// </param>
     /// <param name="cron">Five fields, or six with seconds first.</param>
     /// <param name="job">What to enqueue.</param>
-    /// <param name="timeZone">The zone that the expression is read in. Defaults to UTC.</param>
-    /// <param name="misfire">What happens to missed occurrences.</param>
-    /// <exception cref="ArgumentException">The expression, the name or an option of the job is not valid. Arguments
-    /// that cannot be written are found when the host starts, because only then all options are known.</exception>
+    /// <param name="timeZone">The time zone of the expression. Defaults to UTC.</param>
+    /// <param name="misfire">What happens to missed occurrences. Defaults to <see cref="MisfirePolicy.Once"/>.</param>
+    /// <exception cref="ArgumentException">
+    /// The expression, the name or an option of the job is not valid. Arguments that cannot be written fail the start
+    /// of the host instead, because only then are all options known.
+    /// </exception>
     public JobsBuilder AddSchedule(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once)
     {
         Services.AddSingleton(new Schedule(name, Timing.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire));
         return this;
     }
 
-    /// <summary>Adds a schedule at a fixed interval from code.</summary>
+    /// <summary>
+    /// Adds a schedule with a fixed interval from code, for a job with arguments or a task of another program.
+    /// </summary>
     /// <inheritdoc cref="AddSchedule(string, string, Job, TimeZoneInfo?, MisfirePolicy)"/>
-    /// <param name="name">Unique in the application; the ids of its jobs are made of it.</param>
+    /// <param name="name">
+    /// The name, unique in the application. The ids of the schedule's jobs are made of the name.
+    /// </param>
     /// <param name="every">The interval, at least one second.</param>
     /// <param name="job">What to enqueue.</param>
-    /// <param name="misfire">What happens to missed occurrences.</param>
+    /// <param name="misfire">What happens to missed occurrences. Defaults to <see cref="MisfirePolicy.Once"/>.</param>
     public JobsBuilder AddSchedule(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once)
     {
         Services.AddSingleton(new Schedule(name, Timing.Every(every), job, misfire));
         return this;
     }
 
-    // Reflection, once at start: the generator cannot make a class implement an interface.
+    // By reflection, once at start: the generator cannot make the user's class implement an interface.
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "The attribute keeps the module's constructor.")]
     bool AddModules(Assembly assembly, Func<TaskModuleAttribute, bool> isWanted)
     {

@@ -11,8 +11,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class JobsHealthChecksBuilderExtensions
 {
     /// <summary>
-    /// Adds <c>jobs-liveness</c>, tagged <c>live</c>: whether this process makes progress, or should be restarted; never unhealthy because a broker is away. And <c>jobs-readiness</c>, tagged
-    /// <c>ready</c>: whether it can enqueue, and take jobs if it is a worker.
+    /// Adds two checks. <c>jobs-liveness</c>, tagged <c>live</c>, says whether this process makes progress or should be
+    /// restarted; a broker that is away never makes it unhealthy. <c>jobs-readiness</c>, tagged <c>ready</c>, says
+    /// whether this process can enqueue and, as a worker, take jobs.
     /// </summary>
     /// <param name="builder">The builder.</param>
     /// <param name="configure">Thresholds.</param>
@@ -22,7 +23,7 @@ public static class JobsHealthChecksBuilderExtensions
         services.BindOnce<JobsHealthOptions>("Jobs:Health", (section, options) => section.Bind(options));
         if (services.All(s => s.ServiceType != typeof(LivenessCheck))) // once: two checks of one name are an error
         {
-            services.TryAddSingleton<LivenessCheck>(); // one instance, because it remembers since when nothing moves
+            services.TryAddSingleton<LivenessCheck>(); // one instance: it remembers since when nothing moves
             services.TryAddSingleton<ReadinessCheck>();
             builder.AddCheck<LivenessCheck>("jobs-liveness", tags: ["live"]);
             builder.AddCheck<ReadinessCheck>("jobs-readiness", tags: ["ready"]);

@@ -4,31 +4,44 @@ using Jobs.Wire;
 
 namespace Jobs;
 
-/// <summary>What all parts of a host share. Bound to the configuration section <c>Jobs</c>; code set in <c>AddJobs</c> wins.</summary>
+/// <summary>
+/// The options that all parts of a host share. Bound to the configuration section <c>Jobs</c>; values set in code, in
+/// <c>AddJobs</c>, win.
+/// </summary>
 public sealed class JobsOptions : IBoundOptions
 {
     /// <summary>The queue of tasks that name none. Defaults to <c>jobs</c>.</summary>
     public string DefaultQueue { get; set; } = "jobs";
 
-    /// <summary>Where jobs go that can never run. Defaults to <c>jobs.dead</c>.</summary>
+    /// <summary>The queue for jobs that can never run (dead letters). Defaults to <c>jobs.dead</c>.</summary>
     public string DeadLetterQueue { get; set; } = "jobs.dead";
 
-    /// <summary>How long an enqueue waits for the transport before it fails. Defaults to 30 seconds.</summary>
+    /// <summary>
+    /// How long an enqueue waits for the transport before it fails; <see cref="Timeout.InfiniteTimeSpan"/> for ever.
+    /// Defaults to 30 seconds.
+    /// </summary>
     public TimeSpan EnqueueTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How many times a failed job is run again. Defaults to 3.</summary>
     public int MaxRetries { get; set; } = 3;
 
-    /// <summary>What the first retry waits at most; each further one may wait twice as long, full jitter. Defaults to 5 seconds.</summary>
+    /// <summary>
+    /// The longest wait before the first retry; it doubles with each further retry. The wait itself is a random part of
+    /// that (full jitter). Defaults to 5 seconds.
+    /// </summary>
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>What no retry waits longer than. Defaults to 10 minutes.</summary>
+    /// <summary>The longest wait before any retry. Defaults to 10 minutes.</summary>
     public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How arguments of other than built-in types are written and read; a field, so that configuration binding leaves it alone. Set through <see cref="JobsBuilder.UseJsonContext"/>.</summary>
+    /// <summary>
+    /// How values of types that are not built in are written and read. Set through
+    /// <see cref="JobsBuilder.UseJsonContext"/> and <see cref="JobsBuilder.UseJson"/>. This is a field, because
+    /// configuration binding leaves fields alone.
+    /// </summary>
     internal readonly WireTypes Types = new();
 
-    /// <summary>What jitter and stamps are drawn from; tests put one in that they know.</summary>
+    /// <summary>The source of jitter and stamps. Tests set a seeded one.</summary>
     internal Random Random { get; set; } = Random.Shared;
 
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
@@ -42,7 +55,7 @@ public sealed class JobsOptions : IBoundOptions
 
         if (!QueueName.IsValid(DeadLetterQueue) || DeadLetterQueue == DefaultQueue)
         {
-            yield return $"Jobs:DeadLetterQueue '{DeadLetterQueue}': {QueueName.Rule}, and another one than DefaultQueue.";
+            yield return $"Jobs:DeadLetterQueue '{DeadLetterQueue}': {QueueName.Rule}, and is not the DefaultQueue.";
         }
 
         if (EnqueueTimeout <= TimeSpan.Zero && EnqueueTimeout != Timeout.InfiniteTimeSpan)
@@ -57,7 +70,7 @@ public sealed class JobsOptions : IBoundOptions
 
         if (RetryDelay < TimeSpan.Zero || MaxRetryDelay < RetryDelay)
         {
-            yield return $"Jobs:RetryDelay {RetryDelay} and MaxRetryDelay {MaxRetryDelay}: must not be negative, and the first not above the second.";
+            yield return $"Jobs:RetryDelay {RetryDelay} and MaxRetryDelay {MaxRetryDelay}: must not be negative, and RetryDelay must not be above MaxRetryDelay.";
         }
     }
 }

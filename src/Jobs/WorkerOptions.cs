@@ -4,51 +4,62 @@ using Jobs.Transport;
 
 namespace Jobs;
 
-/// <summary>How this process runs jobs. Bound to the configuration section <c>Jobs:Worker</c>; code set in <c>AddWorker</c> wins.</summary>
+/// <summary>
+/// How this process runs jobs. Bound to the configuration section <c>Jobs:Worker</c>; values set in code, in
+/// <c>AddWorker</c>, win.
+/// </summary>
 public sealed class WorkerOptions : IBoundOptions
 {
-    /// <summary>The queues to take jobs from. Defaults to the queues of all registered tasks and the default queue.</summary>
+    /// <summary>
+    /// The queues to take jobs from. Defaults to the queues of all registered tasks and the default queue.
+    /// </summary>
     public IList<string> Queues { get; set; } = [];
 
-    /// <summary>How many jobs run at once, over all queues. Raise it for jobs that wait, not for jobs that compute. Defaults to 4 × processors.</summary>
+    /// <summary>
+    /// How many jobs run at once, over all queues. Raise the number for jobs that wait, not for jobs that compute.
+    /// Defaults to 4 × processors.
+    /// </summary>
     public int Concurrency { get; set; } = 4 * Environment.ProcessorCount;
 
     /// <summary>
-    /// How many jobs of a queue run at once in this process, by queue: for work that must not take all slots, or that something else
-    /// can bear only few of. Such a queue is handed out no more than twice as many jobs. In configuration
-    /// <c>Jobs:Worker:QueueConcurrency:images = 2</c>. Defaults to <see cref="Concurrency"/> for each queue.
+    /// How many jobs of one queue run at once in this process, by queue name. For jobs that must not take all slots, or
+    /// that use something which bears only a few users at a time. This process prefetches at most twice this number
+    /// from such a queue. In configuration: <c>Jobs:Worker:QueueConcurrency:images = 2</c>. Defaults to
+    /// <see cref="Concurrency"/> for each queue.
     /// </summary>
     public IDictionary<string, int> QueueConcurrency { get; set; } = new Dictionary<string, int>();
 
     /// <summary>
-    /// How many unacknowledged jobs the broker may hand to this process per queue. More hides latency for jobs of milliseconds; for jobs of minutes
-    /// choose <see cref="Concurrency"/>, so that none waits here while another process is idle. Defaults to 2 × <see cref="Concurrency"/>.
+    /// How many unsettled jobs this process may hold per queue. For jobs of milliseconds, a higher number hides
+    /// latency. For jobs of minutes choose <see cref="Concurrency"/>: then no job waits here while another process is
+    /// idle. Defaults to 2 × <see cref="Concurrency"/>, at most 65,535.
     /// </summary>
     public int? Prefetch { get; set; }
 
     /// <summary>
     /// How many workers a suspect may take down before it goes to the dead-letter queue; at least 2. A job becomes a
-    /// suspect when it was handed out five times (or half of this number, when that is
-    /// less) without coming to an end: the transport then sets it aside, where suspects run one at a time and are
-    /// counted anew. Stops do not count there. In memory, and in queues that somebody else
-    /// declared (<c>DeclareMode.Passive</c>), nothing is set aside, and no job is dead for this reason. Defaults to 20.
+    /// suspect when it was delivered five times (or half of this number, when that is less) and never settled. The
+    /// transport then moves the suspect to quarantine, where suspects run one at a time and a new count begins; a
+    /// worker that stops does not count there. The in-memory transport has no quarantine, and neither have queues that
+    /// somebody else declared (<c>DeclareMode.Passive</c>): there no job dies for this reason. Defaults to 20.
     /// </summary>
     public int MaxDeliveries { get; set; } = 20;
 
     /// <summary>
-    /// How long running jobs may go on after a stop was asked for, before their tokens fire and they are given back. Keep it below
-    /// <c>HostOptions.ShutdownTimeout</c> (30 s) less a few seconds. Defaults to 20 seconds.
+    /// How long running jobs may go on after the host asks the worker to stop. Then the worker fires the jobs'
+    /// cancellation tokens and gives the jobs back. Keep this a few seconds below <c>HostOptions.ShutdownTimeout</c>
+    /// (30 s). Defaults to 20 seconds.
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
     /// <summary>
-    /// Takes the first job when the application has started: migrations and warm-up of other services have run then.
-    /// <see langword="false"/> takes it when the worker itself starts, in the order of the host's services.
-    /// Defaults to <see langword="true"/>.
+    /// <see langword="true"/>: the worker takes its first job when the application has started, so migrations and
+    /// warm-up of other services have run. <see langword="false"/>: the worker takes its first job when the worker
+    /// itself starts, in the order of the host's services. Defaults to <see langword="true"/>.
     /// </summary>
     public bool WaitForApplicationStart { get; set; } = true;
 
-    /// <summary>The queues, or those of all tasks and the default one.</summary>
+    /// <summary><see cref="Queues"/>, or else the queues of all tasks and the default queue.</summary>
     internal IReadOnlyList<string> EffectiveQueues(TaskRegistry tasks, JobsOptions jobs) => Queues.Count > 0
         ? [.. Queues.Distinct()]
         : [.. tasks.All.Select(t => t.Queue ?? jobs.DefaultQueue).Append(jobs.DefaultQueue).Distinct()];
@@ -62,7 +73,7 @@ public sealed class WorkerOptions : IBoundOptions
     {
         if (DrainTimeout >= shutdownTimeout)
         {
-            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout} is not below HostOptions.ShutdownTimeout {shutdownTimeout}: the host ends while jobs still run, and they are cut off instead of given back";
+            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout} is not below HostOptions.ShutdownTimeout {shutdownTimeout}: the host ends while jobs still run, and cuts these jobs off instead of giving them back";
         }
 
         if (Prefetch * queues.Count < Concurrency)

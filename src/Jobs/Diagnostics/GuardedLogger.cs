@@ -2,8 +2,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>A logger of the host, whose providers may throw: a log that is full or locked must change nothing about a job.</summary>
-/// <remarks>All of Jobs logs through it. What a provider throws is dropped, for there is nobody left to tell; the other providers have got the line.</remarks>
+/// <summary>
+/// Guards jobs against log providers that throw: a log that is full or locked must change nothing about a job.
+/// </summary>
+/// <remarks>
+/// All of Jobs logs through this class. It drops what a provider throws, because nobody is left to tell; the other
+/// providers have got the line.
+/// </remarks>
 sealed class GuardedLogger(ILogger inner) : ILogger
 {
     public static ILogger Of(ILogger logger) => logger as GuardedLogger ?? new GuardedLogger(logger);
@@ -30,12 +35,16 @@ sealed class GuardedLogger(ILogger inner) : ILogger
         {
             if (exception is not null && !ExceptionText.IsReadable(exception))
             {
-                Log(logLevel, eventId, state, null, formatter); // a provider could not print it: the line counts more
+                // Nobody can print the exception: log the line without it.
+                Log(logLevel, eventId, state, null, formatter);
             }
         }
     }
 
-    /// <summary>Ends with <see cref="End"/>: the scope is the providers' own, so that a run allocates nothing more.</summary>
+    /// <summary>
+    /// Begins a scope; <see cref="End"/> ends it. The scope is the providers' own, unguarded: a wrapper would cost an
+    /// allocation per run.
+    /// </summary>
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull
     {

@@ -1,7 +1,12 @@
 namespace Jobs.Diagnostics;
 
-/// <summary>The host's clock, which may be the user's own and throw. A job must not be lost or stand still for it.</summary>
-/// <remarks>All of Jobs reads the time through it. Where the clock throws, the system's time counts, and elapsed time stands still.</remarks>
+/// <summary>
+/// Guards jobs against a clock that throws: the host's clock may be user code, and must neither lose nor hold up a job.
+/// </summary>
+/// <remarks>
+/// All of Jobs reads the time through this class. Where the clock throws, the system's time counts, and elapsed time
+/// stands still.
+/// </remarks>
 sealed class GuardedTime : TimeProvider
 {
     readonly TimeProvider inner;
@@ -59,7 +64,7 @@ sealed class GuardedTime : TimeProvider
         }
     }
 
-    /// <summary>A timer of the user's clock, which may throw when it is set or ended.</summary>
+    /// <summary>A timer of the user's clock. The timer may throw when Jobs sets or disposes it.</summary>
     sealed class Timer(ITimer inner) : ITimer
     {
         public bool Change(TimeSpan dueTime, TimeSpan period)

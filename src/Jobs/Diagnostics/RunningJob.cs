@@ -1,6 +1,6 @@
 namespace Jobs.Diagnostics;
 
-/// <summary>What a span says of a job that runs.</summary>
+/// <summary>The facts about a running job that its span shows.</summary>
 readonly record struct RunningJob
 {
     public required string System { get; init; }
@@ -21,6 +21,8 @@ readonly record struct RunningJob
 
     public string? TraceState { get; init; }
 
-    /// <summary>The job was delayed, or ran before, or a schedule fired it: it begins a trace of its own.</summary>
+    /// <summary>
+    /// The job was delayed or ran before, or a schedule fired the job. Such a job begins a trace of its own.
+    /// </summary>
     public bool Waited { get; init; }
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>The sending of one job: begun once and ended once, it feeds metrics and traces.</summary>
+/// <summary>Feeds metrics and traces with the sending of one job. Each observation begins once and ends once.</summary>
 sealed class SendObservation
 {
     readonly Telemetry telemetry;
@@ -14,12 +14,12 @@ sealed class SendObservation
     SendObservation(Telemetry telemetry, TimeProvider time, in SentJob job, Activity? span) =>
         (this.telemetry, this.time, this.job, this.span, started) = (telemetry, time, job, span, time.GetTimestamp());
 
-    /// <summary>A job is about to be published. The current activity stays as it was.</summary>
+    /// <summary>Call this before the job is published. The current activity stays as it was.</summary>
     /// <param name="telemetry">The host's metrics.</param>
     /// <param name="time">The host's clock.</param>
     /// <param name="job">The job.</param>
-    /// <param name="trace">The trace to send with it; without a parent when there is none.</param>
-    /// <returns><see langword="null"/> when nobody looks: then the sending costs nothing.</returns>
+    /// <param name="trace">The trace to send with the job; without a parent when there is no trace.</param>
+    /// <returns><see langword="null"/> when nobody listens: then the observation costs nothing.</returns>
     public static SendObservation? Begin(Telemetry telemetry, TimeProvider time, in SentJob job, out TraceHeaders trace)
     {
         var span = Traces.StartSend(job);
@@ -27,7 +27,7 @@ sealed class SendObservation
         return span is not null || telemetry.WantsSent ? new(telemetry, time, job, span) : null;
     }
 
-    /// <summary>The job is enqueued or, with an exception, has failed to be.</summary>
+    /// <summary>Call this when the job is enqueued or, with an exception, when the enqueue has failed.</summary>
     public void End(Exception? e = null)
     {
         if (e is not null)
@@ -40,14 +40,16 @@ sealed class SendObservation
     }
 }
 
-/// <summary>What metrics and traces say of a job that is sent.</summary>
+/// <summary>The facts about a job on its way that metrics and traces show.</summary>
 /// <param name="System">The transport's name.</param>
 /// <param name="Task">The task.</param>
 /// <param name="Id">The id of the job.</param>
 /// <param name="RootId">The id of the first job of its tree.</param>
-/// <param name="Queue">The queue that it goes to.</param>
-/// <param name="BodySize">In bytes.</param>
-/// <param name="IsScheduled">A schedule fired it: it belongs to no trace, whatever trace the host was started in.</param>
+/// <param name="Queue">The queue that the job goes to.</param>
+/// <param name="BodySize">The size of the body, in bytes.</param>
+/// <param name="IsScheduled">
+/// A schedule fired the job. Such a job belongs to no trace, whatever trace the host was started in.
+/// </param>
 readonly record struct SentJob(string System, string Task, string Id, string RootId, string Queue, int BodySize, bool IsScheduled);
 
 /// <summary>W3C trace context, as it travels.</summary>

@@ -3,16 +3,25 @@ using System.Diagnostics.Metrics;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>The metrics of one host. Names are in <see cref="TelemetryNames"/>, spans in <see cref="Traces"/>.</summary>
+/// <summary>
+/// The metrics of one host. Names are in <see cref="TelemetryNames"/>, spans in <see cref="Traces"/>.
+/// </summary>
 /// <remarks>
-/// An instance per host, on a meter of the host's <see cref="IMeterFactory"/>: two hosts in one process have instruments of their own, gauges end with their host, and a listener can tell hosts apart by
-/// <see cref="Meter.Scope"/>. (The activity source is static: it holds no state that could mix.) Each method looks at <see cref="Instrument.Enabled"/> first, so that nobody pays
-/// for what nobody reads; with a listener the tags are a <see cref="TagList"/> on the stack.
-/// What a job came to is counted when it is decided, not when it is settled: when the settlement fails, the job runs and is counted again.
+/// Each host has an instance, on a meter of the host's <see cref="IMeterFactory"/>. So two hosts in one process have
+/// instruments of their own, gauges end with their host, and a listener can tell hosts apart by
+/// <see cref="Meter.Scope"/>. (The activity source is static: it holds no state of a host.)
+/// <para>
+/// Each method looks at <see cref="Instrument.Enabled"/> first, so that a metric without a listener costs nothing. With
+/// a listener, the tags are a <see cref="TagList"/> on the stack.
+/// </para>
+/// <para>
+/// An outcome is counted when it is decided, not when the job is settled. When the settlement fails, the job runs again
+/// and is counted again.
+/// </para>
 /// </remarks>
 sealed class Telemetry : IDisposable
 {
-    // The convention's buckets end at 10 s; jobs go on.
+    // The buckets of the convention end at 10 s; jobs run longer.
     static readonly InstrumentAdvice<double> fast = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30] };
     static readonly InstrumentAdvice<double> slow = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 900, 3600] };
 
@@ -36,22 +45,22 @@ sealed class Telemetry : IDisposable
     readonly Counter<long> reconnects;
     readonly Counter<long> consumersLost;
 
-    /// <param name="meters">The host's; a bare service collection has none, then the meter is our own.</param>
+    /// <param name="meters">The host's factory. A bare service collection has none; then the meter is our own.</param>
     public Telemetry(IMeterFactory? meters = null)
     {
         var options = new MeterOptions(TelemetryNames.Source) { Version = TelemetryNames.Version };
         meter = meters?.Create(options) ?? (own = new(options));
 
-        sent = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Sent, TelemetryNames.Unit.Messages, "Jobs that were enqueued, or failed to be."));
+        sent = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Sent, TelemetryNames.Unit.Messages, "Jobs that were enqueued, and jobs whose enqueue failed."));
         operation = Made(m => m.CreateHistogram(TelemetryNames.Metric.Operation, TelemetryNames.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast));
-        consumed = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took in hand."));
+        consumed = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took."));
         process = Made(m => m.CreateHistogram(TelemetryNames.Metric.Process, TelemetryNames.Unit.Seconds, "How long a task ran.", advice: slow));
         queueLatency = Made(m => m.CreateHistogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow));
         active = Made(m => m.CreateUpDownCounter<long>(TelemetryNames.Metric.Active, TelemetryNames.Unit.Jobs, "Jobs that are running."));
         retries = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated."));
         dead = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue."));
         revoked = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Revoked, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running."));
-        redelivered = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been handed out before and not come to an end."));
+        redelivered = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before and not been settled."));
         settlementFailures = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again."));
         beatLag = Made(m => m.CreateHistogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, "From the time of an occurrence to the moment its job was enqueued.", advice: slow));
         confirm = Made(m => m.CreateHistogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast));
@@ -60,7 +69,8 @@ sealed class Telemetry : IDisposable
         reconnects = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again."));
         consumersLost = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.ConsumersLost, TelemetryNames.Unit.Consumers, "Consumers that were lost while their connection lived."));
 
-        // A listener that is told of a new instrument is the user's code; nobody hears what a disposed meter makes.
+        // Listeners that hear of a new instrument are user code and may throw. No listener hears of the instruments of
+        // a disposed meter.
         T Made<T>(Func<Meter, T> make)
         {
             try
@@ -79,7 +89,7 @@ sealed class Telemetry : IDisposable
     /// <summary>Whether anybody counts enqueues.</summary>
     public bool WantsSent => sent.Enabled || operation.Enabled;
 
-    /// <summary>An enqueue came to its answer; without an error the job is enqueued.</summary>
+    /// <summary>An enqueue has ended. Without an error, the job is enqueued.</summary>
     public void Sent(string system, string task, string queue, TimeSpan duration, string? error)
     {
         if (WantsSent)
@@ -91,7 +101,7 @@ sealed class Telemetry : IDisposable
         }
     }
 
-    /// <summary>A worker took a delivery in hand.</summary>
+    /// <summary>A worker took a delivery.</summary>
     public void Consumed(string system, string task, string queue, int deliveredBefore)
     {
         if (consumed.Enabled)
@@ -107,15 +117,17 @@ sealed class Telemetry : IDisposable
 
     /// <summary>A task begins to run.</summary>
     /// <param name="task">The task.</param>
-    /// <param name="queue">The queue it came from.</param>
-    /// <param name="since">When it was published or due; <see langword="null"/> when the sender did not say.</param>
+    /// <param name="queue">The queue that the job came from.</param>
+    /// <param name="since">
+    /// When the job was published or due; <see langword="null"/> when the sender did not say.
+    /// </param>
     /// <param name="now">The time.</param>
-    /// <returns>Whether it was counted as active: what was not counted in must not be counted out.</returns>
+    /// <returns>Whether the run was added to the active jobs: only then may <see cref="Ended"/> subtract it.</returns>
     public bool Started(string task, string queue, DateTimeOffset? since, DateTimeOffset now)
     {
         if (since is { } from)
         {
-            // Two machines' clocks may differ by more than the wait.
+            // Not negative: the clocks of two machines may differ by more than the wait.
             Record(queueLatency, Math.Max(0, (now - from).TotalSeconds), Job(task, queue));
         }
 
@@ -128,7 +140,7 @@ sealed class Telemetry : IDisposable
         return counted;
     }
 
-    /// <summary>Whether anybody asks how long jobs wait: finding out takes a look into the message.</summary>
+    /// <summary>Whether anybody measures how long jobs wait. The caller then has to look into the message.</summary>
     public bool WantsQueueLatency => queueLatency.Enabled;
 
     /// <summary>A task has run.</summary>
@@ -161,7 +173,9 @@ sealed class Telemetry : IDisposable
         }
     }
 
-    /// <summary>The beat enqueued the job of an occurrence, that long after the occurrence's time.</summary>
+    /// <summary>
+    /// The beat enqueued the job of an occurrence, <paramref name="lag"/> after the time of the occurrence.
+    /// </summary>
     public void OccurrenceFired(string schedule, TimeSpan lag)
     {
         if (beatLag.Enabled)
@@ -170,7 +184,10 @@ sealed class Telemetry : IDisposable
         }
     }
 
-    /// <summary>The broker confirmed a message that was written that long ago. Retries, dead letters and quarantined jobs are such messages too.</summary>
+    /// <summary>
+    /// The broker confirmed a message, <paramref name="latency"/> after the message was written: a job, a retry, a dead
+    /// letter or a quarantined job.
+    /// </summary>
     public void Confirmed(string system, string queue, TimeSpan latency)
     {
         if (confirm.Enabled)
@@ -195,8 +212,8 @@ sealed class Telemetry : IDisposable
         }
     }
 
-    /// <param name="system">The transport's.</param>
-    /// <param name="connection">What it is for: <c>publish</c> or <c>consume</c>.</param>
+    /// <param name="system">The name of the transport.</param>
+    /// <param name="connection">What the connection is for: <c>publish</c> or <c>consume</c>.</param>
     public void Reconnected(string system, string connection)
     {
         if (reconnects.Enabled)
@@ -213,7 +230,7 @@ sealed class Telemetry : IDisposable
         }
     }
 
-    /// <summary>Gauges of a transport, read when somebody collects; they end with the host.</summary>
+    /// <summary>Makes the gauges of a transport. A collector reads the gauges, which end with the host.</summary>
     /// <param name="connections">1 for a connection that works, else 0.</param>
     /// <param name="consumers">How many consumers a queue has here.</param>
     /// <param name="blocked">1 while the broker takes no publishes, else 0.</param>
@@ -229,7 +246,8 @@ sealed class Telemetry : IDisposable
         }
         catch (Exception)
         {
-            // A listener that is told of new instruments is the user's code; the transport must come up all the same.
+            // Listeners that hear of a new instrument are user code and may throw; the transport must start all the
+            // same.
         }
     }
 
@@ -244,7 +262,8 @@ sealed class Telemetry : IDisposable
 
     public void Dispose() => own?.Dispose();
 
-    // Listeners are the user's code: what they throw must change nothing about a job. All measurements go through these three.
+    // Listeners are user code: an exception of theirs must change nothing about a job. All measurements go through
+    // these three.
     static void Add(Counter<long> counter, long value, in TagList tags)
     {
         try

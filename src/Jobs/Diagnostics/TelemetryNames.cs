@@ -1,16 +1,22 @@
 namespace Jobs.Diagnostics;
 
-/// <summary>Every name that leaves the process in metrics and traces. OpenTelemetry's messaging conventions where one fits; ours begin with <c>jobs.</c>.</summary>
-/// <remarks>The conventions (as of 1.45) are still "Development": their names are here once, so that a change is one line.</remarks>
+/// <summary>
+/// Every name in metrics and traces. Names are those of OpenTelemetry's messaging conventions where one fits; our own
+/// names begin with <c>jobs.</c>.
+/// </summary>
+/// <remarks>
+/// The conventions (as of 1.45) are still "Development". Each of their names is here once, so that a change is one
+/// line.
+/// </remarks>
 static class TelemetryNames
 {
-    /// <summary>Of the one meter and the one activity source.</summary>
+    /// <summary>The name of the one meter and of the one activity source.</summary>
     public const string Source = "Jobs";
 
-    /// <summary>Of the package, which is what a backend shows as the version of the instrumentation.</summary>
+    /// <summary>The version of the package. A backend shows it as the version of the instrumentation.</summary>
     public static string? Version { get; } = typeof(TelemetryNames).Assembly.GetName().Version?.ToString(3);
 
-    /// <summary>What an instrument counts; times are in seconds.</summary>
+    /// <summary>Units of instruments. Times are in seconds.</summary>
     public static class Unit
     {
         public const string Seconds = "s";
@@ -70,7 +76,7 @@ static class TelemetryNames
         public const string Connection = "jobs.connection";
     }
 
-    /// <summary>Operations: the name and the type are the same word.</summary>
+    /// <summary>Operations. The name and the type of an operation are the same word.</summary>
     public static class Operation
     {
         public const string Send = "send";
@@ -86,7 +92,7 @@ static class TelemetryNames
         public const string Snoozed = "snoozed";
     }
 
-    /// <summary>Values of <c>error.type</c> where no exception's type says it.</summary>
+    /// <summary>Values of <c>error.type</c> for failures without an exception type that says enough.</summary>
     public static class Error
     {
         public const string NotEnqueued = "not_enqueued";
@@ -98,6 +104,8 @@ static class TelemetryNames
         public const string Unsupported = "unsupported";
     }
 
-    /// <summary>A task that this process does not know: a sender must not be able to make up tag values.</summary>
+    /// <summary>
+    /// Stands for every task that this process does not know: a sender must not be able to make up tag values.
+    /// </summary>
     public const string UnknownTask = "_unknown";
 }

@@ -2,17 +2,20 @@ using System.Diagnostics;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>Spans, after OpenTelemetry's messaging conventions: <c>send {queue}</c> and <c>process {queue}</c>.</summary>
+/// <summary>
+/// Spans, after OpenTelemetry's messaging conventions: <c>send {queue}</c> and <c>process {queue}</c>.
+/// </summary>
 /// <remarks>
-/// A job that runs at once is a child of its send span. One that waited – delayed, a retry, or fired by a schedule – begins its own trace and links to it: a trace that stays open for hours is
-/// of no use, and the beat's jobs would all hang on one.
-/// Samplers and listeners are the user's code: where one throws there is no span, and the job goes on.
+/// The process span of a job that runs at once is a child of its send span. A job that waited (delayed, a retry, or
+/// fired by a schedule) begins a trace of its own, with a link to the send span: a trace that stays open for hours is
+/// of no use, and all jobs of a beat would hang on one trace.
+/// <para>Samplers and listeners are user code. Where one throws, there is no span, and the job goes on.</para>
 /// </remarks>
 static class Traces
 {
     static readonly ActivitySource? source = Source(TelemetryNames.Source, TelemetryNames.Version);
 
-    /// <summary>A source; <see langword="null"/> when a listener throws while it is asked whether it wants it.</summary>
+    /// <summary>Makes a source; <see langword="null"/> when a listener throws as it hears of the source.</summary>
     public static ActivitySource? Source(string name, string? version = "")
     {
         try
@@ -25,7 +28,7 @@ static class Traces
         }
     }
 
-    /// <summary>The span of a job that is sent; it is not the current activity.</summary>
+    /// <summary>Starts the span of a job that is sent. The span does not become the current activity.</summary>
     public static Activity? StartSend(in SentJob job)
     {
         if (source?.HasListeners() != true)
@@ -89,7 +92,7 @@ static class Traces
         }
     }
 
-    /// <summary>The operation that a span describes ended with this.</summary>
+    /// <summary>Marks a span as failed with an exception.</summary>
     public static void Failed(Activity? activity, Exception e) =>
         activity?.SetStatus(ActivityStatusCode.Error, ExceptionText.Message(e)).SetTag(TelemetryNames.Tag.Error, Telemetry.ErrorType(e));
 
@@ -115,11 +118,11 @@ static class Traces
         }
         catch (Exception)
         {
-            // Who listens to changes of the current activity may throw; it has changed.
+            // A listener to changes of the current activity threw; the activity has changed all the same.
         }
     }
 
-    // With the start of the span, because samplers decide by them.
+    // Given at the start of the span, because samplers decide by these tags.
     static KeyValuePair<string, object?>[] Tags(string system, string operation, string queue) =>
     [
         new(TelemetryNames.Tag.System, system),

@@ -3,7 +3,9 @@ using Jobs.Transport;
 
 namespace Jobs.Dispatching;
 
-/// <summary>Jobs that are published in one call. A batch whose jobs are done takes new ones: its lists are allocated once.</summary>
+/// <summary>
+/// Jobs that are published in one call. A completed batch takes new jobs, so that its lists are allocated once.
+/// </summary>
 sealed class JobBatch
 {
     const int Size = 128;
@@ -20,7 +22,7 @@ sealed class JobBatch
         jobs.Add((position, observation));
     }
 
-    /// <summary>Begins to publish; does not throw.</summary>
+    /// <summary>Begins to publish the jobs. Does not throw.</summary>
     public void Publish(JobDispatcher dispatcher, CancellationToken cancellationToken)
     {
         try
@@ -33,8 +35,8 @@ sealed class JobBatch
         }
     }
 
-    /// <summary>Waits until the fate of each job is known; does not throw.</summary>
-    /// <param name="fail">Told of each job that was not enqueued.</param>
+    /// <summary>Waits until each job is enqueued or has failed. Does not throw.</summary>
+    /// <param name="fail">Called for each job that was not enqueued.</param>
     public async ValueTask CompleteAsync(Action<int, Exception> fail)
     {
         IReadOnlyDictionary<int, Exception>? failures = null;
@@ -56,7 +58,8 @@ sealed class JobBatch
             }
         }
 
-        for (var i = 0; i < jobs.Count; i++) // after all were told: a listener of metrics or traces may throw
+        // After all failures are reported: a listener of metrics or traces may throw.
+        for (var i = 0; i < jobs.Count; i++)
         {
             jobs[i].Observation?.End(whole ?? failures!.GetValueOrDefault(i));
         }

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Dispatching;
 
-/// <summary>Sends jobs: asks the encoder, publishes, and has it counted.</summary>
+/// <summary>Sends jobs: encodes a job, publishes its message, and reports both to metrics and traces.</summary>
 sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry) : IJobDispatcher
 {
     readonly TimeProvider time = GuardedTime.Of(time);
@@ -51,19 +51,19 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         return new ManyJobs<THandle>(this, time, handle, cancellationToken).SendAsync(jobs);
     }
 
-    /// <summary>The message of a job; from here on its sending is observed, when anybody looks.</summary>
-    /// <exception cref="ArgumentException">The job cannot be sent as it is; nothing is observed.</exception>
+    /// <summary>Makes the message of a job, and begins the observation of its sending when anybody listens.</summary>
+    /// <exception cref="ArgumentException">The job cannot be sent as it is; no observation has begun.</exception>
     internal Outgoing Encode(Job job, out SendObservation? observation)
     {
         ArgumentNullException.ThrowIfNull(job);
         var now = time.GetUtcNow();
-        var id = job.Id ?? ids.Next(now); // of the same moment as the timestamp: see PublishTime
+        var id = job.Id ?? ids.Next(now); // the same moment as in the timestamp: see PublishTime
         var running = JobContext.Current;
         var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id));
         var sent = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length, IsScheduled: job.Schedule is not null);
         observation = SendObservation.Begin(telemetry, time, sent, out var trace);
 
-        // When nobody listens here, the trace that the running job came with goes on.
+        // When nobody listens here, the new job carries on the trace that the running job came with.
         var (parent, state) = trace.Parent is null && running is not null ? new TraceHeaders(running.TraceParent, running.TraceState) : trace;
         if (parent is not null)
         {

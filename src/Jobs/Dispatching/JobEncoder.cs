@@ -5,14 +5,17 @@ using Jobs.Wire;
 
 namespace Jobs.Dispatching;
 
-/// <summary>Turns a job into a message: merges its options, validates them, and writes headers and body. It reads no clock and does no I/O.</summary>
+/// <summary>
+/// Turns a job into a message: merges and validates the options, and writes headers and body. The encoder reads no
+/// clock and does no I/O.
+/// </summary>
 sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport transport)
 {
     const int MaxNameBytes = 255; // an AMQP short string: correlation_id carries the id
 
     /// <summary>The message of a job, without its trace.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="sending">What differs each time that the job is sent.</param>
+    /// <param name="sending">The values that differ each time that the job is sent.</param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
     public Outgoing Encode(Job job, in Sending sending)
     {
@@ -25,7 +28,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         var eta = Eta(job, sending.Now);
         if (job.Eta is { } due && sending.Now + merged.Expires <= due)
         {
-            throw new ArgumentException($"Job '{job.TaskName}' expires after {merged.Expires}, and is due at {due:u}, later than that: it would never run.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' expires after {merged.Expires}, before its Eta of {due:u}: it would never run.", nameof(job));
         }
 
         var message = new JobMessage
@@ -39,7 +42,9 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         return new(merged.Queue, message, eta is { } start && start > sending.Now ? start - sending.Now : TimeSpan.Zero);
     }
 
-    /// <summary>The options of a job, each from the call, else from its task, else from the host.</summary>
+    /// <summary>
+    /// Merges the options of a job. Each option comes from the call, or else from the task, or else from the host.
+    /// </summary>
     /// <exception cref="ArgumentException">An option cannot be sent.</exception>
     public MergedOptions Merge(Job job)
     {
@@ -60,16 +65,18 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         var expires = job.Expires ?? task?.Expires;
         if (expires <= job.Delay)
         {
-            throw new ArgumentException($"Job '{job.TaskName}' expires after {expires}, and has a Delay of {job.Delay}, not less than that: it would never run.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' expires after {expires}, before its Delay of {job.Delay} is over: it would never run.", nameof(job));
         }
 
         return new(queue, expires, job.Priority ?? task?.Priority);
     }
 
-    /// <summary>The arguments, as the body of a message.</summary>
+    /// <summary>Writes the arguments, as the body of a message.</summary>
     public byte[] WriteBody(Job job) => JobBody.Write(job.TaskName, job.Arguments, options.Types);
 
-    /// <summary>Checks what the caller has set, as far as that needs neither task nor host nor clock.</summary>
+    /// <summary>
+    /// Checks the options that the caller has set, as far as the check needs neither task nor host nor clock.
+    /// </summary>
     /// <exception cref="ArgumentException">The job can never be sent as it is.</exception>
     public static void Validate(Job job)
     {
@@ -121,7 +128,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
                 throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}', which is a name of the protocol or not 1 to {MaxNameBytes} bytes; choose another.", nameof(job));
             }
 
-            // Other integer types corrupt the whole table when Python reads it (celery-protocol §2.2).
+            // An integer of another type corrupts the whole table when Python reads it (celery-protocol §2.2).
             if (value is not (null or string or bool or int or double))
             {
                 throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null.", nameof(job));
@@ -140,8 +147,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         _ => null,
     };
 
-    // Only headers that are set: each costs a dictionary entry, bytes on the wire and a parse at every hop. There is
-    // room for them and for no more: headers are a third of what an enqueue allocates.
+    // Only headers that are set: each header costs a dictionary entry, bytes on the wire and a parse at every hop. The
+    // dictionary has room for these headers and no more: headers are a third of what an enqueue allocates.
     static JobHeaders Headers(Job job, in Sending sending, DateTimeOffset? eta, TimeSpan? expires)
     {
         const int Always = 3; // task, id, and the trace that is added later
@@ -164,7 +171,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 
         if (job.Id is not null)
         {
-            headers[WireHeaders.Copy] = sending.Stamp; // an id that was chosen may be sent twice; an id that we made is never
+            // A caller may send its own id twice; we never send an id of ours twice.
+            headers[WireHeaders.Copy] = sending.Stamp;
         }
 
         if (job.Schedule is { } schedule)
@@ -184,13 +192,15 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     }
 }
 
-/// <summary>What differs each time that a job is sent.</summary>
+/// <summary>The values that differ each time that a job is sent.</summary>
 /// <param name="Now">The time.</param>
 /// <param name="Id">The id of the job.</param>
-/// <param name="Stamp">Random: tells this message from every other of the same id.</param>
-/// <param name="RootId">The first job of the tree that the running job belongs to, when a job enqueues this one.</param>
-/// <param name="ParentId">The running job, when a job enqueues this one.</param>
+/// <param name="Stamp">A random number that tells this message from every other message with the same id.</param>
+/// <param name="RootId">
+/// The root of the running job that enqueues this job; <see langword="null"/> outside of a job.
+/// </param>
+/// <param name="ParentId">The running job that enqueues this job; <see langword="null"/> outside of a job.</param>
 readonly record struct Sending(DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null);
 
-/// <summary>The options of a job after those of its task and of the host.</summary>
+/// <summary>The options of a job, merged with those of its task and of the host.</summary>
 readonly record struct MergedOptions(string Queue, TimeSpan? Expires, byte? Priority);

@@ -3,8 +3,14 @@ using System.Security.Cryptography;
 
 namespace Jobs.Dispatching;
 
-/// <summary>Makes the ids of jobs: UUIDs of version 7 (RFC 9562 §5.7), as <see cref="Guid.CreateVersion7(DateTimeOffset)"/> does.</summary>
-/// <remarks>That method asks the kernel for random bytes each time, which is a fifth of what an enqueue costs. Here one call serves a hundred ids.</remarks>
+/// <summary>
+/// Makes the ids of jobs: UUIDs of version 7 (RFC 9562 §5.7), as <see cref="Guid.CreateVersion7(DateTimeOffset)"/>
+/// does.
+/// </summary>
+/// <remarks>
+/// <see cref="Guid.CreateVersion7(DateTimeOffset)"/> asks the kernel for random bytes each time, which is a fifth of
+/// the cost of an enqueue. Here one call to the kernel serves a hundred ids.
+/// </remarks>
 sealed class JobIds
 {
     const int TimeBytes = 6;
@@ -16,7 +22,7 @@ sealed class JobIds
 
     public JobIds() => used = random.Length;
 
-    /// <param name="now">Is in the id: ids of later milliseconds sort behind it.</param>
+    /// <param name="now">The time, which goes into the id: ids of later milliseconds sort behind it.</param>
     public string Next(DateTimeOffset now)
     {
         Span<byte> id = stackalloc byte[TimeBytes + RandomBytes];

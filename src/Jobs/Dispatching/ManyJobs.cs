@@ -2,24 +2,29 @@ using Jobs.Transport;
 
 namespace Jobs.Dispatching;
 
-/// <summary>One <c>EnqueueManyAsync</c>: takes jobs from a sequence, and has several batches of them on their way at once.</summary>
+/// <summary>
+/// One call of <c>EnqueueManyAsync</c>: takes jobs from a sequence, and sends them in batches. Several batches are on
+/// their way at once.
+/// </summary>
 /// <remarks>
-/// 1. A job is encoded as soon as it is taken; one that cannot be sent is a failure of its position. 2. A full batch is
-/// published. When all batches are on their way, the oldest is awaited
-/// and used again. 3. When the sequence ends, throws or is given up, the batches on their way are awaited: whatever
-/// happens, the caller is told of each job that was taken.
+/// 1. Take a job from the sequence and encode it. A job that cannot be sent is a failure at its position.
+/// 2. Publish the batch when it is full, or when the sequence is slow. When all batches are on their way, await the
+/// oldest and use it again.
+/// 3. When the sequence ends or throws, or when the caller cancels, await the batches on their way: whatever happens,
+/// the caller is told of each job that was taken.
 /// </remarks>
 sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func<string, THandle> handle, CancellationToken cancellationToken)
     where THandle : JobHandle
 {
     const int MaxBatches = 8;
 
-    // A sequence that is slow must not hold back for long what it gave. Looked at when it gives the next job.
+    // A slow sequence must not hold back its first jobs for long. We look at the clock whenever the sequence gives a
+    // job.
     static readonly TimeSpan longestWait = TimeSpan.FromMilliseconds(10);
 
     readonly Queue<JobBatch> inFlight = new(MaxBatches);
     readonly SortedDictionary<int, Exception> failures = [];
-    List<THandle> handles = []; // null where a job failed: then only an exception gives the list away
+    List<THandle> handles = []; // null where a job failed: then the caller gets the list in an exception only
     bool givenUp;
 
     public async Task<IReadOnlyList<THandle>> SendAsync(IEnumerable<Job> jobs)
@@ -46,7 +51,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
                 }
             }
         }
-        catch (Exception e) // of the sequence: nothing else in the loop throws
+        catch (Exception e) // the sequence threw: nothing else in the loop does
         {
             broken = e;
         }

@@ -7,8 +7,9 @@ namespace Jobs.Health;
 static class HostShutdown
 {
     /// <summary>
-    /// <see langword="null"/> where there is no <c>HostOptions</c>. They are found by their name: a reference to their package
-    /// would bring a dozen others to a program that only enqueues.
+    /// <c>HostOptions.ShutdownTimeout</c>, or <see langword="null"/> where there is no <c>HostOptions</c>. The type is
+    /// found by its name: a reference to its package would bring a dozen other packages to a program that only
+    /// enqueues.
     /// </summary>
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "The options are a class: their IOptions shares the code of all classes.")]
     [UnconditionalSuppressMessage("Trimming", "IL2076", Justification = "Nothing makes new options here; the host has registered its own.")]

@@ -8,8 +8,14 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Health;
 
-/// <summary>Would a restart help? Unhealthy only then: a broker that is away, or a queue that it refuses or gives to others, is no reason to restart every worker there is.</summary>
-/// <remarks>A worker whose slots are all busy makes progress, however long its jobs run: <see cref="WorkerProgress.Taken"/> is looked at only while a slot is free.</remarks>
+/// <summary>
+/// Would a restart help? Only then is the worker unhealthy. Nobody should restart all workers because the broker is
+/// away, or because it refuses a queue or gives the queue to other consumers.
+/// </summary>
+/// <remarks>
+/// A worker whose slots are all busy makes progress, however long its jobs run. So the check looks at
+/// <see cref="WorkerProgress.Taken"/> only while a slot is free.
+/// </remarks>
 sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck
 {
     readonly TimeProvider time = GuardedTime.Of(time);
@@ -48,7 +54,7 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
         };
         if (worker.HasReaderEnded)
         {
-            return HealthCheckResult.Unhealthy("The worker takes no more jobs: its transport failed to give it one. Restart the process; the log says why.", data: data);
+            return HealthCheckResult.Unhealthy("The worker takes no more jobs: the transport failed to deliver one. Restart the process; the log says why.", data: data);
         }
 
         var limit = healthOptions.Value.StalledAfter;
@@ -57,29 +63,33 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
             return HealthCheckResult.Unhealthy($"{ready} jobs are in hand and {slots - worker.Busy} slots are free, but none has started for {Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
         }
 
-        // Degraded, not unhealthy: the consumer has been subscribed again and again meanwhile, as a new process would do, and a restart would end the jobs of
-        // the other queues. A queue may be deleted, or have other arguments; one with a single active consumer gives a standby nothing.
-        // On a connection that is down there are no consumers, and that is no fault of this process.
+        // Degraded, not unhealthy: the worker has subscribed again and again, as a new process would, and a restart
+        // would interrupt the jobs of the other queues. The queue may be deleted, or have other arguments; a queue with
+        // a single active consumer gives a standby nothing. A connection that is down has no consumers, and that is no
+        // fault of this process.
         var concerns = new List<string>();
         foreach (var queue in health.Connection.IsUp ? health.Queues : [])
         {
             data[$"queue.{queue.Queue}"] = queue.IsConsuming ? "consuming" : queue.Problem ?? "no consumer";
             if (!queue.IsConsuming && queue.For >= limit && health.Connection.For >= limit)
             {
-                concerns.Add($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: {(queue.Problem ?? "no reason known").TrimEnd('.')}. It is tried again and again; look at the queue.");
+                concerns.Add($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: {(queue.Problem ?? "no reason known").TrimEnd('.')}. The worker subscribes again and again; look at the queue.");
             }
             else if (queue.StarvedFor >= limit)
             {
-                concerns.Add($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds none and has subscribed again. Look at the queue, and at its other consumers: one of them may be its single active one.");
+                concerns.Add($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds no message and has subscribed again. Look at the queue and its other consumers: one of them may be the single active consumer.");
             }
         }
 
         return concerns is not [] ? HealthCheckResult.Degraded(string.Join(' ', concerns), data: data)
             : health.Connection.IsUp ? HealthCheckResult.Healthy($"{worker.Busy} of {slots} slots are busy; {worker.Taken} jobs taken.", data)
-            : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, the worker connects again by itself.", data);
+            : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, because the worker connects again by itself.", data);
     }
 
-    /// <summary>For how long nothing has been taken although it could be. From the first check that saw it: a delivery that arrived this moment is not stuck.</summary>
+    /// <summary>
+    /// For how long no slot has taken a job, although jobs wait and slots are free. The time counts from the first
+    /// check that saw this: a delivery that has only just arrived is not stuck.
+    /// </summary>
     TimeSpan? StuckFor(WorkerProgress worker, int ready)
     {
         var taken = worker.Taken;

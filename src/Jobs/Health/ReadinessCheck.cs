@@ -7,7 +7,10 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Health;
 
-/// <summary>Can this process do its work now? Every process publishes – a worker its retries and dead letters, a beat its slots –, a worker consumes too.</summary>
+/// <summary>
+/// Can this process do its work now? Every process publishes: a worker its retries and dead letters, a beat the jobs of
+/// its occurrences. A worker consumes too.
+/// </summary>
 sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, IOptions<JobsHealthOptions> healthOptions, TimeProvider time) : IHealthCheck
 {
     readonly TimeProvider time = GuardedTime.Of(time);
@@ -77,7 +80,7 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
         }
 
         var list = string.Join("; ", missing.Select(q => $"'{q.Queue}' for {LivenessCheck.Text(q.For)}: {q.Problem ?? "not yet subscribed"}"));
-        var none = health.Queues.All(q => q.IsQuarantine || !q.IsConsuming); // a consumer of a quarantine alone gets no ordinary job
+        var none = health.Queues.All(q => q.IsQuarantine || !q.IsConsuming); // a quarantine has no ordinary jobs
         return (none ? HealthStatus.Unhealthy : HealthStatus.Degraded, $"The worker has no consumer for {Sentence(list)} It subscribes again and again.");
     }
 

@@ -9,17 +9,18 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Health;
 
-/// <summary>Stops the host with all problems at once, before any of its services starts.</summary>
+/// <summary>Fails the start of the host with all problems in one exception, before any hosted service starts.</summary>
 /// <remarks>
-/// A host makes all its services before it starts the first of them, in the order of their registration, and the worker and
-/// the beat take their options when they are made. So the check runs when it is made itself, which is before those two.
+/// A host makes all its hosted services, in the order of their registration, before it starts the first. The worker and
+/// the beat read their options when they are made. So this check runs in its constructor, and is registered before the
+/// worker and the beat.
 /// </remarks>
 sealed class StartupCheck : IHostedService
 {
     readonly IServiceProvider services;
     readonly List<string> problems = [];
 
-    /// <exception cref="OptionsValidationException">Something is wrong; the message lists all of it.</exception>
+    /// <exception cref="OptionsValidationException">There are problems; the message lists all of them.</exception>
     public StartupCheck(IServiceProvider services)
     {
         this.services = services;
@@ -53,7 +54,9 @@ sealed class StartupCheck : IHostedService
 
     bool Has(HostPart part) => services.GetServices<HostPart>().Contains(part);
 
-    /// <summary>The options; when they are not valid, as they are, so that what depends on them is checked too.</summary>
+    /// <summary>
+    /// The options. Options that are not valid are returned as they are, so that checks which depend on them run too.
+    /// </summary>
     T Checked<T>()
         where T : class, new()
     {
@@ -76,12 +79,13 @@ sealed class StartupCheck : IHostedService
         }
         catch (OptionsValidationException e)
         {
-            problems.AddRange(e.Failures.Except(problems)); // it takes the shared options too
-            return new InMemoryTransport(TimeProvider.System); // stands in: it has nothing to say
+            // Without duplicates: the transport reads the shared options too.
+            problems.AddRange(e.Failures.Except(problems));
+            return new InMemoryTransport(TimeProvider.System); // a stand-in that reports no problems
         }
     }
 
-    /// <summary>What works, but not as whoever set it will expect.</summary>
+    /// <summary>Warns of settings that are valid, but do not work as their author will expect.</summary>
     void WarnOfContradictions(JobsOptions jobs, WorkerOptions worker, TaskRegistry tasks, JobTransport transport)
     {
         var logger = GuardedLogger.Of(services.GetRequiredService<ILogger<StartupCheck>>());
@@ -105,7 +109,7 @@ sealed class StartupCheck : IHostedService
             .Concat(tasks.All.Where(t => t.Queue is not null).Select(t => (Queue: t.Queue!, Origin: $"Task '{t.Name}': Queue")));
         foreach (var (queue, origin) in all.Where(q => q.Queue == jobs.DeadLetterQueue))
         {
-            yield return $"{origin} '{queue}': it is the queue of dead letters (Jobs:DeadLetterQueue), and what dies there would go round for ever.";
+            yield return $"{origin} '{queue}': it is the queue of dead letters (Jobs:DeadLetterQueue); a job that dies there would go round for ever.";
         }
 
         foreach (var (queue, _) in worker.QueueConcurrency.Where(limit => !worker.EffectiveQueues(tasks, jobs).Contains(limit.Key)))
@@ -123,7 +127,10 @@ sealed class StartupCheck : IHostedService
     }
 }
 
-/// <summary>What a host was given beside the dispatcher. The check cannot ask for the services themselves: they are not made yet.</summary>
+/// <summary>
+/// A part that a host has beside the dispatcher. The check looks for parts, because it cannot ask for hosted services
+/// that are not made yet.
+/// </summary>
 sealed record HostPart(string Name)
 {
     public static HostPart Worker { get; } = new("worker");

@@ -4,7 +4,9 @@ using Jobs.Wire;
 
 namespace Jobs.Registry;
 
-/// <summary>A task: its name, its options and how to call it. Derived classes are generated, one per annotated method.</summary>
+/// <summary>
+/// A task: its name, its options and how to call its method. The generator derives a class per annotated method.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskDefinition
 {
@@ -20,25 +22,25 @@ public abstract class TaskDefinition
     /// <summary>How many times a failed job is run again, or <see langword="null"/> for the host's value.</summary>
     public int? MaxRetries { get; init; }
 
-    /// <summary>What the first retry waits at most, or <see langword="null"/> for the host's value.</summary>
+    /// <summary>The longest wait before the first retry, or <see langword="null"/> for the host's value.</summary>
     public TimeSpan? RetryDelay { get; init; }
 
-    /// <summary>What no retry waits longer than, or <see langword="null"/> for the host's value.</summary>
+    /// <summary>The longest wait before any retry, or <see langword="null"/> for the host's value.</summary>
     public TimeSpan? MaxRetryDelay { get; init; }
 
-    /// <summary>Exceptions that are not retried, derived types included.</summary>
+    /// <summary>Types of exceptions that are not retried; derived types count too.</summary>
     public IReadOnlyList<Type> NoRetryOn { get; init; } = [];
 
-    /// <summary>The priority, or <see langword="null"/> for the host's value.</summary>
+    /// <summary>The priority, or <see langword="null"/> for none.</summary>
     public byte? Priority { get; init; }
 
     /// <summary>After how long a job that has not started is dropped, or <see langword="null"/> for never.</summary>
     public TimeSpan? Expires { get; init; }
 
-    /// <summary>Acknowledged before the run (at most once).</summary>
+    /// <summary>The worker acknowledges the job before its run (at most once).</summary>
     public bool AckEarly { get; init; }
 
-    /// <summary>The schedules of its <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
+    /// <summary>The schedules from the method's <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
     public IReadOnlyList<TaskSchedule> Schedules { get; init; } = [];
 
     /// <summary>The class that holds the method.</summary>
@@ -48,9 +50,11 @@ public abstract class TaskDefinition
     /// <exception cref="JobFormatException">The arguments do not fit the method's parameters.</exception>
     public abstract ValueTask InvokeAsync(JobContext context, ref ArgumentReader arguments);
 
-    /// <summary>As <see cref="InvokeAsync"/>, for a job whose result somebody waits for.</summary>
-    /// <returns>The result as JSON; <c>null</c> for a task that returns nothing, as Celery has it.</returns>
-    /// <exception cref="JobFormatException">The arguments do not fit the method's parameters, or its result cannot be written.</exception>
+    /// <summary>Does the same as <see cref="InvokeAsync"/>, for a job whose result somebody waits for.</summary>
+    /// <returns>The result as JSON; <c>null</c> for a task that returns nothing, as in Celery.</returns>
+    /// <exception cref="JobFormatException">
+    /// The arguments do not fit the method's parameters, or the result cannot be written.
+    /// </exception>
     public virtual ValueTask<ReadOnlyMemory<byte>> InvokeForResultAsync(JobContext context, ref ArgumentReader arguments)
     {
         return NullAfterAsync(InvokeAsync(context, ref arguments));
@@ -104,10 +108,10 @@ public abstract class TaskDefinition<T> : TaskDefinition
         {
             WriteResult(new(buffer.Writer, types), result);
         }
-        catch (Exception e) // any: getters and iterators are the task's code
+        catch (Exception e) // any exception: getters and iterators are the task's code
         {
-            // Not the exception itself: it would run the task again, and the task succeeded.
-            throw new JobFormatException($"Task '{Name}' returned what cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
+            // Not the exception itself: that would be retried, although the task has succeeded.
+            throw new JobFormatException($"Task '{Name}' returned a value that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
         }
 
         return buffer.ToArray();
@@ -127,14 +131,16 @@ public sealed record TaskSchedule
     /// <summary>The time zone's id, or <see langword="null"/> for UTC.</summary>
     public string? TimeZone { get; init; }
 
-    /// <summary>The name, or <see langword="null"/> for one made of the task's.</summary>
+    /// <summary>The name, or <see langword="null"/> for a name made of the task's name.</summary>
     public string? Name { get; init; }
 
     /// <summary>What happens to missed occurrences.</summary>
     public MisfirePolicy Misfire { get; init; } = MisfirePolicy.Once;
 }
 
-/// <summary>The tasks of one class; generated, and found through <see cref="TaskModuleAttribute"/>.</summary>
+/// <summary>
+/// The tasks of one class. The generator writes modules, and <see cref="TaskModuleAttribute"/> finds them.
+/// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskModule
 {
@@ -142,7 +148,7 @@ public abstract class TaskModule
     public abstract void AddTo(JobsBuilder jobs);
 }
 
-/// <summary>Generated on the assembly: says which module holds the tasks of a class.</summary>
+/// <summary>Says which module holds the tasks of a class. The generator puts this attribute on the assembly.</summary>
 /// <param name="class">The class with task methods.</param>
 /// <param name="module">Its <see cref="TaskModule"/>.</param>
 [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]

@@ -16,7 +16,8 @@ static class TaskNameRule
         }
     }
 
-    // Celery derives names from Python modules, so upper-case letters and underscores are legal; ours are lower-case by convention only.
+    // Celery derives names from Python modules, so upper-case letters and underscores are legal. Names of our own tasks
+    // are lower-case by convention only.
     public static bool IsValid(string name)
     {
         if (string.IsNullOrEmpty(name) || name.Length > MaxLength || !(char.IsAsciiLetter(name[0]) || name[0] == '_'))

@@ -30,9 +30,9 @@ sealed class TaskRegistry
     /// <summary>All tasks, ordered by name.</summary>
     public IReadOnlyList<TaskDefinition> All { get; }
 
-    /// <summary>Names that two tasks share; empty in a program that can start.</summary>
+    /// <summary>A problem per name that two tasks share. A host with problems does not start.</summary>
     internal IReadOnlyList<string> Problems => problems;
 
-    /// <summary>The task of that name or alias, or <see langword="null"/>.</summary>
+    /// <summary>The task with that name or alias, or <see langword="null"/>.</summary>
     public TaskDefinition? Find(string name) => byName.GetValueOrDefault(name);
 }

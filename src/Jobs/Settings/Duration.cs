@@ -2,17 +2,17 @@ using System.Globalization;
 
 namespace Jobs.Settings;
 
-/// <summary>A time in a configuration file, which must say its unit.</summary>
+/// <summary>Reads a duration from a configuration file. The text must say its unit.</summary>
 /// <remarks>
-/// .NET reads <c>30</c> as 30 days and <c>24:00:00</c> as 24 days (dotnet/runtime#40316): who writes that means seconds and hours. Such a text is
-/// refused; <c>90s</c>, <c>15m</c>, <c>24h</c> and <c>7d</c> are read too.
+/// .NET reads <c>30</c> as 30 days and <c>24:00:00</c> as 24 days (dotnet/runtime#40316), but people who write so mean
+/// seconds and hours. This class refuses such a text. It reads <c>90s</c>, <c>15m</c>, <c>24h</c> and <c>7d</c> too.
 /// </remarks>
 static class Duration
 {
     const string Fitting = "write 500ms, 90s, 15m, 24h, 7d, or hh:mm:ss with hours below 24, or d.hh:mm:ss";
 
     /// <param name="text">The text.</param>
-    /// <param name="value">The time that it says.</param>
+    /// <param name="value">The duration.</param>
     /// <returns>What is wrong with the text, or <see langword="null"/>.</returns>
     public static string? Problem(string text, out TimeSpan value)
     {

@@ -5,19 +5,25 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Settings;
 
-/// <summary>Options come from configuration, where there is one, and then from code: code wins, however often and in whatever order both are given.</summary>
+/// <summary>
+/// Takes options from configuration, if there is one, and then from code: code wins, in whatever order and however
+/// often both are given.
+/// </summary>
 static class OptionsBinding
 {
     /// <summary>
-    /// The sections of <c>Jobs</c>. A host may have settings of parts that it did not add: a web application shares its
-    /// configuration with its worker.
+    /// The sections inside <c>Jobs</c>. A host may have settings for parts that it did not add: a web application may
+    /// share its configuration with its worker.
     /// </summary>
     static readonly string[] parts = ["Worker", "Beat", "Health", "RabbitMq"];
 
     /// <summary>Binds a section to options; a second call for the same options does nothing.</summary>
     /// <param name="services">The services of the host.</param>
     /// <param name="section">The path of the section.</param>
-    /// <param name="bind">Calls <c>Bind</c>. In the caller, because the source generator replaces only a call that names the type of the options.</param>
+    /// <param name="bind">
+    /// Calls <c>Bind</c>. The caller does that, because the source generator replaces only a call that names the type
+    /// of the options.
+    /// </param>
     public static void BindOnce<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] T>(
         this IServiceCollection services, string section, Action<IConfiguration, T> bind)
         where T : class, IBoundOptions
@@ -28,7 +34,8 @@ static class OptionsBinding
             return;
         }
 
-        // In front of all: options are configured in the order of registration, and an application may have called Configure before AddJobs.
+        // At the front: options are configured in the order of registration, and an application may have called
+        // Configure before AddJobs.
         Func<IServiceProvider, FromConfiguration<T>> create = provider => new(provider.GetService<IConfiguration>()?.GetSection(section), bind);
         services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<T>>(create));
         services.AddSingleton<IValidateOptions<T>, OptionsCheck<T>>();
@@ -44,7 +51,7 @@ static class OptionsBinding
             if (section is not null)
             {
                 var settings = SettingsSection.Read(section, typeof(T), typeof(T) == typeof(JobsOptions) ? parts : []);
-                options.Unbound = settings.Problems; // told at start with all else that is wrong
+                options.Unbound = settings.Problems; // the start-up check reports them with all other problems
                 bind(settings.Values, options);
             }
         }
@@ -54,14 +61,16 @@ static class OptionsBinding
 /// <summary>Options that a configuration section is bound to.</summary>
 interface IBoundOptions
 {
-    /// <summary>What of the section does not fit, and is not bound.</summary>
+    /// <summary>The problems of settings that do not fit, and so are not bound.</summary>
     IReadOnlyList<string> Unbound { get; set; }
 
-    /// <summary>What else is wrong with the values, each with the setting, its value and what fits.</summary>
+    /// <summary>The problems of the values. Each problem names the setting, its value and what fits.</summary>
     IEnumerable<string> Problems();
 }
 
-/// <summary>Whoever takes options that are not valid gets an exception with all that is wrong with them.</summary>
+/// <summary>
+/// Checks options when somebody takes them: options that are not valid throw an exception that lists all problems.
+/// </summary>
 sealed class OptionsCheck<T> : IValidateOptions<T>
     where T : class, IBoundOptions
 {

@@ -3,12 +3,16 @@ using Jobs.Wire;
 
 namespace Jobs.Transport;
 
-/// <summary>One message in this worker's hands. The message is settled at most once, on the channel it came by.</summary>
+/// <summary>
+/// One message that a worker has. The worker settles the message at most once, on the channel that delivered it.
+/// </summary>
 /// <remarks>
-/// A delivery is open, then settling, then settled.
-/// 1. <see cref="SettleAsync"/> writes the next homes: the results, the retry copy or the dead letter. They are durable when the write returns.
-/// 2. Only then does the message leave its old queue. A crash in between leaves a second copy with the same id, never none.
-/// 3. A write that fails makes the delivery open again, so that <see cref="ReleaseAsync"/> can give the message back.
+/// A delivery is open, then settling, then settled:
+/// 1. <see cref="SettleAsync"/> writes the messages that follow: the result, the retry copy or the dead letter. They
+/// are durable when the write returns.
+/// 2. Only then does the message leave its queue. A crash between the two leaves two copies with the same id, never
+/// none.
+/// 3. When the write fails, the delivery is open again, and <see cref="ReleaseAsync"/> can give the message back.
 /// </remarks>
 [Experimental("JOBS0001")]
 public abstract class Delivery
@@ -23,18 +27,18 @@ public abstract class Delivery
     /// <summary>The queue that the message came from.</summary>
     public abstract string Queue { get; }
 
-    /// <summary>The message, not yet interpreted.</summary>
+    /// <summary>The message. Nobody has interpreted its headers and body yet.</summary>
     public abstract JobMessage Message { get; }
 
     /// <summary>
-    /// How often the message was handed out before without coming to an end. Returns that were asked for count too, but
-    /// not when <see cref="IsQuarantined"/>.
+    /// How often the message was delivered before and not settled. Deliveries that a worker released count too, but not
+    /// when the message <see cref="IsQuarantined"/>.
     /// </summary>
     public abstract int DeliveryCount { get; }
 
     /// <summary>
-    /// The message was set aside because it may kill its workers, and is handed out alone: only then does
-    /// <see cref="DeliveryCount"/> say how many workers it has killed.
+    /// The message is in quarantine, because it may kill its workers. The transport delivers one message of a
+    /// quarantine at a time: only then does <see cref="DeliveryCount"/> say how many workers the message has killed.
     /// Defaults to <see langword="false"/>.
     /// </summary>
     public virtual bool IsQuarantined => false;
@@ -43,11 +47,13 @@ public abstract class Delivery
     public bool IsSettled => Volatile.Read(ref state) == Settled;
 
     /// <summary>
-    /// Writes everything that comes of the message, then removes the message from its queue. No-op when the delivery is
-    /// settled, or is being settled: a second call returns at once, before the first has written.
+    /// Writes the messages that follow, then removes the message from its queue. Does nothing when the delivery is
+    /// settled or being settled: a second call returns at once, even before the first call has written.
     /// </summary>
-    /// <param name="outgoing">What to write first; empty to write nothing.</param>
-    /// <exception cref="JobSettlementException">Something was not written. The delivery is open: settle it with something else, or release it.</exception>
+    /// <param name="outgoing">The messages to write first; may be empty.</param>
+    /// <exception cref="JobSettlementException">
+    /// A message was not written. The delivery is open: settle it with other messages, or release it.
+    /// </exception>
     public ValueTask SettleAsync(IReadOnlyList<Outgoing> outgoing)
     {
         if (!TryBegin())
@@ -59,10 +65,14 @@ public abstract class Delivery
     }
 
     /// <summary>
-    /// Removes the message from its queue before the run, for tasks that are acknowledged early. The removal does not
-    /// wait for others to go with it. The delivery stays open: <see cref="SettleAsync"/> then only writes.
+    /// Removes the message from its queue before the run, for tasks with <c>AckEarly</c>. The transport sends this
+    /// acknowledgement at once, and not together with later ones. The delivery stays open: <see cref="SettleAsync"/>
+    /// then only writes.
     /// </summary>
-    /// <returns>Whether the message has left; if not, it comes again, and must not be run now.</returns>
+    /// <returns>
+    /// Whether the message has left its queue. If not, the message will be delivered again, and the job must not run
+    /// now.
+    /// </returns>
     public async ValueTask<bool> LeaveEarlyAsync()
     {
         if (!TryBegin())
@@ -86,8 +96,8 @@ public abstract class Delivery
     }
 
     /// <summary>
-    /// The message was not run, or not to its end: gives it back to its queue. No-op when the delivery is settled, is
-    /// being settled, or has left early.
+    /// Gives the message back to its queue, for a job that did not run or did not finish. Does nothing when the
+    /// delivery is settled or being settled, or when the message has left its queue early.
     /// </summary>
     public ValueTask ReleaseAsync()
     {
@@ -100,21 +110,28 @@ public abstract class Delivery
         return hasLeft ? ValueTask.CompletedTask : ReleaseCoreAsync();
     }
 
-    /// <summary>It was acknowledged before its run: nobody hands it out again.</summary>
+    /// <summary>The message was acknowledged before its run, and will not be delivered again.</summary>
     internal bool HasLeft => hasLeft;
 
-    /// <summary>Asked when a slot is free for the message. Defaults to whether the delivery is open.</summary>
-    /// <returns><see langword="false"/> when the transport has lost the message meanwhile and hands it out again: it must not be run now.</returns>
+    /// <summary>
+    /// The worker asks this when it has a free slot for the job. Defaults to whether the delivery is not settled.
+    /// </summary>
+    /// <returns>
+    /// <see langword="false"/> when the transport has lost the message meanwhile, and delivers it again: the job must
+    /// not run now.
+    /// </returns>
     public virtual bool TryStart() => !IsSettled;
 
-    /// <summary>Writes all of it durably.</summary>
-    /// <returns>What was not written, by position; empty when all of it was.</returns>
+    /// <summary>Writes all messages durably.</summary>
+    /// <returns>The failures by position; empty when all messages were written.</returns>
     protected abstract ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing);
 
-    /// <summary>Removes the message from its queue; called at most once.</summary>
+    /// <summary>Removes the message from its queue. Called at most once.</summary>
     protected abstract ValueTask LeaveAsync();
 
-    /// <summary>Removes the message from its queue before its run; called at most once. Defaults to <see cref="LeaveAsync"/>.</summary>
+    /// <summary>
+    /// Removes the message from its queue before its run. Called at most once. Defaults to <see cref="LeaveAsync"/>.
+    /// </summary>
     /// <returns>Whether the removal was written.</returns>
     protected virtual async ValueTask<bool> LeaveEarlyCoreAsync()
     {
@@ -122,10 +139,12 @@ public abstract class Delivery
         return true;
     }
 
-    /// <summary>Returns the message to its queue; called at most once.</summary>
+    /// <summary>Returns the message to its queue. Called at most once.</summary>
     protected abstract ValueTask ReleaseCoreAsync();
 
-    /// <summary>The transport has lost the message: nothing can be settled any more.</summary>
+    /// <summary>
+    /// Marks the delivery as settled, because the transport has lost the message and cannot settle it any more.
+    /// </summary>
     /// <returns>Whether the delivery was open.</returns>
     protected bool TryVoid()
     {
@@ -157,13 +176,14 @@ public abstract class Delivery
             throw new JobSettlementException(failures);
         }
 
-        // Checkpoint: a crash here leaves the message and what was written for it.
+        // Checkpoint: a crash here leaves the message in its queue, and the messages that follow it too.
         await LeaveOnceAsync().ConfigureAwait(false);
     }
 
     ValueTask LeaveOnceAsync()
     {
-        // Before the call: what fails to leave must not be settled a second time. The broker hands it out again.
+        // Before the call: when the removal fails, nobody may settle the delivery a second time. The broker delivers
+        // the message again.
         Volatile.Write(ref state, Settled);
         return hasLeft ? ValueTask.CompletedTask : LeaveAsync();
     }

@@ -3,7 +3,10 @@ using Jobs.Wire;
 
 namespace Jobs.Transport;
 
-/// <summary>Jobs in this process's memory: the reference implementation of the contract, on <see cref="TimeProvider"/>. They end with the process.</summary>
+/// <summary>
+/// Keeps jobs in the memory of this process, and loses them when the process ends. The reference implementation of the
+/// contract; all its time comes from <see cref="TimeProvider"/>.
+/// </summary>
 sealed class InMemoryTransport(TimeProvider time) : JobTransport
 {
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
@@ -20,7 +23,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         cancellationToken.ThrowIfCancellationRequested();
         if (outgoing.Kind == OutgoingKind.Reply && !queues.ContainsKey(outgoing.Queue))
         {
-            return ValueTask.CompletedTask; // nobody waits for it
+            return ValueTask.CompletedTask; // nobody waits for the reply
         }
 
         var target = Queue(outgoing.Queue);
@@ -64,13 +67,13 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
     void Postpone(InMemoryQueue target, JobMessage message, TimeSpan delay)
     {
-        // A timer takes at most about 49 days; the rest of a longer delay gets another one.
+        // A timer takes at most about 49 days. A longer delay gets another timer for the rest.
         var longest = TimeSpan.FromDays(49);
         var first = delay < longest ? delay : longest;
         ITimer? timer = null;
         timer = time.CreateTimer(_ => Due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         delays[timer] = 0;
-        timer.Change(first, Timeout.InfiniteTimeSpan); // armed only now, so that Due always finds it
+        timer.Change(first, Timeout.InfiniteTimeSpan); // armed only now, so that Due always finds the timer
 
         void Due()
         {
@@ -87,10 +90,12 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         }
     }
 
-    /// <summary>A message at rest, with the number of times it was given out in vain.</summary>
+    /// <summary>A message in its queue, with the number of deliveries that did not settle it.</summary>
     readonly record struct Entry(JobMessage Message, int Deliveries);
 
-    /// <summary>One queue: urgent first, then first in first out; what comes back goes to its front.</summary>
+    /// <summary>
+    /// One queue: urgent messages first, then first in, first out. A released message goes to the front.
+    /// </summary>
     sealed class InMemoryQueue(string name)
     {
         readonly PriorityQueue<Entry, (int Urgency, long Order)> entries = new();
@@ -201,7 +206,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
 
         public override SubscriptionHealth CheckHealth() => SubscriptionHealth.Healthy with { Ready = ready.Reader.Count };
 
-        /// <summary>Takes from each queue what the prefetch still allows.</summary>
+        /// <summary>Takes messages from each queue, as many as the prefetch still allows.</summary>
         public void Fill()
         {
             lock (gate)
@@ -238,7 +243,7 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
                 notStarted.Push(delivery);
             }
 
-            foreach (var delivery in notStarted) // last first, so that the front of the queue is in order again
+            foreach (var delivery in notStarted) // last first: each goes to the front, and the queue is in order again
             {
                 await delivery.ReleaseAsync().ConfigureAwait(false);
             }

@@ -3,36 +3,56 @@ using System.Diagnostics.CodeAnalysis;
 namespace Jobs.Transport;
 
 /// <summary>Where jobs wait. Implementations: in memory, RabbitMQ.</summary>
-/// <remarks>The contract is the suite in <c>tests/Jobs.Contracts</c>, which runs against every implementation.</remarks>
+/// <remarks>
+/// The contract is the suite in <c>tests/Jobs.Contracts</c>, which runs against every implementation.
+/// </remarks>
 [Experimental("JOBS0001")]
 public abstract class JobTransport : IAsyncDisposable, IDisposable
 {
-    /// <summary>What this transport can do. What it cannot is tested too.</summary>
+    /// <summary>What this transport can do. The contract's tests also check that it cannot do the rest.</summary>
     public abstract TransportCapabilities Capabilities { get; }
 
-    /// <summary>What metrics and traces call it: <c>messaging.system</c> of OpenTelemetry. Defaults to <c>jobs</c>.</summary>
+    /// <summary>
+    /// The name of the transport in metrics and traces: <c>messaging.system</c> of OpenTelemetry. Defaults to
+    /// <c>jobs</c>.
+    /// </summary>
     public virtual string MessagingSystem => "jobs";
 
-    /// <summary>What is wrong with its options; asked once at start. Defaults to nothing.</summary>
+    /// <summary>
+    /// The problems of the transport's options. The host asks once at start, and does not start when there are any.
+    /// Defaults to none.
+    /// </summary>
     public virtual IEnumerable<string> Problems() => [];
 
-    /// <summary>Which of its options do not go together with others, though each is valid; logged at start. Defaults to nothing.</summary>
+    /// <summary>
+    /// Options that are valid, but do not go together with other options. The host logs them at start. Defaults to
+    /// none.
+    /// </summary>
     public virtual IEnumerable<string> Contradictions(JobsOptions jobs) => [];
 
     /// <summary>
-    /// Why no job may be sent to a queue of that name, or taken from it: the end of a sentence about the queue. Defaults to
-    /// <see langword="null"/>, which takes every name.
+    /// Why the transport cannot have a queue of that name, worded as the end of a sentence about the queue;
+    /// <see langword="null"/> when it can. Defaults to <see langword="null"/> for every name.
     /// </summary>
     public virtual string? QueueProblem(string queue) => null;
 
-    /// <summary>Puts a message into its queue; the message is durable there when this returns.</summary>
-    /// <param name="outgoing">The message, its queue and its delay. A queue that is not known yet is declared, but for a reply.</param>
-    /// <param name="timeout">After this the call fails, and says whether the message may have arrived. <see cref="Timeout.InfiniteTimeSpan"/> for never.</param>
-    /// <param name="cancellationToken">Gives the call up; the message may have arrived.</param>
-    /// <exception cref="JobPublishException">The message is not, or may not be, in the queue.</exception>
+    /// <summary>Puts a message into its queue. The message is durable there when the call returns.</summary>
+    /// <param name="outgoing">
+    /// The message, its queue and its delay. The transport declares a queue that it does not know yet, unless the
+    /// message is a reply.
+    /// </param>
+    /// <param name="timeout">
+    /// After this time the call fails; the exception says whether the message may have arrived.
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for never.
+    /// </param>
+    /// <param name="cancellationToken">Ends the call early; the message may have arrived.</param>
+    /// <exception cref="JobPublishException">The message is not in the queue, or perhaps not.</exception>
     public abstract ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken);
 
-    /// <summary>Puts many messages into their queues, and returns when the fate of each is known. One that fails does not keep the others back.</summary>
+    /// <summary>
+    /// Puts many messages into their queues. Returns when each message is durable or has failed. A message that fails
+    /// does not hold up the others.
+    /// </summary>
     /// <inheritdoc cref="PublishAsync(Outgoing, TimeSpan, CancellationToken)" path="/param"/>
     /// <returns>What went wrong, by position; empty when all are durable.</returns>
     public virtual async ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing, TimeSpan timeout, CancellationToken cancellationToken)
@@ -71,29 +91,41 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Starts taking messages from queues, which are declared when they are not known yet.</summary>
-    /// <exception cref="JobTransportException">The transport refuses for good, for example because of a wrong password. One that is away is waited for in the background.</exception>
+    /// <summary>
+    /// Starts to take messages from queues. The transport declares queues that it does not know yet. When the broker is
+    /// away, the subscription waits for it in the background.
+    /// </summary>
+    /// <exception cref="JobTransportException">
+    /// The broker refuses for good, for example because of a wrong password.
+    /// </exception>
     public abstract Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken);
 
     /// <summary>
-    /// How many messages a queue holds that have not been handed out; delayed ones are not counted. 0 for a queue that
-    /// does not exist; asking makes none.
+    /// How many messages of a queue wait to be delivered, without delayed messages. 0 for a queue that does not exist;
+    /// the call does not declare the queue.
     /// </summary>
     public abstract Task<long> CountAsync(string queue, CancellationToken cancellationToken);
 
-    /// <summary>The journal of that name, which is made when it is not there yet. Every call gives another reader and writer of the same journal.</summary>
+    /// <summary>
+    /// Opens the journal of that name, and makes it when it does not exist. Each call returns another reader and writer
+    /// of the same journal.
+    /// </summary>
     public abstract JobJournal OpenJournal(string name);
 
     /// <summary>Whether jobs can be published now. Defaults to <see cref="TransportHealth.Healthy"/>.</summary>
     /// <param name="cancellationToken">
-    /// A transport that connects when it is first used connects now; when this fires it says how far it got, and does not throw.
+    /// A transport that connects when it is first used connects now. When the token fires first, the transport returns
+    /// how far the connection got, and does not throw.
     /// </param>
     public virtual ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken) => new(TransportHealth.Healthy);
 
-    /// <summary>Ends it, and the subscriptions that nobody has ended.</summary>
+    /// <summary>Closes the transport, and its subscriptions that are still open.</summary>
     public abstract ValueTask DisposeAsync();
 
-    /// <summary>Disposes for a container that is disposed synchronously: waits at most 10 seconds; what is left then goes on in the background.</summary>
+    /// <summary>
+    /// Closes the transport for a container that is disposed synchronously. Waits at most 10 seconds; after that,
+    /// closing goes on in the background.
+    /// </summary>
     public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
 }
 
@@ -105,32 +137,38 @@ public enum TransportCapabilities
     /// <summary>Nothing beyond the contract.</summary>
     None = 0,
 
-    /// <summary>Jobs survive the process.</summary>
+    /// <summary>Jobs survive the end of the process.</summary>
     Durable = 1,
 
     /// <summary>More urgent jobs overtake less urgent ones of the same queue.</summary>
     Priorities = 2,
 }
 
-/// <summary>What a worker takes from a transport.</summary>
+/// <summary>Which messages a worker takes from a transport, and how many at once.</summary>
 [Experimental("JOBS0001")]
 public sealed record SubscriptionOptions
 {
     /// <summary>The queues.</summary>
     public required IReadOnlyList<string> Queues { get; init; }
 
-    /// <summary>How many unsettled messages there may be per queue.</summary>
+    /// <summary>How many unsettled messages the worker may hold per queue.</summary>
     public required int Prefetch { get; init; }
 
-    /// <summary>By queue, where it is fewer than <see cref="Prefetch"/>. Defaults to none.</summary>
+    /// <summary>The prefetch of queues that have their own, by queue name. Defaults to none.</summary>
     public IReadOnlyDictionary<string, int> QueuePrefetch { get; init; } = new Dictionary<string, int>();
 
     internal int PrefetchOf(string queue) => QueuePrefetch.GetValueOrDefault(queue, Prefetch);
 
-    /// <summary>No message is taken before this ends; what is wrong with the queues is found at once. Defaults to <see cref="Task.CompletedTask"/>.</summary>
+    /// <summary>
+    /// The subscription takes no message before this task completes, but checks the queues at once. Defaults to
+    /// <see cref="Task.CompletedTask"/>.
+    /// </summary>
     public Task Begin { get; init; } = Task.CompletedTask;
 
-    /// <summary>After how many deliveries that came to no end a suspect is dead; see <see cref="WorkerOptions.MaxDeliveries"/>. Defaults to 20.</summary>
+    /// <summary>
+    /// After how many deliveries without a settlement a suspect goes to the dead-letter queue; see
+    /// <see cref="WorkerOptions.MaxDeliveries"/>. Defaults to 20.
+    /// </summary>
     public int MaxDeliveries { get; init; } = 20;
 }
 
@@ -138,15 +176,23 @@ public sealed record SubscriptionOptions
 [Experimental("JOBS0001")]
 public abstract class JobSubscription : IAsyncDisposable
 {
-    /// <summary>The next delivery, or <see langword="null"/> when the subscription has been stopped. Any number of callers may wait.</summary>
+    /// <summary>
+    /// Waits for the next delivery; <see langword="null"/> when the subscription has been stopped. Any number of
+    /// callers may wait.
+    /// </summary>
     public abstract ValueTask<Delivery?> NextAsync();
 
-    /// <summary>Whether deliveries come. Defaults to <see cref="SubscriptionHealth.Healthy"/>.</summary>
+    /// <summary>Whether messages arrive. Defaults to <see cref="SubscriptionHealth.Healthy"/>.</summary>
     public virtual SubscriptionHealth CheckHealth() => SubscriptionHealth.Healthy;
 
-    /// <summary>Takes nothing more and gives back what has not been handed out. Deliveries that have been can still be settled.</summary>
+    /// <summary>
+    /// Takes no more messages, and gives back those that <see cref="NextAsync"/> has not returned. Deliveries that it
+    /// has returned can still be settled.
+    /// </summary>
     public abstract Task StopAsync(CancellationToken cancellationToken);
 
-    /// <summary>Ends it: settlements are flushed; what is not settled goes back to its queue.</summary>
+    /// <summary>
+    /// Closes the subscription: flushes settlements, and returns messages that are not settled to their queues.
+    /// </summary>
     public abstract ValueTask DisposeAsync();
 }

@@ -1,6 +1,9 @@
 namespace Jobs.Transport;
 
-/// <summary>Stands where no transport was chosen, so that the start-up check can say so together with everything else.</summary>
+/// <summary>
+/// Stands in when nobody chose a transport, so that the start-up check can report that together with all other
+/// problems.
+/// </summary>
 sealed class MissingTransport : JobTransport
 {
     const string Remedy = "No transport: call UseRabbitMq(…) or UseInMemory() inside AddJobs.";

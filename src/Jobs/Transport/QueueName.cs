@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Jobs.Transport;
 
-/// <summary>The rule for queue names: a routing key through 28 delay levels must fit AMQP's 255 bytes.</summary>
+/// <summary>
+/// The rule for queue names. A routing key through 28 delay levels contains the name, and must fit AMQP's 255 bytes.
+/// </summary>
 static class QueueName
 {
     public const int MaxBytes = 180;

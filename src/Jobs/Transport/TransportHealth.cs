@@ -3,63 +3,74 @@ using System.Diagnostics.CodeAnalysis;
 namespace Jobs.Transport;
 
 /// <summary>A connection to a broker.</summary>
-/// <param name="IsUp">It works.</param>
-/// <param name="For">For how long it has worked, or not worked.</param>
-/// <param name="Problem">Why it does not work; <see langword="null"/> when it does, or when that is not known yet.</param>
+/// <param name="IsUp">Whether the connection works.</param>
+/// <param name="For">For how long the connection has worked, or not worked.</param>
+/// <param name="Problem">
+/// Why the connection does not work; <see langword="null"/> when it works, or when the reason is not known yet.
+/// </param>
 [Experimental("JOBS0001")]
 public readonly record struct ConnectionHealth(bool IsUp, TimeSpan For, string? Problem = null);
 
-/// <summary>What a transport says of publishing.</summary>
+/// <summary>How well a transport can publish.</summary>
 [Experimental("JOBS0001")]
 public sealed record TransportHealth
 {
-    /// <summary>Nothing can be wrong, or nothing is.</summary>
+    /// <summary>No problem; also for a transport that can have none.</summary>
     public static TransportHealth Healthy { get; } = new() { Connection = new(true, TimeSpan.Zero) };
 
     /// <summary>The connection that publishes.</summary>
     public required ConnectionHealth Connection { get; init; }
 
-    /// <summary>Why the broker takes no publishes now, in its own words; <see langword="null"/> while it takes them.</summary>
+    /// <summary>
+    /// Why the broker blocks publishing now, in the broker's own words; <see langword="null"/> while the broker does
+    /// not block.
+    /// </summary>
     public string? Blocked { get; init; }
 
-    /// <summary>For how long it has taken none.</summary>
+    /// <summary>For how long the broker has blocked publishing.</summary>
     public TimeSpan BlockedFor { get; init; }
 
-    /// <summary>The slowest confirm of about the last 30 seconds, or the age of the oldest message that is not confirmed yet if that is more.</summary>
+    /// <summary>
+    /// The slowest confirm of about the last 30 seconds, or the age of the oldest message that waits for its confirm,
+    /// whichever is more.
+    /// </summary>
     public TimeSpan ConfirmLatency { get; init; }
 
     /// <summary>How many messages wait to be written or confirmed.</summary>
     public int Pending { get; init; }
 }
 
-/// <summary>What a subscription says of itself.</summary>
+/// <summary>How well a subscription receives messages.</summary>
 [Experimental("JOBS0001")]
 public sealed record SubscriptionHealth
 {
-    /// <summary>Nothing can be wrong, or nothing is.</summary>
+    /// <summary>No problem; also for a transport that can have none.</summary>
     public static SubscriptionHealth Healthy { get; } = new() { Connection = new(true, TimeSpan.Zero) };
 
     /// <summary>The connection that consumes.</summary>
     public required ConnectionHealth Connection { get; init; }
 
-    /// <summary>How many deliveries are here and have not been taken by a worker's slot.</summary>
+    /// <summary>How many deliveries have arrived that the worker has not taken.</summary>
     public int Ready { get; init; }
 
-    /// <summary>One entry per queue; empty where queues have no consumers that could be lost.</summary>
+    /// <summary>One entry per queue; empty for a transport whose queues have no consumers that it could lose.</summary>
     public IReadOnlyList<QueueHealth> Queues { get; init; } = [];
 }
 
-/// <summary>What a subscription says of one of its queues.</summary>
-/// <param name="Queue">The queue.</param>
-/// <param name="IsConsuming">It has a consumer.</param>
-/// <param name="For">For how long it has had one, or none.</param>
-/// <param name="Problem">Why it has none; <see langword="null"/> when it has.</param>
+/// <summary>How well a subscription receives messages from one of its queues.</summary>
+/// <param name="Queue">The name of the queue.</param>
+/// <param name="IsConsuming">Whether the subscription has a consumer at the queue.</param>
+/// <param name="For">For how long the subscription has had a consumer, or none.</param>
+/// <param name="Problem">Why there is no consumer; <see langword="null"/> when there is one.</param>
 [Experimental("JOBS0001")]
 public readonly record struct QueueHealth(string Queue, bool IsConsuming, TimeSpan For, string? Problem = null)
 {
-    /// <summary>It holds what was set aside from another queue; ordinary jobs run without it.</summary>
+    /// <summary>The queue is the quarantine of another queue. Ordinary jobs run without it.</summary>
     public bool IsQuarantine { get; init; }
 
-    /// <summary>For how long messages have waited at the broker while this process held none and got none; zero when that is not so.</summary>
+    /// <summary>
+    /// For how long messages have waited at the broker, while this process held none and got none; zero when it is not
+    /// starved.
+    /// </summary>
     public TimeSpan StarvedFor { get; init; }
 }

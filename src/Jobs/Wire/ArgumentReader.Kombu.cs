@@ -2,10 +2,12 @@ using System.Text.Json;
 
 namespace Jobs.Wire;
 
-// How kombu writes what JSON has no type for.
+// Reads values that JSON has no type for, as kombu writes them.
 public ref partial struct ArgumentReader
 {
-    /// <summary>The text of a string, or of kombu's envelope of that type.</summary>
+    /// <summary>
+    /// The text of a string, or of kombu's envelope of that type; <see langword="null"/> for anything else.
+    /// </summary>
     string? Text(string type)
     {
         if (reader.TokenType == JsonTokenType.String)
@@ -22,7 +24,10 @@ public ref partial struct ArgumentReader
         return sent == type ? value : null;
     }
 
-    /// <summary>Reads <c>{"__type__": t, "__value__": v}</c> to its end; <c>v</c> is a string, or <c>{"hex": …}</c> for a UUID.</summary>
+    /// <summary>
+    /// Reads <c>{"__type__": t, "__value__": v}</c> to its end. <c>v</c> is a string, or
+    /// <c>{"hex": …}</c> for a UUID.
+    /// </summary>
     (string Type, string Value) Envelope()
     {
         string type = "", value = "";

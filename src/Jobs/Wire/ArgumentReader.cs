@@ -5,9 +5,13 @@ using System.Text.Json;
 
 namespace Jobs.Wire;
 
-/// <summary>Reads a job's arguments, positional first and then by keyword, without boxing. Generated code drives it: one <see cref="Next"/> per parameter, in order.</summary>
+/// <summary>
+/// Reads a job's arguments, positional ones first and then keywords, without boxing. Generated code calls
+/// <see cref="Next"/> once per parameter, in order.
+/// </summary>
 /// <remarks>
-/// Every error is a <see cref="JobFormatException"/> that names task, parameter, what was expected and what came.
+/// Every error is a <see cref="JobFormatException"/> that names the task, the parameter, what was expected and what
+/// came.
 /// Dates, decimals, UUIDs and bytes are read in plain form and in kombu's <c>{"__type__", "__value__"}</c> envelope.
 /// </remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
@@ -43,7 +47,7 @@ public ref partial struct ArgumentReader
         index = -1;
     }
 
-    /// <summary>For one value inside another, which the serializer reads.</summary>
+    /// <summary>Reads one value inside another value, which the serializer reads.</summary>
     internal ArgumentReader(Utf8JsonReader at)
     {
         task = "";
@@ -51,7 +55,7 @@ public ref partial struct ArgumentReader
         reader = at;
     }
 
-    /// <summary>Where it has read up to.</summary>
+    /// <summary>The place up to which the arguments have been read.</summary>
     internal readonly Utf8JsonReader At => reader;
 
     /// <summary>The same arguments, read for a method with these parameters.</summary>
@@ -61,7 +65,7 @@ public ref partial struct ArgumentReader
     internal readonly WireTypes Types => types;
 
     /// <summary>Moves to the next parameter.</summary>
-    /// <returns><see langword="false"/> when the caller did not send it.</returns>
+    /// <returns><see langword="false"/> when the caller did not send the parameter.</returns>
     public bool Next()
     {
         index++;
@@ -88,7 +92,7 @@ public ref partial struct ArgumentReader
         }
     }
 
-    /// <summary>After the last parameter: whatever is left over is an error.</summary>
+    /// <summary>Call this after the last parameter. Arguments that are left over are an error.</summary>
     public void End()
     {
         if (positional && reader.Read() && reader.TokenType != JsonTokenType.EndArray)
@@ -132,7 +136,7 @@ public ref partial struct ArgumentReader
 
         if (count != matchedKeywords)
         {
-            throw new JobFormatException($"Task '{task}' was given one of its keywords twice: {count} came for {matchedKeywords} parameters, the last is '{last}'.");
+            throw new JobFormatException($"Task '{task}' was given one of its keywords twice: {count} keywords came for {matchedKeywords} parameters; the last one is '{last}'.");
         }
     }
 
@@ -248,7 +252,7 @@ public ref partial struct ArgumentReader
     /// <summary>Reads a UUID: a string, or kombu's envelope.</summary>
     public Guid GetGuid() => Text("uuid") is { } text && Guid.TryParse(text, out var value) ? value : throw Wrong("Guid");
 
-    /// <summary>Reads a date and time; one without an offset is taken as UTC, as Celery does.</summary>
+    /// <summary>Reads a date and time. A time without an offset is UTC, as in Celery.</summary>
     public DateTimeOffset GetDateTimeOffset() =>
         Text("datetime") is { } text && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var value) ? value : throw Wrong("DateTimeOffset");
 
@@ -256,7 +260,7 @@ public ref partial struct ArgumentReader
     public DateTime GetDateTime() =>
         Text("datetime") is { } text && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var value) ? value : throw Wrong("DateTime");
 
-    /// <summary>Reads a date; Celery 5.2 sends one as midnight of that day.</summary>
+    /// <summary>Reads a date. Celery 5.2 sends a date as midnight of that day.</summary>
     public DateOnly GetDateOnly()
     {
         var text = Text("date");
@@ -298,9 +302,9 @@ public ref partial struct ArgumentReader
 
     /// <summary>Reads an enum sent as its name or its number.</summary>
     /// <param name="expected">The type's name, for messages.</param>
-    /// <param name="name">The name, when it was one.</param>
-    /// <param name="number">The number, when it was one.</param>
-    /// <returns>Whether it was a name.</returns>
+    /// <param name="name">The name, when a name came.</param>
+    /// <param name="number">The number, when a number came.</param>
+    /// <returns>Whether a name came.</returns>
     public readonly bool GetEnum(string expected, out string name, out long number)
     {
         name = "";
@@ -314,7 +318,7 @@ public ref partial struct ArgumentReader
         return IsNumber && reader.TryGetInt64(out number) ? false : throw Wrong(expected);
     }
 
-    /// <summary>The error for a value that is not what the parameter takes; also for generated code.</summary>
+    /// <summary>Makes the error for a value that does not fit the parameter. Generated code uses it too.</summary>
     public readonly JobFormatException Wrong(string expected) => parameters.IsEmpty
         ? new($"Expected {expected}, got {Describe()}.")
         : new($"Task '{task}', parameter '{parameters[index]}'{Place()}: expected {expected}, got {Describe()}.");
@@ -334,7 +338,10 @@ public ref partial struct ArgumentReader
         }
     }
 
-    /// <summary>Where inside the parameter's value, such as <c>[3]</c> or <c>["a"]</c>; empty for the value itself.</summary>
+    /// <summary>
+    /// Where the reader is inside the parameter's value, such as <c>[3]</c> or <c>["a"]</c>; empty for the value
+    /// itself.
+    /// </summary>
     readonly string Place() => JsonPlace.Of(positional ? arguments : keywords, reader.TokenStartIndex);
 
     readonly bool IsNumber => reader.TokenType == JsonTokenType.Number;

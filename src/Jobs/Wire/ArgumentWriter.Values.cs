@@ -10,12 +10,12 @@ namespace Jobs.Wire;
 public readonly ref partial struct ArgumentWriter
 {
     /// <summary>
-    /// Writes a value as the method for its type writes it, and so the items of collections and of dictionaries with string
-    /// keys; any other type with the application's serializer options.
+    /// Writes a value of a built-in type as the method for its type does. Items of collections, and of dictionaries
+    /// with string keys, are written in the same way. Writes any other type with the application's serializer options.
     /// </summary>
     public void WriteValue(object? value) => Write(value, typeof(object));
 
-    /// <param name="value">What is written.</param>
+    /// <param name="value">The value.</param>
     /// <param name="declared">
     /// The item type of the collection that holds the value: a base type may say how its derived types are written.
     /// </param>
@@ -47,7 +47,7 @@ public readonly ref partial struct ArgumentWriter
             case TimeOnly v: WriteTimeOnly(v); break;
             case TimeSpan v: WriteTimeSpan(v); break;
             case Enum v: WriteEnum(v); break;
-            // To the runtime an sbyte[] and an array of a byte enum are a byte[] too.
+            // For the runtime, an sbyte[] and an array of a byte enum are a byte[] too.
             case byte[] v when v.GetType() == typeof(byte[]): WriteBytes(v); break;
             case JsonElement v: v.WriteTo(writer); break;
             case JsonNode v: v.WriteTo(writer); break;
@@ -66,7 +66,7 @@ public readonly ref partial struct ArgumentWriter
             ? unchecked((long)Convert.ToUInt64(value, CultureInfo.InvariantCulture))
             : Convert.ToInt64(value, CultureInfo.InvariantCulture);
 
-        // Not Enum.GetName: of several names of one value it takes any, generated code the first.
+        // Not Enum.GetName: of several names for one value, GetName returns any, and generated code uses the first.
         var (names, values) = (Enum.GetNames(type), Enum.GetValuesAsUnderlyingType(type));
         var index = Array.IndexOf(values, Convert.ChangeType(value, value.GetTypeCode(), CultureInfo.InvariantCulture));
         WriteEnum(index < 0 ? null : names[index], number);
@@ -107,7 +107,8 @@ public readonly ref partial struct ArgumentWriter
         EndArray();
     }
 
-    // A type that the serializer writes as an array; without reflection it does not know most iterators.
+    // Whether the serializer writes the type as an array. Without reflection, the serializer does not know most
+    // iterators.
     bool IsArray(Type type) =>
         type.IsArray ? type.GetArrayRank() == 1 : types.Find(type) is not { } info || info.Kind == JsonTypeInfoKind.Enumerable;
 

@@ -6,11 +6,13 @@ using System.Text.Json.Serialization.Metadata;
 namespace Jobs.Wire;
 
 /// <summary>
-/// Writes a job's arguments, or its task's result, without boxing. Generated code drives it; the twin of <see cref="ArgumentReader"/>.
+/// Writes a job's arguments, or its task's result, without boxing. Generated code calls its methods. The counterpart of
+/// <see cref="ArgumentReader"/>.
 /// </summary>
 /// <remarks>
-/// All formats of values are here. Calls by name use them too: <see cref="WriteValue"/> writes the same text as the
-/// method for the value's type. It is a ref struct, because the JSON writer behind it is used again for the next job.
+/// All formats of values are here. Calls by name use these formats too: <see cref="WriteValue"/> writes the same text
+/// as the method for the value's type. This is a ref struct, because the JSON writer behind it is used again for the
+/// next job.
 /// </remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public readonly ref partial struct ArgumentWriter
@@ -18,7 +20,7 @@ public readonly ref partial struct ArgumentWriter
     readonly Utf8JsonWriter writer;
     readonly WireTypes types;
 
-    /// <param name="writer">Where to.</param>
+    /// <param name="writer">The JSON writer to write to.</param>
     /// <param name="types">For types that are not built in.</param>
     internal ArgumentWriter(Utf8JsonWriter writer, WireTypes types)
     {
@@ -32,7 +34,9 @@ public readonly ref partial struct ArgumentWriter
     /// <summary>Ends an array.</summary>
     public void EndArray() => writer.WriteEndArray();
 
-    /// <summary>Starts an object; pairs of <see cref="WriteKey"/> and a value follow, then <see cref="EndMap"/>.</summary>
+    /// <summary>
+    /// Starts an object; pairs of <see cref="WriteKey"/> and a value follow, then <see cref="EndMap"/>.
+    /// </summary>
     public void StartMap() => writer.WriteStartObject();
 
     /// <summary>Writes the key of the next value.</summary>
@@ -85,14 +89,15 @@ public readonly ref partial struct ArgumentWriter
         }
     }
 
-    /// <summary>Writes a character, as a string of one.</summary>
+    /// <summary>Writes a character, as a string of one character.</summary>
     public void WriteChar(char value) => writer.WriteStringValue(Checked(new ReadOnlySpan<char>(in value)));
 
     /// <summary>Writes a UUID.</summary>
     public void WriteGuid(Guid value) => writer.WriteStringValue(value);
 
     /// <summary>
-    /// Writes a date and time as UTC, to the microsecond. One without a kind is taken as UTC, as the reader and Celery take it.
+    /// Writes a date and time as UTC, to the microsecond. A time without a kind is UTC, as for the reader and for
+    /// Celery.
     /// </summary>
     public void WriteDateTime(DateTime value) => WriteUtc(value.Kind == DateTimeKind.Local ? value.ToUniversalTime() : value);
 
@@ -143,7 +148,10 @@ public readonly ref partial struct ArgumentWriter
         }
     }
 
-    /// <summary>UTF-8 has no half of a surrogate pair: the JSON writer would send a replacement character, another text.</summary>
+    /// <summary>
+    /// Refuses a text with half a surrogate pair. UTF-8 cannot hold it: the JSON writer would send a replacement
+    /// character, which is another text.
+    /// </summary>
     static ReadOnlySpan<char> Checked(ReadOnlySpan<char> text)
     {
         const char FirstSurrogate = '\ud800', LastSurrogate = '\udfff';
@@ -153,7 +161,7 @@ public readonly ref partial struct ArgumentWriter
             {
                 if (char.IsSurrogate(text[at]) && (at + 1 == text.Length || !char.IsSurrogatePair(text[at], text[++at])))
                 {
-                    throw new ArgumentException("a text has half a surrogate pair in it, which cannot travel");
+                    throw new ArgumentException("a text contains half a surrogate pair, which cannot be sent");
                 }
             }
         }
@@ -168,7 +176,7 @@ public readonly ref partial struct ArgumentWriter
         return text;
     }
 
-    // JSON has no such numbers; the readers of both sides know these names.
+    // JSON has no such numbers. Our reader and Celery's know these names.
     void WriteNotFinite(double value) => writer.WriteStringValue(double.IsNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
 
     void WriteUtc(DateTime value) => WriteText(value, value.Ticks == DateTime.MaxValue.Ticks ? WireTime.PatternOfMax : WireTime.Pattern);

@@ -2,11 +2,11 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Jobs.Wire;
 
-/// <summary>Why a job is dead: written into the headers of its dead letter, and read from them.</summary>
+/// <summary>Why a job is dead. These facts are in the headers of its dead letter.</summary>
 [Experimental("JOBS0001")]
 public sealed record DeadLetter
 {
-    // A header frame must fit the connection's frame size together with the user's own headers.
+    // All headers, these and the user's own, must fit one frame of the connection.
     const int MaxReason = 1_000;
     const int MaxStack = 4_000;
     const int MaxBriefReason = 200;
@@ -34,7 +34,7 @@ public sealed record DeadLetter
     /// <summary>What the task threw, with its stack; <see langword="null"/> when it threw nothing.</summary>
     public string? Stack { get; init; }
 
-    /// <summary>A short reason and no exception: the least that says why.</summary>
+    /// <summary>Whether the letter has a short reason and no exception, and so cannot be cut any further.</summary>
     internal bool IsBrief => Exception is null && Stack is null && Reason.Length <= MaxBriefReason + 1;
 
     /// <summary>The letter of a job that ended with <paramref name="exception"/>.</summary>
@@ -44,10 +44,13 @@ public sealed record DeadLetter
         Stack = ExceptionText.Whole(exception),
     };
 
-    /// <summary>The same with a short reason, and without the exception.</summary>
+    /// <summary>This letter with a short reason and without the exception.</summary>
     internal DeadLetter Brief() => this with { Reason = Cut(Reason, MaxBriefReason), Exception = null, Stack = null };
 
-    /// <summary>A copy of the message with these facts in its headers; all else stays as it came, so that the job can be sent again.</summary>
+    /// <summary>
+    /// Makes a copy of the message with these facts in its headers. The rest stays as it came, so that somebody can
+    /// send the job again.
+    /// </summary>
     internal JobMessage Write(JobMessage message, int stamp)
     {
         var copy = message.Copy(stamp);
@@ -63,7 +66,7 @@ public sealed record DeadLetter
         {
             if (value is null)
             {
-                copy.Headers.Remove(header); // a letter that was sent again and died again has those of its former death
+                copy.Headers.Remove(header); // a job that was sent again and died again has headers of its first death
             }
             else
             {
@@ -72,7 +75,9 @@ public sealed record DeadLetter
         }
     }
 
-    /// <summary>A letter that says nothing, no larger than the message was when it came.</summary>
+    /// <summary>
+    /// Makes a letter without any of these facts. The letter is no larger than the message was when it came.
+    /// </summary>
     internal static JobMessage Bare(JobMessage message)
     {
         var copy = message.Copy(0);
@@ -85,7 +90,9 @@ public sealed record DeadLetter
         return copy;
     }
 
-    /// <summary>The facts in a message's headers, or <see langword="null"/> when it is no dead letter of Jobs.</summary>
+    /// <summary>
+    /// Reads the facts in a message's headers; <see langword="null"/> when the message is no dead letter of Jobs.
+    /// </summary>
     internal static DeadLetter? Read(JobMessage message)
     {
         if (Text(WireHeaders.DeadReason) is not { } reason)

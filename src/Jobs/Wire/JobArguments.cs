@@ -7,29 +7,34 @@ using System.Text.Json;
 namespace Jobs.Wire;
 
 /// <summary>
-/// What a task is called with; derived classes are generated, one per task, so that values are written without boxing.
+/// The arguments of a job. The generator derives a class per task, so that values are written without boxing.
 /// </summary>
 /// <remarks>
-/// Arguments are equal when they travel as equal JSON: collections by their items in order, maps in any order, records
-/// and classes by what is sent of them. A comparison writes both sides with the default serializer options, and runs
-/// through lazy sequences; no job is compared on its way. Arguments that cannot be written like that (where reflection is
-/// off, those with types of your own) are equal to themselves only.
+/// Arguments are equal when they travel as equal JSON: collections are compared by their items in order, maps in any
+/// order, records and classes by the members that are sent. A comparison writes both sides with the default serializer
+/// options, and enumerates lazy sequences. Sending a job compares nothing. Arguments that the default options cannot
+/// write are equal to themselves only: where reflection is off, arguments with types of your own.
 /// </remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class JobArguments
 {
-    /// <summary>Writes the positional arguments, inside an array that the caller opened.</summary>
+    /// <summary>Writes the positional arguments, into an array that the caller has opened.</summary>
     public abstract void WritePositional(ArgumentWriter writer);
 
-    /// <summary>Writes the keyword arguments as keys and values, inside an object that the caller opened. Defaults to none.</summary>
+    /// <summary>
+    /// Writes the keyword arguments as keys and values, into an object that the caller has opened. Defaults to none.
+    /// </summary>
     public virtual void WriteKeywords(ArgumentWriter writer)
     {
     }
 
-    /// <summary>The arguments of a task that takes none, or is called with its defaults.</summary>
+    /// <summary>No arguments: for a task that takes none, or that is called with its defaults.</summary>
     public static JobArguments None { get; } = new ValueArguments([], null);
 
-    /// <summary>The items of a sequence, whose code runs now and not again; called by generated code.</summary>
+    /// <summary>
+    /// Runs the code of a lazy sequence now, so that it does not run each time the job is written or compared. Called
+    /// by generated code.
+    /// </summary>
     [EditorBrowsable(EditorBrowsableState.Never)]
     [return: NotNullIfNotNull(nameof(items))]
     public static IEnumerable<T>? Evaluated<T>(IEnumerable<T>? items) => items is null or ICollection<T> or IReadOnlyCollection<T> ? items : [.. items];
@@ -54,7 +59,7 @@ public abstract class JobArguments
         }
     }
 
-    // Agrees with DeepEquals: properties in any order, and 1.0 is 1.
+    // Agrees with DeepEquals, which takes properties in any order, and takes 1.0 and 1 as equal.
     static int HashOf(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => value.EnumerateObject().Aggregate(1, (hash, p) => hash ^ HashCode.Combine(p.Name, HashOf(p.Value))),
@@ -89,6 +94,7 @@ sealed class ValueArguments(IReadOnlyList<object?> positional, IReadOnlyDictiona
         }
     }
 
-    // Iterators of the compiler and of LINQ are their own enumerators; what has its items already is left alone.
+    // Iterators of the compiler and of LINQ are their own enumerators. A collection, which has its items already, stays
+    // as it is.
     static object? WithItems(object? value) => value is IEnumerable items and (IEnumerator or IQueryable) ? EvaluatedItems.Of(items) : value;
 }

@@ -3,13 +3,13 @@ using System.Text.Unicode;
 
 namespace Jobs.Wire;
 
-/// <summary>The three parts of a message body, <c>[args, kwargs, embed]</c>, as slices of it.</summary>
+/// <summary>The three parts of a message body, <c>[args, kwargs, embed]</c>, as slices of the body.</summary>
 readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<byte> Keywords, ReadOnlyMemory<byte> Embed)
 {
     static ReadOnlySpan<byte> NoEmbed => """{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"""u8;
 
-    /// <summary>Splits a body and checks it to its last byte, so that nothing read from it later can be malformed.</summary>
-    /// <exception cref="JobFormatException">It is not such an array.</exception>
+    /// <summary>Splits a body. Checks every byte, so that later readers of the parts find no malformed JSON.</summary>
+    /// <exception cref="JobFormatException">The body is not such an array.</exception>
     public static JobBody Read(ReadOnlyMemory<byte> body)
     {
         try
@@ -37,7 +37,8 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
         }
     }
 
-    // The reader accepts bytes and escapes that are no text, and throws InvalidOperationException where they are read later.
+    // Utf8JsonReader accepts bytes and escapes that are no text, and throws InvalidOperationException when somebody
+    // reads them later.
     static void CheckText(ReadOnlySpan<byte> body)
     {
         if (!Utf8.IsValid(body))
@@ -63,7 +64,7 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
         }
         catch (InvalidOperationException e)
         {
-            throw new JobFormatException("The body has text with half a surrogate pair in it.", e);
+            throw new JobFormatException("The body has a text that contains half a surrogate pair.", e);
         }
     }
 
@@ -71,7 +72,7 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
     {
         if (!reader.Read() || (reader.TokenType != type && !(optional && reader.TokenType == JsonTokenType.Null)))
         {
-            throw new JobFormatException($"The body's {name}, came as {reader.TokenType}.");
+            throw new JobFormatException($"The body must have its {name}; it has {reader.TokenType} there.");
         }
 
         var start = (int)reader.TokenStartIndex;
@@ -80,10 +81,10 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
     }
 
     /// <summary>
-    /// What shall be done after the task, in Celery's words: callbacks, errbacks, chain, chord. Nobody does it yet, so a
-    /// job that asks for it must not run as if it had not.
+    /// The work that shall follow the task, in Celery's words: callbacks, errbacks, chain or chord. Jobs does not
+    /// support these yet, so a job that asks for one must not run as if it asked for nothing.
     /// </summary>
-    /// <returns>The first such word, or <see langword="null"/>.</returns>
+    /// <returns>The first such word in the embed, or <see langword="null"/>.</returns>
     public string? Asks()
     {
         if (Embed.Span.SequenceEqual(NoEmbed) || Embed.IsEmpty)
@@ -113,9 +114,11 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
 
     /// <summary>Writes a body.</summary>
     /// <param name="task">The task's name, for messages.</param>
-    /// <param name="arguments">What the task is called with.</param>
+    /// <param name="arguments">The arguments of the job.</param>
     /// <param name="types">For types that are not built in.</param>
-    /// <exception cref="ArgumentException">An argument cannot be written, or a getter or a sequence of the caller's threw.</exception>
+    /// <exception cref="ArgumentException">
+    /// An argument cannot be written, or a getter or a sequence of the caller threw.
+    /// </exception>
     public static byte[] Write(string task, JobArguments arguments, WireTypes types)
     {
         using var buffer = JsonBuffer.Take();
@@ -131,7 +134,7 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
             arguments.WriteKeywords(writer);
             body.WriteEndObject();
         }
-        catch (Exception e) // any: getters and iterators are the caller's code
+        catch (Exception e) // any exception: getters and iterators are the caller's code
         {
             throw new ArgumentException($"Job '{task}' has arguments that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
         }

@@ -1,12 +1,13 @@
 namespace Jobs.Wire;
 
 /// <summary>
-/// A message whose headers have been read: what Jobs itself needs of them. Everything else stays in
-/// <see cref="Message"/> and survives a round trip.
+/// A message whose headers have been checked, with the values that Jobs itself needs. All other headers stay in
+/// <see cref="Message"/> and survive a round trip.
 /// </summary>
 sealed class JobEnvelope
 {
-    // There is one for each job that runs: what few jobs have, or few ask for, stays in the headers, and a time is a number.
+    // Every job that runs allocates an envelope. So values that few jobs have, or few callers want, stay in the
+    // headers, and a time is a number.
     const long Unset = long.MinValue;
 
     readonly long eta;
@@ -19,7 +20,9 @@ sealed class JobEnvelope
         Retries = headers.Retries;
         eta = headers.Eta?.UtcTicks ?? Unset;
         expires = headers.Expires?.UtcTicks ?? Unset;
-        _ = (headers.RootId, headers.ParentId, headers.Schedule, headers.TraceParent, headers.TraceState); // those that are wrong throw now
+
+        // Read now, so that a wrong header throws here and not in a running job.
+        _ = (headers.RootId, headers.ParentId, headers.Schedule, headers.TraceParent, headers.TraceState);
     }
 
     public JobMessage Message { get; }
@@ -38,14 +41,17 @@ sealed class JobEnvelope
 
     public DateTimeOffset? Expires => expires == Unset ? null : new(expires, TimeSpan.Zero);
 
-    /// <summary>The schedule that fired it, if one did.</summary>
+    /// <summary>The schedule that fired the job; <see langword="null"/> when none did.</summary>
     public string? Schedule => Message.Headers.Schedule;
 
     public string? TraceParent => Message.Headers.TraceParent;
 
     public string? TraceState => Message.Headers.TraceState;
 
-    /// <exception cref="JobFormatException">It is not a job of Celery's message protocol 2. No other exception leaves this method, whatever the bytes.</exception>
+    /// <exception cref="JobFormatException">
+    /// The message is not a job of Celery's message protocol 2. Whatever the bytes are, the method throws no other
+    /// exception.
+    /// </exception>
     public static JobEnvelope Read(JobMessage message)
     {
         if (message.ContentType is { Length: > 0 } type && !type.StartsWith(JobMessage.Json, StringComparison.OrdinalIgnoreCase))
@@ -71,7 +77,7 @@ sealed class JobEnvelope
 
         if (headers.Task is not { Length: > 0 } task)
         {
-            throw new JobFormatException("The message has no 'task' header: it is not of Celery's message protocol 2.");
+            throw new JobFormatException("The message has no 'task' header: it does not follow Celery's message protocol 2.");
         }
 
         if (headers.Id is not { Length: > 0 } id)
@@ -82,7 +88,7 @@ sealed class JobEnvelope
         return new(message, task, id);
     }
 
-    /// <summary>The message again, for its next attempt.</summary>
+    /// <summary>Makes the copy of the message for the next attempt.</summary>
     public JobMessage Retry(DateTimeOffset eta, int stamp)
     {
         var copy = Message.Copy(stamp);

@@ -6,14 +6,18 @@ using System.Text;
 namespace Jobs.Wire;
 
 /// <summary>
-/// The headers of a message, the same on every transport: text is a <see cref="string"/>, also inside tables and lists.
-/// Those that Jobs knows have members; all others travel untouched.
+/// The headers of a message, in the same form on every transport: text is a <see cref="string"/>, also inside tables
+/// and lists. Headers that Jobs knows have members; all other headers travel unchanged.
 /// </summary>
-/// <remarks>Celery's own headers can hold a table called <c>headers</c> too: it is one of the others, and survives like them.</remarks>
+/// <remarks>
+/// Celery's headers can contain a table called <c>headers</c>. That table is one of the other headers, and travels
+/// unchanged too.
+/// </remarks>
 [Experimental("JOBS0001")]
 public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
 {
-    // Bytes that are not UTF-8 stay bytes: an id that changed on the way would settle somebody else's job.
+    // Bytes that are not UTF-8 stay bytes: with replacement characters, two ids could become one, and settle each
+    // other's jobs.
     static readonly UTF8Encoding strictUtf8 = new(false, throwOnInvalidBytes: true);
 
     readonly Dictionary<string, object?> entries;
@@ -25,7 +29,9 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
     JobHeaders(Dictionary<string, object?> entries) => this.entries = entries;
 
     /// <summary>The wire name of the task.</summary>
-    /// <exception cref="JobFormatException">It is not text; so with all members below.</exception>
+    /// <exception cref="JobFormatException">
+    /// The header does not have the type of the member. All members below throw this too.
+    /// </exception>
     public string? Task
     {
         get => Text(WireHeaders.Task);
@@ -59,7 +65,7 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
         get => entries.GetValueOrDefault(WireHeaders.Retries) switch
         {
             null => 0,
-            int i and >= 0 and < int.MaxValue => i, // the next one must be a count too
+            int i and >= 0 and < int.MaxValue => i, // below the maximum, so that the next retry can count one more
             long l and >= 0 and < int.MaxValue => (int)l,
             short s and >= 0 => s,
             byte b => b,
@@ -75,7 +81,7 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
         set => Set(WireHeaders.Eta, value is { } time ? WireTime.Format(time) : null);
     }
 
-    /// <summary>When the job is not wanted any more.</summary>
+    /// <summary>When the job expires: it does not start at this time or later.</summary>
     public DateTimeOffset? Expires
     {
         get => Time(WireHeaders.Expires);
@@ -106,7 +112,9 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
         set => Set(WireHeaders.TraceState, value);
     }
 
-    /// <summary>What a transport could not read of the headers.</summary>
+    /// <summary>
+    /// A sentence about headers that the transport could not read; <see langword="null"/> when it read them all.
+    /// </summary>
     internal string? Unreadable
     {
         get => Text(WireHeaders.Unreadable);
@@ -122,20 +130,24 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
     /// <inheritdoc/>
     public IEnumerable<object?> Values => entries.Values;
 
-    /// <summary>Any header, as it travels.</summary>
+    /// <summary>A header by its name on the wire.</summary>
     public object? this[string name]
     {
         get => entries[name];
         set => entries[name] = value;
     }
 
-    /// <summary>What the client of a broker takes.</summary>
+    /// <summary>The headers as a dictionary, for the client of a broker.</summary>
     internal Dictionary<string, object?> Entries => entries;
 
-    /// <summary>Headers as they came over a wire that cannot tell text from bytes.</summary>
-    /// <param name="entries">As received; they belong to the headers from here on.</param>
-    /// <param name="likelyTask">The <c>task</c> header of the message before: its text is used again when this one says the same.</param>
-    /// <param name="likelyId">The correlation id, for the <c>id</c> header.</param>
+    /// <summary>Makes headers of entries that came over a wire which cannot tell text from bytes.</summary>
+    /// <param name="entries">
+    /// The entries as received. The headers own the dictionary from now on, and change it.
+    /// </param>
+    /// <param name="likelyTask">
+    /// The <c>task</c> header of the previous message. When this message has the same task, both share one string.
+    /// </param>
+    /// <param name="likelyId">The correlation id. When the <c>id</c> header is the same, both share one string.</param>
     internal static JobHeaders Received(Dictionary<string, object?> entries, string? likelyTask = null, string? likelyId = null)
     {
         foreach (var (name, _) in entries)
@@ -149,7 +161,7 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
         static bool Is(string? likely, object? value) => likely is not null && value is byte[] bytes && Ascii.Equals(bytes, likely);
     }
 
-    /// <summary>Takes a header away, if it is there.</summary>
+    /// <summary>Removes a header, if there is one of that name.</summary>
     public bool Remove(string name) => entries.Remove(name);
 
     /// <inheritdoc/>
@@ -158,7 +170,7 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
     /// <inheritdoc/>
     public bool TryGetValue(string key, [MaybeNullWhen(false)] out object? value) => entries.TryGetValue(key, out value);
 
-    /// <summary>All of them, without an allocation.</summary>
+    /// <summary>Enumerates all headers, without an allocation.</summary>
     public Dictionary<string, object?>.Enumerator GetEnumerator() => entries.GetEnumerator();
 
     IEnumerator<KeyValuePair<string, object?>> IEnumerable<KeyValuePair<string, object?>>.GetEnumerator() => GetEnumerator();

@@ -2,13 +2,17 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Jobs.Wire;
 
-/// <summary>A job on the wire, as every transport carries it: AMQP properties, headers and body of Celery's message protocol 2. Nothing in it has been interpreted.</summary>
+/// <summary>
+/// A job on the wire, as every transport carries it: AMQP properties, headers and body of Celery's message protocol 2.
+/// Nobody has interpreted these yet.
+/// </summary>
 [Experimental("JOBS0001")]
 public sealed record JobMessage
 {
-    readonly Sender? sender; // null in messages of our own: each job has two messages, the one that is sent and the one that is received
+    // Null in our own messages, to save memory: each job has two messages, one that is sent and one that is received.
+    readonly Sender? sender;
 
-    /// <summary>The only content type that is sent and read.</summary>
+    /// <summary>The only content type that Jobs sends and reads.</summary>
     public const string Json = "application/json";
 
     /// <summary>The headers.</summary>
@@ -23,41 +27,48 @@ public sealed record JobMessage
     /// <summary>The content encoding.</summary>
     public string? ContentEncoding { get; init; } = "utf-8";
 
-    /// <summary>The job's id again: what results and returns are recognised by.</summary>
+    /// <summary>
+    /// The id of the job, as in the headers. Results, and messages that the broker returns, are recognised by it.
+    /// </summary>
     public string? CorrelationId { get; init; }
 
-    /// <summary>The sender's number of the message; Jobs sets none, and keeps another sender's.</summary>
+    /// <summary>The sender's number of the message. Jobs sets none, and keeps the number of another sender.</summary>
     public string? MessageId
     {
         get => sender?.MessageId;
         init => sender = Sender.Of(value, AppId, Type);
     }
 
-    /// <summary>The application that sent the message; Jobs sets none, and keeps another sender's.</summary>
+    /// <summary>
+    /// The application that sent the message. Jobs sets none, and keeps the name from another sender.
+    /// </summary>
     public string? AppId
     {
         get => sender?.AppId;
         init => sender = Sender.Of(MessageId, value, Type);
     }
 
-    /// <summary>What kind of message it is; Jobs sets none, and keeps another sender's.</summary>
+    /// <summary>The kind of message. Jobs sets none, and keeps the kind from another sender.</summary>
     public string? Type
     {
         get => sender?.Type;
         init => sender = Sender.Of(MessageId, AppId, value);
     }
 
-    /// <summary>The queue that the sender waits for the result on.</summary>
+    /// <summary>The queue where the sender waits for the result.</summary>
     public string? ReplyTo { get; init; }
 
-    /// <summary>0 to 9, or <see langword="null"/> when none was given.</summary>
+    /// <summary>The priority, 0 to 9, or <see langword="null"/> for none.</summary>
     public byte? Priority { get; init; }
 
-    /// <summary>When it was published, in seconds since 1970; 0 when the sender did not say.</summary>
+    /// <summary>When the message was published, in seconds since 1970; 0 when the sender did not say.</summary>
     public long Timestamp { get; init; }
 
-    /// <summary>A copy to publish again: its own headers, without what the broker added and without the deliveries of this attempt.</summary>
-    /// <param name="stamp">Tells the copy from every other copy of the same job; random.</param>
+    /// <summary>
+    /// Makes a copy to publish again. The copy has headers of its own, without those that belong to one delivery (see
+    /// <see cref="WireHeaders.IsBrokers"/>).
+    /// </summary>
+    /// <param name="stamp">A random number that tells the copy from every other copy of the same job.</param>
     internal JobMessage Copy(int stamp)
     {
         var headers = new JobHeaders(Headers.Count + 3); // retries, eta and the stamp
@@ -73,7 +84,7 @@ public sealed record JobMessage
         return this with { Headers = headers };
     }
 
-    /// <summary>What other senders say of themselves.</summary>
+    /// <summary>Properties that only other senders set.</summary>
     sealed record Sender(string? MessageId, string? AppId, string? Type)
     {
         public static Sender? Of(string? messageId, string? appId, string? type) =>

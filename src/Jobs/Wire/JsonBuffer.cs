@@ -3,11 +3,14 @@ using System.Text.Json;
 
 namespace Jobs.Wire;
 
-/// <summary>A JSON writer with its memory. One is kept per thread, and large ones grow in pooled arrays, so that only the exact bytes are allocated.</summary>
+/// <summary>
+/// A JSON writer with its memory. Each thread keeps one, and a large text grows in pooled arrays, so that only the
+/// finished bytes are allocated.
+/// </summary>
 sealed class JsonBuffer : IBufferWriter<byte>, IDisposable
 {
     const int FirstCapacity = 1024;
-    const int KeptCapacity = 64 * 1024; // a buffer that one large job blew up is let go
+    const int KeptCapacity = 64 * 1024; // the thread keeps no buffer that a large job has made larger
 
     [ThreadStatic]
     static JsonBuffer? kept;
@@ -19,7 +22,10 @@ sealed class JsonBuffer : IBufferWriter<byte>, IDisposable
 
     public Utf8JsonWriter Writer { get; }
 
-    /// <summary>Takes the thread's buffer. It is not kept while it is in use: a getter of an argument may itself enqueue a job.</summary>
+    /// <summary>
+    /// Takes the thread's buffer away from the thread while it is in use: a getter of an argument may itself enqueue a
+    /// job.
+    /// </summary>
     public static JsonBuffer Take()
     {
         var buffer = kept;
@@ -33,7 +39,9 @@ sealed class JsonBuffer : IBufferWriter<byte>, IDisposable
         return bytes.AsSpan(0, written).ToArray();
     }
 
-    /// <summary>Gives the buffer back. After an exception the writer is in the middle of a value: both start again.</summary>
+    /// <summary>
+    /// Gives the buffer back to the thread, and resets it: after an exception, the writer is in the middle of a value.
+    /// </summary>
     public void Dispose()
     {
         Writer.Reset();

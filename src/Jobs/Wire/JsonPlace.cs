@@ -4,17 +4,19 @@ using System.Text.Json;
 
 namespace Jobs.Wire;
 
-/// <summary>Says where in a JSON text a token is; for messages only, so it reads the text once more.</summary>
+/// <summary>
+/// Says where a token is in a JSON text. Only error messages need this, so it may read the whole text once more.
+/// </summary>
 static class JsonPlace
 {
-    /// <param name="json">An array or an object, whose items or values are parameters.</param>
+    /// <param name="json">An array or an object. Its items or values are the parameters.</param>
     /// <param name="position">Where the token starts.</param>
-    /// <returns>The way from the parameter to the token, such as <c>[3]["name"]</c>.</returns>
+    /// <returns>The path from the parameter to the token, such as <c>[3]["name"]</c>.</returns>
     public static string Of(ReadOnlySpan<byte> json, long position)
     {
         var reader = new Utf8JsonReader(json, WireTypes.ReaderOptions);
         var steps = new List<string>();
-        var indexes = new Stack<int>(); // of the arrays and, as -1, the objects around the token
+        var indexes = new Stack<int>(); // one for each array around the token, and -1 for each object
         while (reader.Read() && reader.TokenStartIndex <= position)
         {
             if (reader.TokenType is JsonTokenType.EndArray or JsonTokenType.EndObject)

@@ -1,10 +1,14 @@
 namespace Jobs.Wire;
 
-/// <summary>Since when a job has been waiting for its run.</summary>
+/// <summary>Finds out since when a job has been waiting for its run.</summary>
 /// <remarks>
-/// The message's timestamp counts seconds (AMQP has no finer one), too coarse for jobs that start after milliseconds. A header of our own would cost every job a dictionary entry, a boxed number and
-/// some 30 bytes at every hop, for a figure that only a listener reads. But the id that the dispatcher makes is a UUID of version 7, whose first 48 bits are the millisecond of the enqueue: that is read when
-/// it agrees with the timestamp, so an id of version 7 that a user made earlier is not mistaken for it. With any other id the wait is exact to the second, and up to a second too long.
+/// 1. The timestamp of an AMQP message counts seconds. That is too coarse for jobs that start within milliseconds.
+/// 2. A header of our own would cost every job a dictionary entry, a boxed number and some 30 bytes at every hop, for a
+/// figure that only listeners of metrics read.
+/// 3. But an id from the dispatcher is a UUID of version 7, and its first 48 bits are the millisecond of the enqueue.
+/// 4. We use that millisecond only when it is in the same second as the timestamp. So a version-7 id that a user made
+/// earlier does not count.
+/// 5. With any other id, the wait is exact to the second, and up to a second too long.
 /// </remarks>
 static class PublishTime
 {
@@ -12,7 +16,7 @@ static class PublishTime
     {
         if (envelope.Eta is { } due)
         {
-            return due; // of a delayed job, and of a retry
+            return due; // a delayed job or a retry: it waits since it was due
         }
 
         var seconds = envelope.Message.Timestamp;
@@ -24,7 +28,7 @@ static class PublishTime
         return Milliseconds(envelope.Id, seconds) is { } exact ? DateTimeOffset.FromUnixTimeMilliseconds(exact) : DateTimeOffset.FromUnixTimeSeconds(seconds);
     }
 
-    /// <summary>The millisecond in an id that the dispatcher made: a UUID of version 7 of that very second.</summary>
+    /// <summary>The millisecond in an id that the dispatcher made: a UUID of version 7, from the same second.</summary>
     /// <returns><see langword="null"/> for every other id.</returns>
     public static long? Milliseconds(string id, long seconds) =>
         seconds > 0 && Guid.TryParseExact(id, "D", out var uuid) && uuid.Version == 7 && Milliseconds(uuid) is var exact && exact / 1000 == seconds ? exact : null;

@@ -6,7 +6,10 @@ using System.Text.Json.Serialization;
 
 namespace Jobs.Wire;
 
-/// <summary>Built-in types inside of others: written and read as they are as parameters, kombu's envelopes and times without an offset included.</summary>
+/// <summary>
+/// Writes and reads built-in types inside other types in the same way as parameters of these types, including kombu's
+/// envelopes and times without an offset.
+/// </summary>
 static class WireConverters
 {
     delegate T Read<out T>(ref ArgumentReader reader);
@@ -57,7 +60,8 @@ static class WireConverters
 
         public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => write(new(writer, WireTypes.Default), value);
 
-        // The key of a dictionary is the text of the value. The serializer's own converters for keys are there only where reflection is.
+        // The key of a dictionary is the text of the value. The serializer has its own converters for keys only where
+        // reflection is on.
         public override T ReadAsPropertyName(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
             var text = reader.GetString()!;
@@ -89,7 +93,9 @@ static class WireConverters
         }
     }
 
-    /// <summary>As it is written: names that differ by case are two names, in a document.</summary>
+    /// <summary>
+    /// Writes and reads a JSON document as it is: in a document, names that differ by case are two names.
+    /// </summary>
     sealed class NodeConverter<T> : JsonConverter<T>
         where T : JsonNode
     {

@@ -1,6 +1,9 @@
 namespace Jobs.Wire;
 
-/// <summary>Every header name, in one place. Celery's are those of its message protocol 2; ours begin with <c>x-jobs-</c>.</summary>
+/// <summary>
+/// Every header name, in one place. Celery's names are those of its message protocol 2; our own names begin with
+/// <c>x-jobs-</c>.
+/// </summary>
 static class WireHeaders
 {
     public const string Task = "task";
@@ -15,19 +18,23 @@ static class WireHeaders
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
 
-    /// <summary>How often the message was handed out before it was moved to where it is now.</summary>
+    /// <summary>How often the message was delivered before it was moved to the queue where it is now.</summary>
     public const string Deliveries = "x-jobs-deliveries";
 
-    /// <summary>Tells copies of one job apart: of the same id, each copy is another message.</summary>
+    /// <summary>
+    /// A number that tells copies of one job apart: they have the same id, but are different messages.
+    /// </summary>
     public const string Copy = "x-jobs-copy";
 
     /// <summary>The name of the schedule that fired the job. Such a job begins a trace of its own.</summary>
     public const string Schedule = "x-jobs-schedule";
 
-    /// <summary>What was lost of the headers because it could not be read. The message is a dead letter.</summary>
+    /// <summary>
+    /// Says which headers were lost, because nobody could read them. Such a message becomes a dead letter.
+    /// </summary>
     public const string Unreadable = "x-jobs-unreadable";
 
-    /// <summary>Marks the end of what a journal's new reader has to read.</summary>
+    /// <summary>Marks the place up to which a new reader of a journal has to read.</summary>
     public const string Mark = "x-jobs-mark";
 
     public const string DeadReason = "x-jobs-dead-reason";
@@ -39,7 +46,10 @@ static class WireHeaders
 
     public const string JobsPrefix = "x-jobs-";
 
-    /// <summary>Names a user's header must not have: it would overwrite a protocol header, or be taken for the broker's.</summary>
+    /// <summary>
+    /// Whether a user's header must not have this name: the header would overwrite one of the protocol, or be taken for
+    /// one of the broker.
+    /// </summary>
     public static bool IsReserved(string name) =>
         name is Task or Id or RootId or ParentId or Retries or Eta or Expires or Compression or TraceParent or TraceState
             or "lang" or "shadow" or "group" or "group_index" or "timelimit" or "argsrepr" or "kwargsrepr" or "origin" or "ignore_result"
@@ -48,8 +58,9 @@ static class WireHeaders
         || IsBrokers(name);
 
     /// <summary>
-    /// What belongs to one delivery: what a broker or client library adds to it, and our own count. It must not be published again: before RabbitMQ 4.0 a kept <c>x-death</c> makes the broker
-    /// drop the message as a dead-letter cycle, after confirming it (celery #9867).
+    /// Whether the header belongs to one delivery: a broker or a client library has added it, or it is our own count.
+    /// Such headers must not be published again: before RabbitMQ 4.0, a broker that finds an <c>x-death</c> in a
+    /// message confirms the message, takes it for a dead-letter cycle and drops it (celery #9867).
     /// </summary>
     public static bool IsBrokers(string name) =>
         name.StartsWith("x-", StringComparison.Ordinal)

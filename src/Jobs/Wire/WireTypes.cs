@@ -8,15 +8,19 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Jobs.Wire;
 
-/// <summary>How values of other than built-in types are written and read: what arrives is equal to what was sent, or it is refused.</summary>
+/// <summary>
+/// How values of types that are not built in are written and read. A value arrives equal to the one that was sent, or
+/// Jobs refuses it.
+/// </summary>
 /// <remarks>
-/// A type is looked for in the application's contexts, in their order; each context's own options count (naming policy, converters). The rest goes through the
-/// default serializer, where reflection is on. The serializer by itself makes up what a message does not have and drops what it cannot keep; here it
-/// does neither.
+/// The application's contexts are asked for a type first, the last added first; each context's own options (naming
+/// policy, converters) count for its types. Where reflection is on, all other types go through the default serializer.
+/// By itself, System.Text.Json fills in members that a message does not have, and drops members that it cannot keep.
+/// The options here make both an error.
 /// </remarks>
 sealed class WireTypes
 {
-    /// <summary>How deep JSON may be nested, a whole body: who writes and who reads agree.</summary>
+    /// <summary>How deep the JSON of a whole body may be nested. Writer and reader have the same limit.</summary>
     public const int MaxDepth = 256;
 
     readonly ConcurrentDictionary<Type, JsonTypeInfo?> known = new();
@@ -26,12 +30,12 @@ sealed class WireTypes
 
     public WireTypes() => resolvers = new(Resolvers);
 
-    /// <summary>For what needs no application: comparing arguments.</summary>
+    /// <summary>The types without an application's contexts and options: for comparing arguments.</summary>
     public static WireTypes Default { get; } = new();
 
     public static JsonReaderOptions ReaderOptions { get; } = new() { MaxDepth = MaxDepth };
 
-    // Celery and System.Text.Json read either; what is not escaped is shorter.
+    // Relaxed escaping, because it is shorter. Celery and System.Text.Json read both forms.
     public static JsonWriterOptions WriterOptions { get; } = new()
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -39,13 +43,17 @@ sealed class WireTypes
         MaxDepth = MaxDepth,
     };
 
-    /// <summary>Before the first value is written or read. The last context is asked first.</summary>
+    /// <summary>
+    /// Adds a context. Call this before the first value is written or read. The last added context is asked first.
+    /// </summary>
     public void Add(JsonSerializerContext context) => contexts.Insert(0, context);
 
-    /// <summary>Before the first value is written or read.</summary>
+    /// <summary>Adds a change to the options. Call this before the first value is written or read.</summary>
     public void Configure(Action<JsonSerializerOptions> setting) => settings.Add(setting);
 
-    /// <exception cref="NotSupportedException">No context knows the type, and reflection is off; or no value of it would arrive.</exception>
+    /// <exception cref="NotSupportedException">
+    /// No context knows the type, and reflection is off; or values of the type would not arrive as they were sent.
+    /// </exception>
     public JsonTypeInfo Of(Type type) => Find(type)
         ?? throw new NotSupportedException($"No JsonSerializerContext knows {type}, and reflection is off.");
 
@@ -84,23 +92,23 @@ sealed class WireTypes
 
         options.Encoder ??= WriterOptions.Encoder;
         options.MaxDepth = MaxDepth;
-        options.PropertyNameCaseInsensitive = true; // as the names of parameters are to a reader, and in other frameworks
+        options.PropertyNameCaseInsensitive = true; // as web frameworks do
         options.RespectNullableAnnotations = true;
         options.RespectRequiredConstructorParameters = true;
         options.AllowDuplicateProperties = false;
         options.IgnoreReadOnlyProperties = options.IgnoreReadOnlyFields = false;
-        options.DefaultIgnoreCondition = JsonIgnoreCondition.Never; // what is left out for a null would be missing for whoever reads
+        options.DefaultIgnoreCondition = JsonIgnoreCondition.Never; // to the reader, a null left out is a missing member
         options.NumberHandling |= JsonNumberHandling.AllowNamedFloatingPointLiterals;
         foreach (var converter in WireConverters.All)
         {
-            options.Converters.Add(converter); // behind those of the application
+            options.Converters.Add(converter); // behind the application's converters, which win
         }
 
         options.TypeInfoResolver = options.TypeInfoResolver?.WithAddedModifier(Refuse);
         return options;
     }
 
-    /// <summary>Refuses, when it is written, what the serializer would leave out.</summary>
+    /// <summary>Makes the serializer refuse to write a value of which it would leave out a part.</summary>
     static void Refuse(JsonTypeInfo info)
     {
         if (info.Kind != JsonTypeInfoKind.Object)
@@ -113,7 +121,9 @@ sealed class WireTypes
         {
             lost ??= IsMadeAsMarked(declared) ? null : Unsettable(info);
             RequireMembers(info);
-            info.OnSerializing = lost is null ? before : _ => throw new NotSupportedException(lost); // for others not: it would box each value
+
+            // Only if needed: the callback boxes each value.
+            info.OnSerializing = lost is null ? before : _ => throw new NotSupportedException(lost);
             return;
         }
 
@@ -122,7 +132,8 @@ sealed class WireTypes
         {
             if (!looked)
             {
-                (lost, looked) = (Unsettable(info), true); // not before: the parameters of its constructor are not known earlier
+                // Only now: earlier, the constructor's parameters are not known.
+                (lost, looked) = (Unsettable(info), true);
             }
 
             if (lost is not null)
@@ -133,7 +144,7 @@ sealed class WireTypes
             if (value.GetType() != declared)
             {
                 throw new NotSupportedException(
-                    $"a {value.GetType()} would arrive as the {declared} that is declared, without what is its own; declare {value.GetType()}, or mark {declared} with [JsonDerivedType]");
+                    $"a {value.GetType()} would arrive as a {declared}, the declared type, without its own members; declare {value.GetType()}, or mark {declared} with [JsonDerivedType]");
             }
 
             before?.Invoke(value);
@@ -141,7 +152,8 @@ sealed class WireTypes
     }
 
     /// <summary>
-    /// The serializer makes a struct by its default constructor: what its own constructor cannot do without must come all the same.
+    /// Requires the members that a struct's own constructor takes without a default. The serializer makes a struct with
+    /// the default constructor, and would not miss them.
     /// </summary>
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A constructor that was trimmed is called by nobody.")]
     static void RequireMembers(JsonTypeInfo info)
@@ -166,7 +178,7 @@ sealed class WireTypes
         const BindingFlags Any = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance;
         if (info.Properties.Count == 0 && info.PolymorphismOptions is null && info.Type != typeof(object) && info.Type.GetFields(Any).Length > 0)
         {
-            return $"{info.Type} has no property, and JSON keeps nothing of it";
+            return $"{info.Type} has no property that JSON could keep";
         }
 
         return info.Type.GetFields(BindingFlags.Public | BindingFlags.Instance).FirstOrDefault(IsLost) is { } field
@@ -178,8 +190,8 @@ sealed class WireTypes
             && field.GetCustomAttribute<JsonIgnoreAttribute>() is null && !info.Options.IncludeFields;
     }
 
-    // A BigInteger, a Lazy: what is written of them is nothing of their value. With the application's own types that may be meant
-    // so, for a reader that makes no object of it.
+    // For example a BigInteger or a Lazy: the members that are written do not restore the value. For the application's
+    // own types this may be intended, when the reader makes no object of the JSON.
     static string? Unsettable(JsonTypeInfo info) =>
         IsSystem(info.Type) && info.Properties.Count > 0 && info.PolymorphismOptions is null
         && info.Properties.All(p => p.Set is null && p.AssociatedParameter is null && !p.IsExtensionData)

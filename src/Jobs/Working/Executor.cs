@@ -8,12 +8,15 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Working;
 
 /// <summary>
-/// Runs an attempt in its slot, and says what came of it. What the task throws becomes an outcome; only a transport that
-/// fails to let a message leave early throws through here. Read it top to bottom.
+/// Runs an attempt in its slot, and decides the outcome. An exception of the task becomes an outcome; the executor
+/// itself throws only when the transport fails to acknowledge a job early.
 /// </summary>
 /// <remarks>
-/// 1. A job that expired while it waited for the slot does not run. 2. The body is taken apart. 3. A task that is acknowledged early leaves its queue now.
-/// 4. The task runs with its own scope, logging scope and trace. 5. What the task threw becomes an outcome.
+/// 1. A job that expired while it waited for the slot does not run.
+/// 2. The body is split into arguments, keyword arguments and embed.
+/// 3. When the task has <c>AckEarly</c>, the message leaves its queue now.
+/// 4. The task runs with its own service scope, logging scope and trace.
+/// 5. An exception of the task becomes an outcome.
 /// </remarks>
 sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory scopes, JobObserver observer, TimeProvider time)
 {
@@ -25,14 +28,14 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         var (envelope, task) = (attempt.Envelope!, attempt.Task!);
         if (envelope.Eta - time.GetUtcNow() is { } early && early > TimeSpan.Zero)
         {
-            // Not longer than Intake lets pass: the clock may have been set back meanwhile.
+            // At most the time that Intake lets pass: somebody may have set the clock back meanwhile.
             await Task.Delay(early < Intake.WaitedForInSlot ? early : Intake.WaitedForInSlot, time, CancellationToken.None).ConfigureAwait(false);
         }
 
         var outcome = WithoutRun(attempt, envelope, out var body);
         if (outcome is null && task.AckEarly && !await attempt.Delivery.LeaveEarlyAsync().ConfigureAwait(false))
         {
-            outcome = Outcome.Interrupted.Instance; // it comes again
+            outcome = Outcome.Interrupted.Instance; // the broker delivers the message again
         }
 
         if (outcome is not null)
@@ -63,7 +66,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         {
             body = JobBody.Read(envelope.Message.Body);
             return body.Asks() is not { } asked ? null : Outcome.Dead.Of(
-                attempt, $"It asks for '{asked}', which this version does not carry out: what is to follow the task would never run.", TelemetryNames.Error.Unsupported, null, time.GetUtcNow());
+                attempt, $"It asks for '{asked}' after the task, which this version does not support: the jobs that shall follow would never run.", TelemetryNames.Error.Unsupported, null, time.GetUtcNow());
         }
         catch (JobFormatException e)
         {
@@ -74,7 +77,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
     async ValueTask<RunObservation> RunOnceAsync(Attempt attempt, JobEnvelope envelope, TaskDefinition task, JobBody body)
     {
         var context = new JobContext(attempt, scopes);
-        JobContext.Current = context; // undone by the end of this async method, as AsyncLocal values are
+        JobContext.Current = context; // an AsyncLocal: its value is restored when this async method returns
         var run = observer.Started(attempt, context);
         try
         {
@@ -90,7 +93,8 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         }
         catch (Exception e) when (attempt.Cause == CancelCause.Stop && !task.AckEarly && Thrown.Steering(e) is not (DeadJobException or SnoozeJobException))
         {
-            // Whatever else was thrown: drivers have exceptions of their own for a cancelled call. The job runs again, and fails again if it must.
+            // Any other exception, because drivers have exceptions of their own for a cancelled call. The job runs
+            // again, and if the exception has another cause, the job fails then.
             attempt.Outcome = Outcome.Interrupted.Instance;
         }
         catch (Exception e)
@@ -127,11 +131,11 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             case SnoozeJobException snooze:
                 return Snoozed(attempt, envelope, snooze.Delay, e);
             case not RetryJobException when Thrown.Of(task.NoRetryOn, e) is { } final:
-                return Dead(attempt, $"Its task does not retry {final.GetType()} (NoRetryOn). {message}", e);
+                return Dead(attempt, $"It failed with {final.GetType()}, which its task does not retry (NoRetryOn). {message}", e);
             case var _ when task.AckEarly && attempt.Cause == CancelCause.Stop:
-                return Dead(attempt, $"Its worker stopped under it, and it is acknowledged early: at most once. {message}", e);
+                return Dead(attempt, $"Its worker stopped while it ran, and its task has AckEarly: it runs at most once. {message}", e);
             case var _ when task.AckEarly:
-                return Dead(attempt, $"It failed, and is acknowledged early: at most once. {message}", e);
+                return Dead(attempt, $"It failed, and its task has AckEarly: it runs at most once. {message}", e);
             case var _ when envelope.Retries >= maxRetries:
                 return Dead(attempt, $"It failed {attempt.Number} times (MaxRetries is {maxRetries}). {message}", e);
         }
@@ -158,7 +162,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
     Outcome.Dead Dead(Attempt attempt, string reason, Exception e) => Outcome.Dead.Of(attempt, reason, Telemetry.ErrorType(e), e, time.GetUtcNow());
 
-    // The job has run; what its scope throws while it is torn down must not run it again.
+    // The job has run: an exception from the disposal of its scope must not run the job again.
     async ValueTask DisposeScopeAsync(JobContext context)
     {
         try

@@ -4,12 +4,15 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Working;
 
-/// <summary>What is written for an attempt before its message leaves the queue. Pure: the same attempt gives the same messages.</summary>
+/// <summary>
+/// Makes the messages that follow an attempt: they are written before the attempt's message leaves its queue. Pure: the
+/// same attempt gives the same messages.
+/// </summary>
 sealed class FollowUps(IOptions<JobsOptions> options)
 {
     readonly string deadLetterQueue = options.Value.DeadLetterQueue;
 
-    /// <summary>All of it, for any outcome but an interruption.</summary>
+    /// <summary>The messages that follow, for any outcome but an interruption.</summary>
     public IReadOnlyList<Outgoing> Of(Attempt attempt) => attempt.Outcome switch
     {
         Outcome.Succeeded or Outcome.Expired => [],
@@ -20,10 +23,11 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     };
 
     /// <summary>
-    /// What takes the place of messages that the transport refuses for good. Given back, the job would run, end the same
-    /// way and be refused again, for ever. A reply has no substitute: its job has succeeded.
+    /// Substitutes for messages that the transport refuses for good. Without a substitute the worker would give the job
+    /// back, and the job would run, end the same way and be refused again, for ever. A reply needs no substitute: its
+    /// job has succeeded.
     /// </summary>
-    /// <returns><see langword="null"/> when nothing is left to try.</returns>
+    /// <returns>The substitutes, or <see langword="null"/> when no substitute is left to try.</returns>
     public IReadOnlyList<Outgoing>? InsteadOf(IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)
     {
         var substitutes = new List<Outgoing>();
@@ -56,12 +60,13 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     {
         if (refused.Queue != deadLetterQueue)
         {
-            var letter = new DeadLetter { Reason = $"It was to run again, but its copy was refused. {why.Message}", At = now, Queue = attempt.Delivery.Queue, Attempts = attempt.Number };
+            var letter = new DeadLetter { Reason = $"It was to run again, but the transport refused its retry copy. {why.Message}", At = now, Queue = attempt.Delivery.Queue, Attempts = attempt.Number };
             return new(deadLetterQueue, letter.Write(attempt.Message, attempt.Stamp));
         }
 
-        // The job's own headers may nearly fill a frame. What does not fit together with the exception and its stack may fit with a short reason, and
-        // fits without one, as large as the job came; the log has the reason then.
+        // The job's own headers may nearly fill a frame. A letter that does not fit with the exception and its stack
+        // may fit with a short reason only. A letter without a reason does fit: it is no larger than the job was when
+        // it came. The log then has the reason.
         return DeadLetter.Read(refused.Message) switch
         {
             { IsBrief: false } whole => new(deadLetterQueue, whole.Brief().Write(attempt.Message, attempt.Stamp)),

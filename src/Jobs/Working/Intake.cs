@@ -6,17 +6,23 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Working;
 
-/// <summary>Looks at a delivery before a slot is taken, so that what will not run holds up nothing that will. It reads headers only, and never waits.</summary>
+/// <summary>
+/// Looks at each delivery before it gets a slot, so that a job that will not run does not hold up the others. The
+/// intake reads headers only, and never waits.
+/// </summary>
 sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOptions<WorkerOptions> workerOptions, JobObserver observer, TimeProvider time)
 {
-    /// <summary>The transport's delays have a granularity: what is left of one is shorter than a trip through it, so the slot waits for it.</summary>
+    /// <summary>
+    /// A job that comes early by this time or less takes a slot, and waits there for the rest. The transport's delays
+    /// are not exact: another trip through them would take longer.
+    /// </summary>
     public static TimeSpan WaitedForInSlot { get; } = TimeSpan.FromMilliseconds(100);
 
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly Random random = jobsOptions.Value.Random;
     readonly int maxDeliveries = workerOptions.Value.MaxDeliveries;
 
-    /// <returns>An attempt to run, or one that has its outcome already.</returns>
+    /// <returns>An attempt; when its outcome is decided already, the job does not run.</returns>
     public Attempt Admit(Delivery delivery)
     {
         var attempt = Read(delivery, out var malformed);
@@ -33,8 +39,9 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
     }
 
     /// <summary>
-    /// Asked once more when a slot is taken, as the job may have waited for one. A job that has failed before is a dead
-    /// letter: somebody has seen it begin.
+    /// The outcome of an expired job; <see langword="null"/> for any other. The executor asks again in the slot,
+    /// because the job may have waited for the slot. An expired job that has failed before becomes a dead letter, and
+    /// is not dropped: somebody has seen the job begin.
     /// </summary>
     public static Outcome? Expired(Attempt attempt, JobEnvelope envelope, DateTimeOffset now)
     {
@@ -68,7 +75,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         var delivery = attempt.Delivery;
         if (delivery.IsQuarantined && delivery.DeliveryCount >= maxDeliveries)
         {
-            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times without coming to an end; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", TelemetryNames.Error.MaxDeliveries);
+            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times and never settled; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", TelemetryNames.Error.MaxDeliveries);
         }
 
         if (attempt.Task is null)

@@ -7,17 +7,17 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Working;
 
 /// <summary>
-/// Told once of each change of an attempt's state, and passes it on to log, metrics and traces. Nobody else in this
-/// folder speaks to them about jobs.
+/// Hears once of each change of an attempt's state, and reports the change to log, metrics and traces. No other class
+/// in this folder reports jobs to them.
 /// </summary>
-/// <remarks>Nothing throws through here: logger, metrics, traces and clock each guard themselves against what listens to them.</remarks>
+/// <remarks>No method throws: logger, metrics, traces and clock each catch the exceptions of their listeners.</remarks>
 sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvider time, ILogger<JobObserver> logger)
 {
     readonly string system = transport.MessagingSystem;
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
 
-    /// <summary>The worker has the message in its hands.</summary>
+    /// <summary>The worker has taken the delivery.</summary>
     public void Received(Attempt attempt) => telemetry.Consumed(system, Tag(attempt), attempt.Delivery.Queue, attempt.Delivery.DeliveryCount);
 
     /// <summary>The task begins to run.</summary>
@@ -56,12 +56,14 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     }
 
     /// <summary>
-    /// Ends the logging scope of the run. The executor calls this after the flow of the run has ended: there the scope is out of sight, and ending it
-    /// allocates nothing.
+    /// Ends the logging scope of the run. The executor calls this after the asynchronous flow of the run has ended:
+    /// outside that flow, ending the scope allocates nothing.
     /// </summary>
     public void Left(in RunObservation run) => GuardedLogger.End(run.Scope);
 
-    /// <summary>The outcome is known: of an attempt whose task does not run, as soon as it is decided.</summary>
+    /// <summary>
+    /// The outcome is decided. For an attempt whose task does not run, the intake or the executor calls this at once.
+    /// </summary>
     public void Decided(Attempt attempt)
     {
         var (task, id, queue) = (attempt.TaskName, attempt.Id, attempt.Delivery.Queue);
@@ -91,7 +93,10 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         }
     }
 
-    /// <summary>The outcome could not be written: the job is given back, and runs again, unless it was acknowledged before its run.</summary>
+    /// <summary>
+    /// The outcome could not be written. The worker gives the job back, and the job runs again, unless it was
+    /// acknowledged before its run.
+    /// </summary>
     public void SettlementFailed(Delivery delivery, string? id, Exception failure)
     {
         if (delivery.HasLeft)
@@ -106,7 +111,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         telemetry.SettlementFailed(delivery.Queue);
     }
 
-    /// <summary>The services of a run failed to close; its outcome stands.</summary>
+    /// <summary>The disposal of a run's services failed; the outcome of the run stands.</summary>
     public void ScopeDisposalFailed(JobContext context, Exception failure) => Log.ScopeDisposalFailed(logger, context.TaskName, context.Id, failure);
 
     Activity? StartActivity(Attempt attempt, JobContext context)
@@ -127,18 +132,20 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         });
     }
 
-    /// <summary>A task that this process does not know is not named: a sender must not be able to make up tag values.</summary>
+    /// <summary>
+    /// The name of the task for metrics. Unknown tasks share one name: a sender must not be able to make up tag values.
+    /// </summary>
     static string Tag(Attempt attempt) => attempt.Task?.Name ?? TelemetryNames.UnknownTask;
 }
 
-/// <summary>What was begun when a task began to run.</summary>
+/// <summary>What the observer began when the task began to run.</summary>
 readonly record struct RunObservation
 {
     public Activity? Activity { get; init; }
 
     public IDisposable? Scope { get; init; }
 
-    /// <summary>The run was counted in, and must be counted out.</summary>
+    /// <summary>The run was added to the active jobs, and must be subtracted at its end.</summary>
     public bool Counted { get; init; }
 
     public long At { get; init; }

@@ -1,24 +1,26 @@
 namespace Jobs.Working;
 
 /// <summary>
-/// Attempts that wait for a slot, and slots that wait for an attempt. Each queue has a lane, and slots take from the lanes in
-/// turn, so that no queue holds up another.
+/// Attempts that wait for a slot, and slots that wait for an attempt. Each queue has a lane, and slots take from the
+/// lanes in turn, so that no queue holds up another.
 /// </summary>
 /// <remarks>
-/// A lane may have a limit (<see cref="WorkerOptions.QueueConcurrency"/>). One that is at its limit has no turn until one of
+/// A lane may have a limit (<see cref="WorkerOptions.QueueConcurrency"/>). A lane at its limit has no turn until one of
 /// its attempts has ended. While any lane has a turn, no slot is free.
 /// </remarks>
 sealed class Lanes
 {
     readonly Lock gate = new();
     readonly Dictionary<string, Lane> lanes = new(StringComparer.Ordinal);
-    readonly Queue<Lane> turns = new(); // the lanes from which an attempt may be taken
-    readonly Stack<WorkerSlot> free; // the last to become free is the first to be taken: its memory is warm
+    readonly Queue<Lane> turns = new(); // lanes with an attempt to take, in turn
+    readonly Stack<WorkerSlot> free; // the slot that became free last is taken first: its memory is warm
     readonly bool hasLimits;
     bool closed;
 
     /// <param name="slots">All slots of the worker.</param>
-    /// <param name="limits">How many attempts of a queue may run at once, where not all slots may.</param>
+    /// <param name="limits">
+    /// How many attempts of a queue may run at once, for queues that may not take all slots.
+    /// </param>
     public Lanes(IEnumerable<WorkerSlot> slots, IEnumerable<KeyValuePair<string, int>>? limits = null)
     {
         free = new(slots);
@@ -29,7 +31,10 @@ sealed class Lanes
         }
     }
 
-    /// <summary>Attempts that wait for a slot, and not for another attempt of their own queue to end.</summary>
+    /// <summary>
+    /// How many attempts wait for a slot. Attempts in a lane at its limit are not counted: these wait for their own
+    /// queue.
+    /// </summary>
     public int Waiting
     {
         get
@@ -42,9 +47,11 @@ sealed class Lanes
     }
 
     /// <summary>Adds an attempt.</summary>
-    /// <param name="attempt">What shall run.</param>
-    /// <param name="slot">The slot that shall run it now, or <see langword="null"/> when it has to wait.</param>
-    /// <returns><see langword="false"/> once the lanes are closed: the attempt was not added.</returns>
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="slot">
+    /// The slot that shall run the attempt now, or <see langword="null"/> when the attempt has to wait.
+    /// </param>
+    /// <returns><see langword="false"/> when the lanes are closed: the attempt was not added.</returns>
     public bool TryAdd(Attempt attempt, out WorkerSlot? slot)
     {
         lock (gate)
@@ -73,10 +80,10 @@ sealed class Lanes
         }
     }
 
-    /// <summary>The slot has nothing to do.</summary>
+    /// <summary>Gives the slot its next attempt, or takes the slot back.</summary>
     /// <param name="slot">The slot.</param>
-    /// <param name="ended">What it has run.</param>
-    /// <returns>What it shall run next, or <see langword="null"/>: then it is free.</returns>
+    /// <param name="ended">The attempt that the slot has run.</param>
+    /// <returns>The attempt that the slot shall run next, or <see langword="null"/>: then the slot is free.</returns>
     public Attempt? Next(WorkerSlot slot, Attempt ended)
     {
         lock (gate)
@@ -102,7 +109,7 @@ sealed class Lanes
         }
     }
 
-    /// <summary>Takes out everything that waits, and takes nothing more.</summary>
+    /// <summary>Returns all attempts that wait, and takes no more.</summary>
     public IReadOnlyList<Attempt> Close()
     {
         lock (gate)
@@ -144,7 +151,7 @@ sealed class Lanes
     {
         public Queue<Attempt> Attempts { get; } = new();
 
-        /// <summary>Counted only where some lane has a limit.</summary>
+        /// <summary>How many attempts of the lane run. Counted only when some lane has a limit.</summary>
         public int Running { get; set; }
 
         public bool HasTurn { get; set; }

@@ -2,7 +2,9 @@ using Jobs.Wire;
 
 namespace Jobs.Working;
 
-/// <summary>What came of an attempt: a closed set. <see cref="FollowUps"/> says what is written for each.</summary>
+/// <summary>
+/// The outcome of an attempt: a closed set. <see cref="FollowUps"/> makes the messages that follow each.
+/// </summary>
 abstract record Outcome
 {
     Outcome()
@@ -10,23 +12,28 @@ abstract record Outcome
     }
 
     /// <summary>The task returned.</summary>
-    /// <param name="Result">What the task returned, as JSON; empty when nobody wants it.</param>
+    /// <param name="Result">The value that the task returned, as JSON; empty when nobody wants it.</param>
     public sealed record Succeeded(ReadOnlyMemory<byte> Result) : Outcome
     {
         public static readonly Succeeded WithoutResult = new(ReadOnlyMemory<byte>.Empty);
     }
 
-    /// <summary>The task failed, and has attempts left: it runs again later.</summary>
+    /// <summary>The task failed, and the job has attempts left: the job runs again later.</summary>
     public sealed record Retry(TimeSpan Delay, DateTimeOffset Eta, int MaxRetries, Exception Failure) : Outcome;
 
-    /// <summary>The job came before its time, or its task asked for a later run: it goes into the transport's delay, and spends no attempt.</summary>
-    /// <param name="Delay">How long.</param>
-    /// <param name="Eta">When the task wants to run again; <see langword="null"/> for a job that came too early and has its time.</param>
+    /// <summary>
+    /// The job came before its time, or its task asked for a later run. The job goes into the transport's delay, and
+    /// spends no attempt.
+    /// </summary>
+    /// <param name="Delay">How long the transport delays the job.</param>
+    /// <param name="Eta">
+    /// When the task asked to run again; <see langword="null"/> for a job that came too early, and keeps its own eta.
+    /// </param>
     public sealed record Postponed(TimeSpan Delay, DateTimeOffset? Eta = null) : Outcome;
 
     /// <summary>The job can never run.</summary>
     /// <param name="Letter">Why.</param>
-    /// <param name="Error">Why, in a word for metrics.</param>
+    /// <param name="Error">Why, in one word for metrics.</param>
     /// <param name="Failure">What the task threw, if it ran.</param>
     public sealed record Dead(DeadLetter Letter, string Error, Exception? Failure) : Outcome
     {
@@ -37,10 +44,10 @@ abstract record Outcome
         }
     }
 
-    /// <summary>The job came too late: nobody wants it any more.</summary>
+    /// <summary>The job expired before its first run, and is dropped.</summary>
     public sealed record Expired(DateTimeOffset At) : Outcome;
 
-    /// <summary>The worker stopped under it: it is given back as it came.</summary>
+    /// <summary>The worker stopped before the job had ended. The worker gives the job back as it came.</summary>
     public sealed record Interrupted : Outcome
     {
         public static readonly Interrupted Instance = new();

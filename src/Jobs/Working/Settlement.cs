@@ -3,12 +3,15 @@ using Jobs.Transport;
 
 namespace Jobs.Working;
 
-/// <summary>Settles attempts: what comes of a job is written first, then the job leaves its queue.</summary>
+/// <summary>Settles attempts: first the messages that follow are written, then the job leaves its queue.</summary>
 sealed class Settlement(FollowUps followUps, TimeProvider time)
 {
     readonly TimeProvider time = GuardedTime.Of(time);
 
-    /// <summary>Throws when the transport does: the caller then releases the delivery, and never settles it.</summary>
+    /// <summary>
+    /// Settles the attempt by its outcome. Throws what the transport throws: the caller then releases the delivery, and
+    /// never settles it.
+    /// </summary>
     public ValueTask ApplyAsync(Attempt attempt)
     {
         if (attempt.Outcome is Outcome.Interrupted)
@@ -31,7 +34,8 @@ sealed class Settlement(FollowUps followUps, TimeProvider time)
             }
             catch (JobSettlementException e) when (!e.IsTransient && followUps.InsteadOf(outgoing, e.Failures, attempt, time.GetUtcNow()) is { } substitutes)
             {
-                outgoing = substitutes; // of a retry copy its dead letter, of that a brief one, of that a bare one: there is an end
+                // This loop ends: a retry copy becomes a dead letter, then a brief letter, then a bare one.
+                outgoing = substitutes;
             }
         }
     }

@@ -2,18 +2,22 @@ using System.Reflection;
 
 namespace Jobs.Working;
 
-/// <summary>Finds the exception that steers retries in what a task threw.</summary>
+/// <summary>Finds the exception that decides about a retry, inside the exception that a task threw.</summary>
 static class Thrown
 {
-    const int MaxDepth = 16; // an exception's own code may lie about its inner exceptions
+    const int MaxDepth = 16; // an exception is user code: it may contain itself
 
     /// <summary>
-    /// The <see cref="DeadJobException"/>, <see cref="SnoozeJobException"/> or <see cref="RetryJobException"/> inside the exceptions that <c>Task.Wait</c>
-    /// and reflection wrap around another; else the exception itself.
+    /// The <see cref="DeadJobException"/>, <see cref="SnoozeJobException"/> or <see cref="RetryJobException"/> that the
+    /// task threw; else <paramref name="e"/>. The method looks inside the wrappers that <c>Task.Wait</c> and reflection
+    /// put around exceptions.
     /// </summary>
     public static Exception Steering(Exception e) => Find(e, MaxDepth) ?? e;
 
-    /// <summary>The exception that is of one of the types; <see langword="null"/> if none is. Looked for as in <see cref="Steering"/>.</summary>
+    /// <summary>
+    /// The exception of one of the types, or <see langword="null"/>. Looks inside the same wrappers as
+    /// <see cref="Steering"/>.
+    /// </summary>
     public static Exception? Of(IReadOnlyList<Type> types, Exception? e) => types.Count == 0 ? null : Of(types, e, MaxDepth);
 
     static Exception? Find(Exception? e, int depth) => e switch
@@ -35,7 +39,7 @@ static class Thrown
         _ => null,
     };
 
-    // Of several, "never again" counts more than "again".
+    // Of several exceptions, "never again" (dead) counts more than "again" (retry, snooze).
     static Exception? First(AggregateException many, int depth)
     {
         Exception? retry = null;

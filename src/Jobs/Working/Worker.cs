@@ -6,20 +6,22 @@ namespace Jobs.Working;
 
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
 /// <remarks>
-/// 1. One reader takes every delivery within the prefetch and asks <see cref="Intake"/>. 2. What has its outcome already is settled beside the slots.
-/// 3. The rest goes to <see cref="Lanes"/>: to a free slot at once, or to the first that becomes free. 4. A slot runs
-/// attempts one after the other, until none waits.
+/// 1. One reader takes every delivery within the prefetch, and asks <see cref="Intake"/>.
+/// 2. When the intake has decided the outcome, the attempt needs no slot: it is settled beside the slots.
+/// 3. The other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
+/// 4. A slot runs attempts one after the other, until none waits.
 /// </remarks>
 sealed class Worker(Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
 {
-    // What cannot be settled now cannot be settled a millisecond later: without a pause the job would run again and again.
+    // A job that cannot be settled now cannot be settled a millisecond later either. Without a pause, the job would run
+    // again and again.
     static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
 
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     CancellationToken interrupt;
-    int inHand = 1; // the reader is one
+    int inHand = 1; // jobs in hand, and one for the reader
 
     /// <summary>Runs until the subscription is stopped and every job in hand has been settled. Called once.</summary>
     public Task RunAsync(JobSubscription subscription, WorkerOptions options, CancellationToken interrupted)
@@ -27,7 +29,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         interrupt = interrupted;
         progress.Start(subscription, options, RunSlotAsync);
         interrupt.UnsafeRegister(_ => Interrupt(), null);
-        using (ExecutionContext.SuppressFlow()) // what flows where the host is started – its trace, its culture – is not the jobs'
+        using (ExecutionContext.SuppressFlow()) // jobs must not inherit the trace and culture of the host's start
         {
             _ = Task.Run(() => ReadAsync(subscription), CancellationToken.None);
         }
@@ -35,9 +37,12 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         return ended.Task;
     }
 
-    /// <summary>Gives back what waits for a slot: running jobs may take a while, and other workers are free. The subscription has been stopped.</summary>
+    /// <summary>
+    /// Gives back the jobs that wait for a slot: running jobs may take a while, and other workers may be free. Call
+    /// this after the subscription is stopped.
+    /// </summary>
     public Task GiveBackAsync() =>
-        Task.WhenAll([.. progress.Lanes.Close().Reverse().Select(GiveBackAsync)]); // last first, so that the front of the queue is in order again
+        Task.WhenAll([.. progress.Lanes.Close().Reverse().Select(GiveBackAsync)]); // last first: each goes to the front
 
     async Task GiveBackAsync(Attempt attempt)
     {
@@ -56,7 +61,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         }
         catch (Exception e)
         {
-            progress.ReaderEnded(); // only a transport can do that; the health check says so
+            progress.ReaderEnded(); // only a transport can throw here; the health check reports it
             Log.ReaderEnded(logger, e);
         }
         finally
@@ -86,7 +91,8 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         }
         catch (Exception e)
         {
-            _ = GiveUpAsync(delivery, e); // nobody may end the reader: a worker without one looks alive and runs nothing
+            // No exception may end the reader: a worker without one looks alive and runs nothing.
+            _ = GiveUpAsync(delivery, e);
         }
     }
 
@@ -121,7 +127,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
             slot.Take(attempt);
             if (interrupt.IsCancellationRequested)
             {
-                attempt.Cancel(CancelCause.Stop); // the slots have been told; this attempt was not in one
+                attempt.Cancel(CancelCause.Stop); // Interrupt has told the attempts in slots; this one had no slot then
             }
 
             await RunOneAsync(attempt).ConfigureAwait(false);
@@ -146,8 +152,8 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
         }
     }
 
-    // Not the job's fault: the framework or the broker failed. Never ack here, that would lose the job. Give it back;
-    // if the channel is gone the broker redelivers on its own.
+    // Not the job's fault: the framework or the broker failed. Never acknowledge here, which would lose the job. Give
+    // the job back; when the channel is gone, the broker delivers the job again by itself.
     async Task GiveBackAsync(Delivery delivery, string? id, Exception failure)
     {
         try

@@ -2,7 +2,9 @@ using Jobs.Transport;
 
 namespace Jobs.Working;
 
-/// <summary>What a worker is doing: its slots and what waits for them. The health checks read it.</summary>
+/// <summary>
+/// What a worker is doing: its slots, and the attempts that wait for them. The health checks read this.
+/// </summary>
 sealed class WorkerProgress
 {
     WorkerSlot[] slots = [];
@@ -10,28 +12,28 @@ sealed class WorkerProgress
     bool readerEnded;
     bool stopping;
 
-    /// <summary>Where its deliveries come from; <see langword="null"/> until it has started.</summary>
+    /// <summary>Where the deliveries come from; <see langword="null"/> until the worker has started.</summary>
     public JobSubscription? Subscription => Volatile.Read(ref subscription);
 
     public IReadOnlyList<WorkerSlot> Slots => Volatile.Read(ref slots);
 
-    /// <summary>What waits for a slot.</summary>
+    /// <summary>The attempts that wait for a slot.</summary>
     public Lanes Lanes { get; private set; } = new([]);
 
     public bool IsStopping => Volatile.Read(ref stopping);
 
-    /// <summary>It takes no more deliveries, although nobody stopped it.</summary>
+    /// <summary>The worker takes no more deliveries, although nobody stopped it.</summary>
     public bool HasReaderEnded => Volatile.Read(ref readerEnded);
 
-    /// <summary>Slots that run a job.</summary>
+    /// <summary>How many slots run a job.</summary>
     public int Busy => Slots.Count(s => s.Current is not null);
 
-    /// <summary>Jobs that slots have taken so far.</summary>
+    /// <summary>How many jobs slots have taken so far.</summary>
     public long Taken => Slots.Sum(s => s.Taken);
 
     /// <param name="from">Where deliveries come from.</param>
-    /// <param name="options">How many slots there are, and how many of them a queue may take.</param>
-    /// <param name="run">What a slot does with the attempt that it is started with.</param>
+    /// <param name="options">How many slots there are, and how many slots a queue may take.</param>
+    /// <param name="run">Runs a slot, beginning with an attempt.</param>
     public void Start(JobSubscription from, WorkerOptions options, Func<WorkerSlot, Attempt, Task> run)
     {
         var made = new WorkerSlot[options.Concurrency];

@@ -7,11 +7,17 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Working;
 
-/// <summary>The worker's life in a host.</summary>
+/// <summary>Starts and stops the worker with its host.</summary>
 /// <remarks>
-/// Stop: 1. take nothing more and give back what has not started; 2. let running jobs finish up to the drain deadline; 3. then fire their tokens
-/// and give them back too; 4. flush and close. Nothing is lost and no attempt is spent at any of these steps.
-/// When a service that starts later fails, the host is disposed without a stop: then there is no drain, because what jobs use is disposed too.
+/// A stop has four steps. No step loses a job or spends an attempt:
+/// 1. Take no more jobs, and give back the jobs that have not started.
+/// 2. Let running jobs finish, up to the drain deadline.
+/// 3. Then fire the jobs' tokens, and give the jobs back too.
+/// 4. Flush settlements and close.
+/// <para>
+/// When a service that starts later fails, the host is disposed without a stop. Then there is no drain, because the
+/// services that jobs use are disposed too.
+/// </para>
 /// </remarks>
 sealed class WorkerService(
     Worker worker,
@@ -24,7 +30,7 @@ sealed class WorkerService(
     ILogger<WorkerService> logger,
     IHostApplicationLifetime? application = null) : IHostedService, IAsyncDisposable, IDisposable
 {
-    // What a job gets, after its token fired, to come to an end before its delivery is taken from it.
+    // How long a job may still run after its token fired. Then its delivery is given back under it.
     static readonly TimeSpan afterInterrupt = TimeSpan.FromSeconds(3);
 
     readonly TimeProvider time = GuardedTime.Of(time);
@@ -69,12 +75,13 @@ sealed class WorkerService(
     {
         if (Interlocked.Exchange(ref subscription, null) is not { } open)
         {
-            return; // it never started, or has stopped
+            return; // the worker never started, or has stopped
         }
 
         progress.Stopping();
 
-        await open.StopAsync(CancellationToken.None).ConfigureAwait(false); // bounded by itself, and what follows must happen
+        // Has its own time limit, and the next steps must happen.
+        await open.StopAsync(CancellationToken.None).ConfigureAwait(false);
         await worker.GiveBackAsync().ConfigureAwait(false);
         if (!await EndsWithinAsync(options.DrainTimeout, cancellationToken).ConfigureAwait(false))
         {
@@ -109,7 +116,7 @@ sealed class WorkerService(
         await interrupt.CancelAsync().ConfigureAwait(false);
         if (!await EndsWithinAsync(afterInterrupt, CancellationToken.None).ConfigureAwait(false))
         {
-            Log.JobsIgnoredStop(logger); // closing the subscription gives them back
+            Log.JobsIgnoredStop(logger); // closing the subscription gives these jobs back
         }
     }
 

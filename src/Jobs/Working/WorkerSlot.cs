@@ -1,16 +1,16 @@
 namespace Jobs.Working;
 
-/// <summary>A worker's place to run one job. One that is free costs nothing: no task waits in it.</summary>
-/// <param name="run">Runs the attempt that it is started with, and those that wait, until none does.</param>
+/// <summary>A worker's place to run one job. A free slot costs nothing: no .NET task waits in it.</summary>
+/// <param name="run">Runs the first attempt, and then attempts that wait, until none waits.</param>
 sealed class WorkerSlot(Func<WorkerSlot, Attempt, Task> run) : IThreadPoolWorkItem
 {
     Attempt? current;
     long taken;
 
-    /// <summary>What runs in it now: listed, and told to end, from outside.</summary>
+    /// <summary>The attempt that runs in the slot now. Other threads list it and tell it to end.</summary>
     public Attempt? Current => Volatile.Read(ref current);
 
-    /// <summary>How many jobs it has taken.</summary>
+    /// <summary>How many jobs the slot has taken.</summary>
     public long Taken => Volatile.Read(ref taken);
 
     /// <summary>Runs the attempt on the thread pool.</summary>
@@ -20,10 +20,13 @@ sealed class WorkerSlot(Func<WorkerSlot, Attempt, Task> run) : IThreadPoolWorkIt
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    /// <summary>Only the slot's own run writes here, so that counting costs no lock.</summary>
+    /// <summary>
+    /// The slot takes an attempt. Only the slot's own run calls this, so that counting needs no lock.
+    /// </summary>
     public void Take(Attempt attempt)
     {
-        Interlocked.Exchange(ref current, attempt); // a full fence: whoever interrupts sees the attempt, or the slot sees the interruption
+        // A full fence: either Interrupt sees the attempt, or the slot sees the interruption.
+        Interlocked.Exchange(ref current, attempt);
         Volatile.Write(ref taken, taken + 1);
     }
 

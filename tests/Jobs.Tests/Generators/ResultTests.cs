@@ -33,7 +33,7 @@ public sealed class ResultTests
     {
         var thrown = await Assert.ThrowsAsync<JobFormatException>(() => Call.WrittenResultAsync(ReturnJobs.Broken()));
 
-        Assert.StartsWith("Task 'return.broken' returned what cannot be written: a value of type Jobs.Tests.Generators.BrokenResult cannot be written as JSON: broken getter", thrown.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Task 'return.broken' returned a value that cannot be written: a value of type Jobs.Tests.Generators.BrokenResult cannot be written as JSON: broken getter", thrown.Message, StringComparison.Ordinal);
         Assert.IsType<InvalidOperationException>(thrown.InnerException);
     }
 }

@@ -231,7 +231,7 @@ public sealed class OutcomeTests
 
         var letter = await host.DeadLetterAsync();
         Assert.True(acked);
-        Assert.StartsWith("It failed, and is acknowledged early: at most once.", letter.Text(WireHeaders.DeadReason), StringComparison.Ordinal);
+        Assert.StartsWith("It failed, and its task has AckEarly: it runs at most once.", letter.Text(WireHeaders.DeadReason), StringComparison.Ordinal);
         Assert.Equal(1, task.Runs);
         Assert.Single(host.Verbs("j"));
     }

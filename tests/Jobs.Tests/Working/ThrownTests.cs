@@ -111,7 +111,7 @@ public sealed class ThrownTests
         var stop = host.StopAsync();
         await host.AdvanceUntil(() => stop.IsCompleted, TimeSpan.FromSeconds(1));
 
-        Assert.StartsWith("Its worker stopped under it", (await host.DeadLetterAsync()).Text(WireHeaders.DeadReason), StringComparison.Ordinal);
+        Assert.StartsWith("Its worker stopped while it ran", (await host.DeadLetterAsync()).Text(WireHeaders.DeadReason), StringComparison.Ordinal);
     }
 
     public static TheoryData<string, bool> Hostile => new()
