@@ -169,7 +169,7 @@ sealed class BrokerConnection : IAsyncDisposable
                 }
             }
 
-            await Task.Delay(BackOff.After(failures, parts.Random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(ReconnectBackOff.After(failures, parts.Random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

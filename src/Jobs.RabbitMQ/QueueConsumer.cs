@@ -86,7 +86,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
             catch (Exception e)
             {
                 failures++;
-                pause = BackOff.After(failures, parts.Random);
+                pause = ReconnectBackOff.After(failures, parts.Random);
                 if (State.Failed(e.Message))
                 {
                     Log.ConsumerRefused(parts.Logger, queue.Name, e.Message.TrimEnd('.'));

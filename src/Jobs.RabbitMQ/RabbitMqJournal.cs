@@ -17,6 +17,10 @@ sealed class RabbitMqJournal : JobJournal
     // A term of this length was a good one: the pause before the next begins small again.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
 
+    // A reader that is there answers within milliseconds.
+    static readonly TimeSpan answerTimeout = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan pauseBetweenQuestions = TimeSpan.FromMilliseconds(100);
+
     readonly QueueSpec spec;
     readonly RabbitMqTransport transport;
     readonly BrokerParts parts;
@@ -50,6 +54,60 @@ sealed class RabbitMqJournal : JobJournal
                 return reader;
             }
         }
+    }
+
+    /// <summary>
+    /// Asks the reader for its records. If there is none, this process becomes the reader for a moment: with a journal of
+    /// its own, because whoever wants to lead with this one must take the term, or no beat would get it.
+    /// </summary>
+    public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(timeout, time);
+        using var first = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token, stopping.Token);
+        var (asking, leading) = (AskAsync(first.Token), LeadForAMomentAsync(first.Token));
+        try
+        {
+            return await (await Task.WhenAny(asking, leading).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new JobTransportException($"{spec.Name} could not be read within {timeout}: no beat answered, and the broker made this process no reader. Is RabbitMQ reachable?", isTransient: true);
+        }
+        finally
+        {
+            await first.CancelAsync().ConfigureAwait(false);
+            await ((Task)Task.WhenAll(asking, leading)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Again and again, because a reader may die with the question in its hands.</summary>
+    async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAsync(CancellationToken stop)
+    {
+        while (true)
+        {
+            try
+            {
+                var side = Side();
+                var incarnation = await side.ConnectedAsync(stop).ConfigureAwait(false);
+                using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
+                await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
+                return await JournalQuestion.AskAsync(incarnation, spec.Name, answerTimeout, time, life.Token).ConfigureAwait(false);
+            }
+            catch (Exception) when (!stop.IsCancellationRequested)
+            {
+                // No answer, or no broker: the caller has a deadline.
+            }
+
+            await Task.Delay(pauseBetweenQuestions, time, stop).ConfigureAwait(false);
+        }
+    }
+
+    async Task<IReadOnlyList<ReadOnlyMemory<byte>>> LeadForAMomentAsync(CancellationToken stop)
+    {
+        await Task.Delay(answerTimeout, time, stop).ConfigureAwait(false);
+        await using var own = new RabbitMqJournal(spec, transport, parts);
+        await using var reader = await own.LeadAsync(stop).ConfigureAwait(false);
+        return reader.Backlog;
     }
 
     void Want()
@@ -114,7 +172,7 @@ sealed class RabbitMqJournal : JobJournal
                 }
             }
 
-            await Task.Delay(BackOff.After(failures, parts.Random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(ReconnectBackOff.After(failures, parts.Random), time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         void Standing()

@@ -25,6 +25,7 @@ sealed class RabbitMqJournalReader : JournalReader
     readonly TimeProvider time;
     readonly Lock gate = new();
     readonly List<ReadOnlyMemory<byte>> backlog = [];
+    readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = []; // what the broker gave and no snapshot has replaced
     readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
     readonly CancellationTokenSource lost = new();
     readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -108,6 +109,10 @@ sealed class RabbitMqJournalReader : JournalReader
         {
             await channel.BasicAckAsync(upTo, multiple: true, incarnation.Dead).ConfigureAwait(false);
             (acked, since) = (upTo, now);
+            lock (gate)
+            {
+                held.RemoveAll(one => one.Tag <= upTo);
+            }
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
@@ -136,6 +141,16 @@ sealed class RabbitMqJournalReader : JournalReader
                 _ = FirstMarkAsync();
             }
 
+            if (!record.IsEmpty)
+            {
+                held.Add((tag, record));
+            }
+
+            if (properties.ReplyTo is { } asker && properties.Headers?.ContainsKey(WireHeaders.Ask) == true && caughtUp.Task.IsCompleted)
+            {
+                _ = AnswerAsync(asker, [.. held.Select(one => one.Record)]);
+            }
+
             if (markHere is not null && markHere == mark)
             {
                 markSeen.TrySetResult();
@@ -154,6 +169,13 @@ sealed class RabbitMqJournalReader : JournalReader
                 caughtUp.TrySetResult();
             }
         }
+    }
+
+    // Off the callback, as below.
+    async Task AnswerAsync(string asker, IReadOnlyList<ReadOnlyMemory<byte>> records)
+    {
+        await Task.Yield();
+        await JournalQuestion.AnswerAsync(incarnation, asker, records, Lost).ConfigureAwait(false);
     }
 
     // Off the callback: nothing may hold that up, a publish least of all.

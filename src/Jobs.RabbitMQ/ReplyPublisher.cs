@@ -53,7 +53,7 @@ sealed class ReplyPublisher
 
             Volatile.Write(ref session, null);
             opened?.Close();
-            await Task.Delay(BackOff.After(1, parts.Random), parts.Time, life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(ReconnectBackOff.After(1, parts.Random), parts.Time, life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

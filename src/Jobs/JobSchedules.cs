@@ -1,102 +1,105 @@
-using Jobs.Beat;
-using Jobs.Diagnostics;
-using Jobs.Dispatching;
-using Jobs.Registry;
-using Jobs.Transport;
-using Microsoft.Extensions.Options;
-
 namespace Jobs;
 
 /// <summary>
-/// Changes schedules while the application runs, for all its beats, from any of its processes. A change is durable when its call returns, and takes effect when the beat that
-/// leads has read it, usually within milliseconds.
+/// Lists and changes schedules while the application runs, from any of its processes, for all its beats. A change is durable
+/// when its call returns. It takes effect when the beat that leads has read it, usually within milliseconds.
 /// </summary>
 /// <remarks>
-/// Every change has a version, made of the time: of two changes to one schedule the later wins, in whatever order they arrive; clocks of the processes that make changes should agree. A schedule that was set at run time goes before one of the
-/// same name from an attribute, from code or from configuration.
+/// Each change has a version, made from the time. When two changes of one schedule conflict, the later version wins, in
+/// whatever order they arrive; so the clocks of the processes that make changes should agree. A schedule that was set at run
+/// time goes before one of the same name from an attribute, from code or from configuration. It is a class, so that a test
+/// can derive another one from it.
 /// </remarks>
-public sealed class JobSchedules : IAsyncDisposable, IDisposable
+public abstract class JobSchedules
 {
-    readonly Lazy<JobJournal> journal;
-    readonly JobEncoder encoder;
-    readonly JobsOptions options;
-    readonly EditClock versions;
+    /// <summary>
+    /// Every schedule that this process or a beat knows, ordered by name. A beat must run, or this process reads the
+    /// beats' journal itself, which takes some seconds.
+    /// </summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="JobTransportException">The beats' journal could not be read within <see cref="JobsOptions.EnqueueTimeout"/>.</exception>
+    public abstract Task<IReadOnlyList<ScheduleInfo>> ListAsync(CancellationToken cancellationToken = default);
 
-    internal JobSchedules(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> options, TimeProvider time)
-    {
-        journal = new(() => transport.OpenJournal(BeatRecord.Journal));
-        (encoder, this.options, versions) = (new(tasks, options.Value, transport), options.Value, new(GuardedTime.Of(time)));
-    }
-
-    /// <summary>Adds a cron schedule, or changes it. Its occurrences count from now on; those of its former timing that have not fired are dropped.</summary>
-    /// <param name="name">Unique in the application; the ids of its jobs are made of it.</param>
+    /// <summary>
+    /// Adds a cron schedule, or changes it. Its occurrences count from now on. Occurrences of its former timing that have
+    /// not fired are dropped.
+    /// </summary>
+    /// <param name="name">Unique in the application; the ids of the schedule's jobs are made from it.</param>
     /// <param name="cron">Five fields, or six with seconds first.</param>
-    /// <param name="job">What to enqueue. Queue, priority and expiry that it does not give are the task's, as this process knows it.</param>
+    /// <param name="job">What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the task.</param>
     /// <param name="timeZone">The zone that the expression is read in; every beat must know it. Defaults to UTC.</param>
     /// <param name="misfire">What happens to missed occurrences.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
     /// <exception cref="ArgumentException">The expression, the name, the time zone or the job is not valid.</exception>
     /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
-    public Task<long> SetAsync(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(job);
-        _ = new Schedule(name, Timing.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire);
-        return SetAsync(name, StoredSchedule.Of(job, encoder) with { Cron = cron, TimeZone = KnownEverywhere(timeZone), Misfire = misfire }, cancellationToken);
-    }
+    public abstract Task<long> SetAsync(
+        string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
 
     /// <summary>Adds a schedule at a fixed interval, or changes it.</summary>
     /// <inheritdoc cref="SetAsync(string, string, Job, TimeZoneInfo?, MisfirePolicy, CancellationToken)"/>
-    /// <param name="name">Unique in the application; the ids of its jobs are made of it.</param>
+    /// <param name="name">Unique in the application; the ids of the schedule's jobs are made from it.</param>
     /// <param name="every">The interval, at least one second.</param>
-    /// <param name="job">What to enqueue. Queue, priority and expiry that it does not give are the task's, as this process knows it.</param>
+    /// <param name="job">What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the task.</param>
     /// <param name="misfire">What happens to missed occurrences.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
-    public Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(job);
-        _ = new Schedule(name, Timing.Every(every), job, misfire);
-        return SetAsync(name, StoredSchedule.Of(job, encoder) with { Every = every, Misfire = misfire }, cancellationToken);
-    }
+    public abstract Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
 
-    /// <summary>Undoes what was set or paused at run time: a schedule of code or configuration is again as it says, another one is gone. No-op when there is nothing to undo.</summary>
-    /// <inheritdoc cref="PauseAsync"/>
-    public Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default) =>
-        WriteAsync(name, version => new() { Set = new() { [name] = new(version, null) }, Paused = new() { [name] = new(version, false) } }, cancellationToken);
-
-    /// <summary>Lets the occurrences of a schedule pass without a job, until <see cref="ResumeAsync"/>; they are not made up for (when a beat ran meanwhile; otherwise the misfire policy decides). Works for any schedule, also one of code.</summary>
+    /// <summary>
+    /// Undoes what was set or paused at run time: a schedule of code or configuration is again as that says; any other
+    /// schedule is gone. Does nothing when there is nothing to undo.
+    /// </summary>
     /// <param name="name">The schedule.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
-    /// <exception cref="ArgumentException">That is no name of a schedule.</exception>
+    /// <exception cref="ArgumentException">That cannot be the name of a schedule.</exception>
     /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
-    public Task<long> PauseAsync(string name, CancellationToken cancellationToken = default) =>
-        WriteAsync(name, version => new() { Paused = new() { [name] = new(version, true) } }, cancellationToken);
+    public abstract Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Lets the occurrences of a schedule pass without a job, until <see cref="ResumeAsync"/>: of any schedule, also of one
+    /// of code. While a beat runs, the occurrences of a pause never fire later; while no beat runs, the schedule's misfire
+    /// policy decides about them.
+    /// </summary>
+    /// <param name="name">The schedule.</param>
+    /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
+    /// <returns>The version of the change.</returns>
+    /// <exception cref="ArgumentException">Neither this process nor a beat knows a schedule of that name.</exception>
+    /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
+    /// <exception cref="JobTransportException">This process does not know the schedule, and the beats' journal could not be read. Nothing was changed.</exception>
+    public abstract Task<long> PauseAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>Ends a pause: the next occurrence fires.</summary>
     /// <inheritdoc cref="PauseAsync"/>
-    public Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default) =>
-        WriteAsync(name, version => new() { Paused = new() { [name] = new(version, false) } }, cancellationToken);
+    public abstract Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default);
+}
 
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync() => journal.IsValueCreated ? journal.Value.DisposeAsync() : ValueTask.CompletedTask;
+/// <summary>One schedule, as <see cref="JobSchedules.ListAsync"/> found it.</summary>
+public sealed record ScheduleInfo
+{
+    /// <summary>The name.</summary>
+    public required string Name { get; init; }
 
-    /// <inheritdoc cref="JobTransport.Dispose"/>
-    public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
+    /// <summary>The task of its jobs; <see langword="null"/> for a schedule of code or configuration that this process does not have.</summary>
+    public string? TaskName { get; init; }
 
-    /// <summary>Only the id of a time zone travels to the beats.</summary>
-    static string? KnownEverywhere(TimeZoneInfo? zone) =>
-        zone is null || (TimeZoneInfo.TryFindSystemTimeZoneById(zone.Id, out var system) && zone.HasSameRules(system)) ? zone?.Id
-        : throw new ArgumentException($"'{zone.Id}' is a time zone of this program, which beats cannot know: use one of the system, such as TimeZoneInfo.FindSystemTimeZoneById(\"Europe/Berlin\").", nameof(zone));
+    /// <summary>When it fires: cron expression and time zone, or the interval.</summary>
+    public required string Timing { get; init; }
 
-    Task<long> SetAsync(string name, StoredSchedule schedule, CancellationToken cancellationToken) =>
-        WriteAsync(name, version => new() { Set = new() { [name] = new(version, schedule) } }, cancellationToken);
+    /// <summary>What happens to missed occurrences; <see langword="null"/> where <see cref="TaskName"/> is.</summary>
+    public MisfirePolicy? Misfire { get; init; }
 
-    async Task<long> WriteAsync(string name, Func<long, BeatRecord> record, CancellationToken cancellationToken)
-    {
-        Schedule.Validate(name, MisfirePolicy.Once);
-        var version = versions.Next();
-        await journal.Value.AppendAsync(record(version).Write(), options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
-        return version;
-    }
+    /// <summary>Its occurrences pass without a job.</summary>
+    public bool IsPaused { get; init; }
+
+    /// <summary>It was set at run time, by <see cref="JobSchedules"/>.</summary>
+    public bool IsSetAtRunTime { get; init; }
+
+    /// <summary>
+    /// Up to when occurrences have fired, or were passed over, in UTC; <see langword="null"/> when no beat has begun with the schedule.
+    /// </summary>
+    public DateTimeOffset? LastOccurrence { get; init; }
+
+    /// <summary>When it fires next, in UTC; <see langword="null"/> when that is unknown, or never.</summary>
+    public DateTimeOffset? NextOccurrence { get; init; }
 }

@@ -139,7 +139,6 @@ public sealed class JobsBuilder
     /// </summary>
     public JobsBuilder AddBeat(Action<BeatOptions>? configure = null)
     {
-        Services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options));
         Services.Configure(configure ?? (_ => { }));
         Services.AddSingleton(HostPart.Beat);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, BeatService>());

@@ -136,7 +136,7 @@ public sealed class RetryJobException(TimeSpan? after = null, string? message = 
 /// <see cref="RetryJobException"/>, a snooze is no failure and spends no attempt.
 /// </summary>
 /// <param name="delay">How long to wait; 0 to about 8 years.</param>
-/// <param name="message">Why. It is kept with the job when the job expires before it can run again.</param>
+/// <param name="message">Why. It is logged, and kept with the job when the job expires before it can run again.</param>
 public sealed class SnoozeJobException(TimeSpan delay, string? message = null) : Exception(message ?? "The task asked to be run later.")
 {
     /// <summary>How long to wait.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Jobs.Beat;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
 using Jobs.Health;
@@ -26,11 +27,8 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton(provider => new TaskRegistry(provider.GetServices<TaskDefinition>()));
         services.TryAddSingleton<JobTransport, MissingTransport>();
         services.TryAddSingleton<IJobDispatcher, JobDispatcher>();
-        services.TryAddSingleton(provider => new JobSchedules(
-            provider.GetRequiredService<JobTransport>(),
-            provider.GetRequiredService<TaskRegistry>(),
-            provider.GetRequiredService<IOptions<JobsOptions>>(),
-            provider.GetRequiredService<TimeProvider>()));
+        services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options)); // its schedules are listed without a beat too
+        services.TryAddSingleton<JobSchedules, JournaledSchedules>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
         configure(new JobsBuilder(services));
         return services;

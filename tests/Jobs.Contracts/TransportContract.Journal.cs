@@ -47,6 +47,43 @@ public abstract partial class TransportContract
     }
 
     [Fact]
+    public async Task A_process_that_does_not_lead_reads_all_that_was_added_and_the_leader_leads_on()
+    {
+        await using var journal = Transport.OpenJournal("j8");
+        await using var other = Transport.OpenJournal("j8");
+        var large = new string('x', 700_000); // an answer of more than one message
+        await AppendAsync(other, "before");
+        await using var leader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        await AppendAsync(other, large);
+        await AppendAsync(other, $"{large}y");
+        Assert.Equal(["before", large, $"{large}y"], (await ReadTextsAsync(other)).Order(StringComparer.Ordinal));
+
+        Assert.Equal(large, await NextTextAsync(leader));
+        Assert.Equal($"{large}y", await NextTextAsync(leader));
+        await leader.CompactAsync([Encoding.UTF8.GetBytes("snapshot")], TestContext.Current.CancellationToken);
+        await AppendAsync(other, "after");
+        Assert.Equal(["after", "snapshot"], (await ReadTextsAsync(other)).Order());
+        Assert.Equal(["after", "snapshot"], (await ReadTextsAsync(journal)).Order());
+        Assert.False(leader.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task A_journal_that_nobody_leads_is_read_too_and_can_be_led_afterwards()
+    {
+        await using var journal = Transport.OpenJournal("j9");
+        Assert.Empty(await ReadTextsAsync(journal));
+        await AppendAsync(journal, "one");
+        Assert.Equal(["one"], await ReadTextsAsync(journal));
+
+        await using var leader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Equal(["one"], Texts(leader.Backlog));
+        Assert.Equal(["one"], await ReadTextsAsync(journal));
+    }
+
+    static async Task<IEnumerable<string>> ReadTextsAsync(JobJournal journal) =>
+        Texts(await journal.ReadAsync(appendTimeout, TestContext.Current.CancellationToken).Soon());
+
+    [Fact]
     public async Task One_that_stands_by_stops_at_once_and_is_not_made_the_leader_afterwards()
     {
         var journal = Transport.OpenJournal("j7");

@@ -91,6 +91,15 @@ sealed class BeatState
         }
     }
 
+    /// <summary>Schedules that a beat has begun with; not those that are gone since.</summary>
+    public IReadOnlyList<string> NamesBegun()
+    {
+        lock (gate)
+        {
+            return [.. occurrences.Where(entry => entry.Value.TimingKey.Length > 0).Select(entry => entry.Key)];
+        }
+    }
+
     public IReadOnlyList<string> NamesSetAtRunTime()
     {
         lock (gate)

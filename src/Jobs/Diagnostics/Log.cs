@@ -50,8 +50,8 @@ static partial class Log
     [LoggerMessage(205, LogLevel.Warning, "The service scope of {Task} {JobId} failed to close; the job's outcome stands")]
     public static partial void ScopeDisposalFailed(ILogger logger, string task, string jobId, Exception e);
 
-    [LoggerMessage(206, LogLevel.Information, "{Task} {JobId} asked to be run again in {Delay}; no attempt is spent")]
-    public static partial void Snoozed(ILogger logger, string task, string jobId, TimeSpan delay);
+    [LoggerMessage(206, LogLevel.Information, "{Task} {JobId} asked to be run again in {Delay}, and spends no attempt: {Reason}")]
+    public static partial void Snoozed(ILogger logger, string task, string jobId, TimeSpan delay, string? reason);
 
     [LoggerMessage(300, LogLevel.Information, "The beat knows {Count} schedules and stands by; the beat fires the schedules while it leads")]
     public static partial void BeatStarted(ILogger logger, int count);

@@ -35,7 +35,7 @@ sealed class Telemetry : IDisposable
     readonly UpDownCounter<long> active;
     readonly Counter<long> retries;
     readonly Counter<long> dead;
-    readonly Counter<long> revoked;
+    readonly Counter<long> expired;
     readonly Counter<long> redelivered;
     readonly Counter<long> settlementFailures;
     readonly Histogram<double> beatLag;
@@ -59,7 +59,7 @@ sealed class Telemetry : IDisposable
         active = Made(m => m.CreateUpDownCounter<long>(TelemetryNames.Metric.Active, TelemetryNames.Unit.Jobs, "Jobs that are running."));
         retries = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated."));
         dead = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue."));
-        revoked = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Revoked, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running."));
+        expired = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Expired, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running."));
         redelivered = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before and not been settled."));
         settlementFailures = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again."));
         beatLag = Made(m => m.CreateHistogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, "From the time of an occurrence to the moment its job was enqueued.", advice: slow));
@@ -163,7 +163,7 @@ sealed class Telemetry : IDisposable
 
     public void Died(string task, string queue, string error) => Count(dead, task, queue, error);
 
-    public void Expired(string task, string queue) => Count(revoked, task, queue, null);
+    public void Expired(string task, string queue) => Count(expired, task, queue, null);
 
     public void SettlementFailed(string queue)
     {

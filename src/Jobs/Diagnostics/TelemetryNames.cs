@@ -39,7 +39,7 @@ static class TelemetryNames
         public const string Active = "jobs.active";
         public const string Retries = "jobs.retries";
         public const string Dead = "jobs.dead";
-        public const string Revoked = "jobs.revoked";
+        public const string Expired = "jobs.expired";
         public const string Redelivered = "jobs.redelivered";
         public const string SettlementFailures = "jobs.settlement.failures";
         public const string BeatLag = "jobs.beat.lag";

@@ -56,7 +56,7 @@ sealed class SettingsSection
             }
             else if (!parts.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
             {
-                problems.Add($"{child.Path} is no setting of Jobs; did you mean {section.Path}:{Nearest(child.Key, properties.Keys.Concat(parts))}?");
+                problems.Add($"{child.Path} is no setting of Jobs; did you mean {section.Path}:{Spelling.Nearest(child.Key, properties.Keys.Concat(parts)).First()}?");
             }
         }
     }
@@ -143,25 +143,4 @@ sealed class SettingsSection
         (Nullable.GetUnderlyingType(type) ?? type) is var wanted && wanted == typeof(string) ? "one text; where JSON is wanted, the text of it, in quotes"
         : wanted == typeof(TimeSpan) ? "one time, for example 90s"
         : "one value";
-
-    static string Nearest(string key, IEnumerable<string> known) => known.MinBy(name => Distance(key.ToUpperInvariant(), name.ToUpperInvariant()))!;
-
-    /// <summary>Levenshtein's: how many letters must be put in, taken out or changed.</summary>
-    static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(change, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
-    }
 }

@@ -47,6 +47,15 @@ sealed class InMemoryJournal : JobJournal
         }
     }
 
+    public override Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (gate)
+        {
+            return Task.FromResult<IReadOnlyList<ReadOnlyMemory<byte>>>([.. records]);
+        }
+    }
+
     /// <summary>Ends the present term as a lost connection would; for tests.</summary>
     internal ValueTask DeposeAsync() => term?.DisposeAsync() ?? default;
 

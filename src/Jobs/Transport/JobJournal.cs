@@ -19,6 +19,12 @@ public abstract class JobJournal : IAsyncDisposable
     /// <summary>Waits until this process is the reader, and has read what there is.</summary>
     public abstract Task<JournalReader> LeadAsync(CancellationToken cancellationToken);
 
+    /// <summary>Reads the records without becoming the reader: at least all that were added before the call.</summary>
+    /// <param name="timeout">After this the call fails.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="JobTransportException">The records could not be read within the time-out.</exception>
+    public abstract Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken);
+
     /// <inheritdoc/>
     public abstract ValueTask DisposeAsync();
 }

@@ -122,40 +122,38 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
     Outcome Failed(Attempt attempt, JobEnvelope envelope, TaskDefinition task, Exception e)
     {
-        var maxRetries = task.MaxRetries ?? options.MaxRetries;
+        var policy = RetryPolicy.Of(task, options);
         var (steering, message) = (Thrown.Steering(e), ExceptionText.Message(e));
         switch (steering)
         {
             case JobFormatException or DeadJobException:
                 return Dead(attempt, steering.Message, e);
             case SnoozeJobException snooze:
-                return Snoozed(attempt, envelope, snooze.Delay, e);
+                return Snoozed(attempt, envelope, snooze.Delay, snooze);
             case not RetryJobException when Thrown.Of(task.NoRetryOn, e) is { } final:
                 return Dead(attempt, $"It failed with {final.GetType()}, which its task does not retry (NoRetryOn). {message}", e);
             case var _ when task.AckEarly && attempt.Cause == CancelCause.Stop:
                 return Dead(attempt, $"Its worker stopped while it ran, and its task has AckEarly: it runs at most once. {message}", e);
             case var _ when task.AckEarly:
                 return Dead(attempt, $"It failed, and its task has AckEarly: it runs at most once. {message}", e);
-            case var _ when envelope.Retries >= maxRetries:
-                return Dead(attempt, $"It failed {attempt.Number} times (MaxRetries is {maxRetries}). {message}", e);
+            case var _ when envelope.Retries >= policy.MaxRetries:
+                return Dead(attempt, $"It failed {attempt.Number} times (MaxRetries is {policy.MaxRetries}). {message}", e);
         }
 
-        var delay = (steering as RetryJobException)?.After
-            ?? RetryPolicy.Delay(envelope.Retries, task.RetryDelay ?? options.RetryDelay, task.MaxRetryDelay ?? options.MaxRetryDelay, options.Random.NextDouble());
-        delay = Bounded(delay);
+        var delay = Bounded((steering as RetryJobException)?.After ?? policy.Delay(envelope.Retries, options.Random.NextDouble()));
         var eta = time.GetUtcNow() + delay;
         return envelope.Expires <= eta
             ? Dead(attempt, $"It failed, and expires at {envelope.Expires:u}, before its next attempt at {eta:u}. {message}", e)
-            : new Outcome.Retry(delay, eta, maxRetries, e);
+            : new Outcome.Retry(delay, eta, policy.MaxRetries, e);
     }
 
-    Outcome Snoozed(Attempt attempt, JobEnvelope envelope, TimeSpan delay, Exception e)
+    Outcome Snoozed(Attempt attempt, JobEnvelope envelope, TimeSpan delay, SnoozeJobException e)
     {
         delay = Bounded(delay);
         var eta = time.GetUtcNow() + delay;
         return envelope.Expires <= eta
             ? Dead(attempt, $"Its task asked to be run again at {eta:u}, and it expires at {envelope.Expires:u}. {ExceptionText.Message(e)}", e)
-            : new Outcome.Postponed(delay, eta);
+            : new Outcome.Postponed(delay, eta, e.Message);
     }
 
     static TimeSpan Bounded(TimeSpan delay) => delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Outgoing.MaxDelay ? Outgoing.MaxDelay : delay;

@@ -85,7 +85,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
                 Log.Expired(logger, task, id, expired.At);
                 break;
             case Outcome.Postponed { Eta: not null } snoozed:
-                Log.Snoozed(logger, task, id, snoozed.Delay);
+                Log.Snoozed(logger, task, id, snoozed.Delay, snoozed.Why);
                 break;
             case Outcome.Interrupted:
                 Log.Interrupted(logger, task, id);

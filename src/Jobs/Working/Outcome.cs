@@ -29,7 +29,8 @@ abstract record Outcome
     /// <param name="Eta">
     /// When the task asked to run again; <see langword="null"/> for a job that came too early, and keeps its own eta.
     /// </param>
-    public sealed record Postponed(TimeSpan Delay, DateTimeOffset? Eta = null) : Outcome;
+    /// <param name="Why">What the task said of it.</param>
+    public sealed record Postponed(TimeSpan Delay, DateTimeOffset? Eta = null, string? Why = null) : Outcome;
 
     /// <summary>The job can never run.</summary>
     /// <param name="Letter">Why.</param>

@@ -70,6 +70,8 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         var first = Beat(brokers.Broker.AmqpUri.ToString());
         await bench.StartedAsync(first);
         await Eventually.BecomesAsync(() => Occurrences("live").Count >= 2, soon, "it to fire");
+        Assert.Equal(["live", "tick"], (await schedules.ListAsync(TestContext.Current.CancellationToken)).Select(schedule => schedule.Name)); // "tick" is of the beat's code
+        await Assert.ThrowsAsync<ArgumentException>(() => schedules.PauseAsync("tikc", TestContext.Current.CancellationToken));
         await schedules.PauseAsync("tick", TestContext.Current.CancellationToken);
         await first.StopAsync(TestContext.Current.CancellationToken);
         var paused = DateTimeOffset.UtcNow;

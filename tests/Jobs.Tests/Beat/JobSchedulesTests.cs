@@ -21,12 +21,85 @@ public sealed class JobSchedulesTests : IAsyncLifetime
     public JobSchedulesTests()
     {
         transport = new(clock);
-        schedules = new(transport, new TaskRegistry([]), Options.Create(new JobsOptions()), clock);
+        schedules = Schedules();
     }
 
     public async ValueTask InitializeAsync() => beat = await RunningBeat.StartAsync(clock, transport, new Schedule("coded", Timing.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
 
     public ValueTask DisposeAsync() => beat.DisposeAsync();
+
+    /// <summary>Of a process with these schedules of code.</summary>
+    JournaledSchedules Schedules(params Schedule[] ofCode) =>
+        new(transport, new TaskRegistry([]), ofCode, Options.Create(new JobsOptions()), Options.Create(new BeatOptions()), clock);
+
+    [Fact]
+    public async Task All_schedules_are_listed_those_of_this_process_of_other_processes_and_of_run_time()
+    {
+        var here = Schedules(new Schedule("here", Timing.Cron("0 6 * * *", TimeZoneInfo.Utc), new Job("news.here"), MisfirePolicy.Skip));
+        await beat.AfterAsync(() => schedules.SetAsync("live", 10 * second, new Job("news.live"), cancellationToken: Cancellation), loops: 2);
+        await beat.AfterAsync(() => schedules.SetAsync("gone", 10 * second, new Job("news.gone"), cancellationToken: Cancellation), loops: 3);
+        await schedules.RemoveAsync("gone", Cancellation);
+        await beat.SettleAsync(2);
+        await beat.JumpAsync(minute, 2);
+        await schedules.PauseAsync("live", Cancellation);
+
+        var listed = await here.ListAsync(Cancellation);
+
+        Assert.Equal(["coded", "here", "live"], listed.Select(schedule => schedule.Name));
+        Assert.Equal(new ScheduleInfo { Name = "coded", Timing = "00:01:00", LastOccurrence = noon + minute }, listed[0]);
+        Assert.Equal(new ScheduleInfo { Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18) }, listed[1]);
+        Assert.Equal(
+            new ScheduleInfo { Name = "live", TaskName = "news.live", Timing = "00:00:10", Misfire = MisfirePolicy.Once, IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute },
+            listed[2]);
+        await schedules.ResumeAsync("live", Cancellation);
+        Assert.Equal((false, noon + minute + 10 * second), (await here.ListAsync(Cancellation))[2] is var live ? (live.IsPaused, live.NextOccurrence) : default);
+    }
+
+    [Fact]
+    public async Task To_pause_a_name_that_nobody_knows_fails_with_the_nearest_ones_and_changes_nothing()
+    {
+        var pause = await Assert.ThrowsAsync<ArgumentException>(() => schedules.PauseAsync("codde", Cancellation));
+        await Assert.ThrowsAsync<ArgumentException>(() => schedules.ResumeAsync("codde", Cancellation));
+
+        Assert.Contains("'codde'", pause.Message, StringComparison.Ordinal);
+        Assert.Contains("'coded'", pause.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(await schedules.ListAsync(Cancellation), schedule => schedule.Name == "codde");
+        await schedules.RemoveAsync("codde", Cancellation); // nothing to undo is no error
+    }
+
+    [Fact]
+    public async Task A_process_pauses_a_schedule_of_its_own_before_any_beat_has_begun_with_it()
+    {
+        var tick = new Schedule("own", Timing.Every(minute), new Job("news.own"), MisfirePolicy.All);
+        await beat.StopAsync();
+        await Schedules(tick).PauseAsync("own", Cancellation);
+
+        await using var next = await RunningBeat.StartAsync(clock, transport, tick);
+        await next.JumpAsync(minute);
+        Assert.Empty(next.Fired);
+    }
+
+    [Fact]
+    public async Task A_test_can_stand_in_for_it()
+    {
+        JobSchedules stub = new NoSchedules();
+        Assert.Empty(await stub.ListAsync(Cancellation));
+    }
+
+    sealed class NoSchedules : JobSchedules
+    {
+        public override Task<IReadOnlyList<ScheduleInfo>> ListAsync(CancellationToken cancellationToken = default) => Task.FromResult<IReadOnlyList<ScheduleInfo>>([]);
+
+        public override Task<long> SetAsync(string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+
+        public override Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+
+        public override Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+
+        public override Task<long> PauseAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+
+        public override Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+    }
 
     CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

@@ -175,7 +175,7 @@ public sealed class MetricsTests
         await using var host = await JobsHost.StartAsync(TestTask.Returning("metrics.late"));
         await host.SendAsync(TestMessage.Of(id: "late", task: "metrics.late", headers: [("expires", WireTime.Format(host.Clock.GetUtcNow().AddSeconds(-30)))]));
         await host.AckedAsync("late");
-        Assert.Equal(1, measured.Sum("jobs.revoked", ("jobs.task", "metrics.late")));
+        Assert.Equal(1, measured.Sum("jobs.expired", ("jobs.task", "metrics.late")));
         Assert.Equal(0, measured.Histogram("messaging.process.duration", ("jobs.task", "metrics.late")).Count);
     }
 

@@ -29,7 +29,7 @@ public sealed class BareContainerTests
             jobs.Services.AddHealthChecks().AddJobs();
         });
         Assert.NotEmpty(provider.GetServices<IHostedService>());
-        await provider.GetRequiredService<JobSchedules>().PauseAsync("any", TestContext.Current.CancellationToken);
+        await provider.GetRequiredService<JobSchedules>().RemoveAsync("any", TestContext.Current.CancellationToken);
         await provider.GetRequiredService<HealthCheckService>().CheckHealthAsync(TestContext.Current.CancellationToken);
     }
 

@@ -24,7 +24,7 @@ public sealed class FolderTests(ITestOutputHelper output)
         ["Working"] = parts,
         ["Control"] = parts,
         ["Inspection"] = parts,
-        ["Beat"] = parts,
+        ["Beat"] = [.. parts, "Settings"],
         ["Health"] = [.. parts, "Working", "Control", "Inspection", "Beat"],
     };
 

@@ -6,7 +6,7 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// The pause has full jitter: when a node dies, its clients must not all reach the next node at the same moment.
 /// </remarks>
-static class BackOff
+static class ReconnectBackOff
 {
     static readonly TimeSpan shortest = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan longest = TimeSpan.FromSeconds(10);

@@ -1,0 +1,150 @@
+using System.Text.Json;
+using Jobs.Diagnostics;
+using Jobs.Dispatching;
+using Jobs.Registry;
+using Jobs.Settings;
+using Jobs.Transport;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Beat;
+
+/// <summary>Changes schedules by records in the beats' journal, and lists what this process and the journal know.</summary>
+sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
+{
+    const int MostSuggestions = 3;
+
+    readonly Lazy<JobJournal> journal;
+    readonly Lazy<ScheduleBook> book;
+    readonly JobEncoder encoder;
+    readonly JobsOptions options;
+    readonly TaskRegistry tasks;
+    readonly TimeProvider time;
+    readonly EditClock versions;
+
+    public JournaledSchedules(
+        JobTransport transport, TaskRegistry tasks, IEnumerable<Schedule> schedules, IOptions<JobsOptions> options, IOptions<BeatOptions> beatOptions, TimeProvider time)
+    {
+        journal = new(() => transport.OpenJournal(BeatRecord.Journal));
+        book = new(() => ScheduleBook.Create(tasks, schedules, beatOptions.Value, out _)); // a beat reports the problems at its start
+        (this.tasks, this.options, this.time) = (tasks, options.Value, GuardedTime.Of(time));
+        (encoder, versions) = (new(tasks, options.Value, transport), new(this.time));
+    }
+
+    public override async Task<IReadOnlyList<ScheduleInfo>> ListAsync(CancellationToken cancellationToken = default)
+    {
+        var state = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        var now = time.GetUtcNow();
+        return [.. NamesKnown(state).Order(StringComparer.Ordinal).Select(name => Info(name, state, now))];
+    }
+
+    public override Task<long> SetAsync(
+        string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        _ = new Schedule(name, Timing.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire);
+        return SetAsync(name, StoredSchedule.Of(job, encoder) with { Cron = cron, TimeZone = KnownEverywhere(timeZone), Misfire = misfire }, cancellationToken);
+    }
+
+    public override Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        _ = new Schedule(name, Timing.Every(every), job, misfire);
+        return SetAsync(name, StoredSchedule.Of(job, encoder) with { Every = every, Misfire = misfire }, cancellationToken);
+    }
+
+    public override Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default) =>
+        WriteAsync(name, version => new() { Set = new() { [name] = new(version, null) }, Paused = new() { [name] = new(version, false) } }, cancellationToken);
+
+    public override Task<long> PauseAsync(string name, CancellationToken cancellationToken = default) => PauseAsync(name, isPaused: true, cancellationToken);
+
+    public override Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default) => PauseAsync(name, isPaused: false, cancellationToken);
+
+    public ValueTask DisposeAsync() => journal.IsValueCreated ? journal.Value.DisposeAsync() : ValueTask.CompletedTask;
+
+    public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
+
+    async Task<long> PauseAsync(string name, bool isPaused, CancellationToken cancellationToken)
+    {
+        Schedule.Validate(name, MisfirePolicy.Once);
+        if (book.Value.Find(name) is null)
+        {
+            var names = NamesKnown(await ReadAsync(cancellationToken).ConfigureAwait(false)).ToList();
+            if (!names.Contains(name))
+            {
+                var nearest = string.Join(", ", Spelling.Nearest(name, names).Take(MostSuggestions).Select(known => $"'{known}'"));
+                throw new ArgumentException($"There is no schedule '{name}'; {(nearest.Length == 0 ? "there are none at all" : $"the nearest names are {nearest}")}. ListAsync lists them.", nameof(name));
+            }
+        }
+
+        return await WriteAsync(name, version => new() { Paused = new() { [name] = new(version, isPaused) } }, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A schedule of another process's code has a mark in the journal, with its timing. The mark of a removed schedule has none.</summary>
+    IEnumerable<string> NamesKnown(BeatState state) =>
+        book.Value.Schedules.Select(schedule => schedule.Name)
+            .Union(state.NamesSetAtRunTime(), StringComparer.Ordinal)
+            .Union(state.NamesBegun().Where(name => state.SetAtRunTime(name) is null), StringComparer.Ordinal);
+
+    ScheduleInfo Info(string name, BeatState state, DateTimeOffset now)
+    {
+        var (schedule, last, isPaused) = (Find(name, state), state.Last(name), state.IsPaused(name));
+        return new()
+        {
+            Name = name,
+            TaskName = schedule?.Job.TaskName ?? state.SetAtRunTime(name)?.Value?.Task,
+            Timing = schedule?.Timing.Key ?? last?.TimingKey ?? "",
+            Misfire = schedule?.Misfire,
+            IsPaused = isPaused,
+            IsSetAtRunTime = state.SetAtRunTime(name)?.Value is not null,
+            LastOccurrence = last?.Occurrence,
+            NextOccurrence = isPaused ? null : schedule?.Timing.Next(now),
+        };
+    }
+
+    /// <summary><see langword="null"/> when this process does not know it, or cannot read it: another version set it, for example.</summary>
+    Schedule? Find(string name, BeatState state)
+    {
+        try
+        {
+            return state.SetAtRunTime(name) is { Value: { } stored } edit ? stored.ToSchedule(name, edit.Version, tasks) : book.Value.Find(name);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    async Task<BeatState> ReadAsync(CancellationToken cancellationToken)
+    {
+        var state = new BeatState();
+        foreach (var record in await journal.Value.ReadAsync(options.EnqueueTimeout, cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                state.Merge(BeatRecord.Read(record));
+            }
+            catch (JsonException)
+            {
+                // Of a newer version, perhaps; the beat that leads says so.
+            }
+        }
+
+        return state;
+    }
+
+    /// <summary>Only the id of a time zone travels to the beats.</summary>
+    static string? KnownEverywhere(TimeZoneInfo? zone) =>
+        zone is null || (TimeZoneInfo.TryFindSystemTimeZoneById(zone.Id, out var system) && zone.HasSameRules(system)) ? zone?.Id
+        : throw new ArgumentException($"'{zone.Id}' is a time zone of this program, which beats cannot know: use one of the system, such as TimeZoneInfo.FindSystemTimeZoneById(\"Europe/Berlin\").", nameof(zone));
+
+    Task<long> SetAsync(string name, StoredSchedule schedule, CancellationToken cancellationToken) =>
+        WriteAsync(name, version => new() { Set = new() { [name] = new(version, schedule) } }, cancellationToken);
+
+    async Task<long> WriteAsync(string name, Func<long, BeatRecord> record, CancellationToken cancellationToken)
+    {
+        Schedule.Validate(name, MisfirePolicy.Once);
+        var version = versions.Next();
+        await journal.Value.AppendAsync(record(version).Write(), options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
+        return version;
+    }
+}
