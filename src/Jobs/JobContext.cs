@@ -81,5 +81,5 @@ public sealed class JobContext
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"{TaskName} {Id} attempt {Attempt} from {Queue}";
+    public override string ToString() => attempt.ToString();
 }

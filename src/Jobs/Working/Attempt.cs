@@ -11,7 +11,7 @@ namespace Jobs.Working;
 /// <param name="stamp">
 /// A random number that tells the copies of this attempt from the copies of every other attempt.
 /// </param>
-sealed class Attempt(Delivery delivery, int stamp)
+sealed partial class Attempt(Delivery delivery, int stamp)
 {
     CancellationTokenSource? cancellation;
     volatile CancelCause cause;

@@ -28,7 +28,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
         {
             At = time.GetTimestamp(),
             Activity = StartActivity(attempt, context),
-            Scope = logger.BeginScope(new RunScope(context)),
+            Scope = logger.BeginScope(attempt),
             Counted = telemetry.Started(Tag(attempt), queue, telemetry.WantsQueueLatency ? PublishTime.Of(envelope) : null, time.GetUtcNow()),
         };
     }

@@ -1,4 +1,5 @@
 using Jobs.Beat;
+using Jobs.Contracts;
 using Jobs.Registry;
 using Jobs.Transport;
 using Microsoft.Extensions.Options;
@@ -24,7 +25,11 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         schedules = Schedules();
     }
 
-    public async ValueTask InitializeAsync() => beat = await RunningBeat.StartAsync(clock, transport, new Schedule("coded", Timing.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+    public async ValueTask InitializeAsync()
+    {
+        beat = await RunningBeat.StartAsync(clock, transport, new Schedule("coded", Timing.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+        await Wait.Until(async () => (await schedules.ListAsync(Cancellation)).Count == 1); // a beat records a moment later that it has begun with a schedule
+    }
 
     public ValueTask DisposeAsync() => beat.DisposeAsync();
 
@@ -43,7 +48,9 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await beat.JumpAsync(minute, 2);
         await schedules.PauseAsync("live", Cancellation);
 
+        // A beat records what has fired after it has fired.
         var listed = await here.ListAsync(Cancellation);
+        await Wait.Until(async () => (listed = await here.ListAsync(Cancellation)).Where(schedule => schedule.Name != "here").All(schedule => schedule.LastOccurrence == noon + minute));
 
         Assert.Equal(["coded", "here", "live"], listed.Select(schedule => schedule.Name));
         Assert.Equal(new ScheduleInfo { Name = "coded", Timing = "00:01:00", LastOccurrence = noon + minute }, listed[0]);
