@@ -7,9 +7,10 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>A question for all records of a journal, and its answer.</summary>
 /// <remarks>
-/// 1. The asker consumes RabbitMQ's direct reply-to, for which a user needs no right to configure, and publishes the question
-/// into the journal's queue on the same channel. 2. The question stands behind all records that were there before, so the
-/// reader has those when the question arrives. 3. The reader answers with the records in its hands, in messages of bounded size.
+/// 1. The asker consumes RabbitMQ's direct reply-to, for which a user needs no right to configure, and publishes the
+/// question into the journal's queue on the same channel. 2. The question stands behind all records that were there
+/// before, so the reader has those when the question arrives. 3. The reader answers with the records in its hands, in
+/// messages of bounded size.
 /// 4. When a message of an answer is lost, the asker's time runs out and the asker asks again.
 /// </remarks>
 sealed class JournalQuestion : AsyncDefaultBasicConsumer
@@ -27,7 +28,8 @@ sealed class JournalQuestion : AsyncDefaultBasicConsumer
     }
 
     /// <exception cref="TimeoutException">Nobody answered in time.</exception>
-    public static async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAsync(Incarnation incarnation, string queue, TimeSpan timeout, TimeProvider time, CancellationToken life)
+    public static async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAsync(
+        Incarnation incarnation, string queue, TimeSpan timeout, TimeProvider time, CancellationToken life)
     {
         var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
         try
@@ -75,8 +77,8 @@ sealed class JournalQuestion : AsyncDefaultBasicConsumer
     }
 
     public override Task HandleBasicDeliverAsync(
-        string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
-        CancellationToken cancellationToken = default)
+        string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+        ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
     {
         try
         {
@@ -106,7 +108,9 @@ sealed class JournalQuestion : AsyncDefaultBasicConsumer
         return Task.CompletedTask;
     }
 
-    /// <summary>Each record behind its length; at least one message, so that the asker learns of an empty journal.</summary>
+    /// <summary>
+    /// Each record behind its length; at least one message, so that the asker learns of an empty journal.
+    /// </summary>
     static List<ReadOnlyMemory<byte>> Messages(IReadOnlyList<ReadOnlyMemory<byte>> records)
     {
         var (messages, message) = (new List<ReadOnlyMemory<byte>>(), new ArrayBufferWriter<byte>());

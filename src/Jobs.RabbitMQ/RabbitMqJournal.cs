@@ -4,17 +4,25 @@ using Jobs.Wire;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>A journal in one quorum queue with a single active consumer: who gets its messages leads. They stay unacknowledged in the leader's hands until it has written a snapshot of them.</summary>
+/// <summary>
+/// A journal in one quorum queue with a single active consumer: the process that the broker delivers to is the leader.
+/// The leader holds the records unacknowledged until it has written a snapshot of them.
+/// </summary>
 /// <remarks>
-/// 1. Every process that wants to lead consumes, and publishes an empty record, so that there is something to get. 2. The broker gives all messages to one of them, also those
-/// that a former leader had in its hands: when its channel ends they go back to the queue. 3. With the first message a process knows that it is active; it publishes a mark, and when that has come
-/// back it has read everything. 4. When its channel ends, the broker makes another one active, within milliseconds; when its machine is silent, after 2 to 3 heartbeats.
+/// 1. Every process that wants to lead consumes the queue. It also publishes an empty record, so that there is
+/// something to deliver.
+/// 2. The broker delivers all records to one of these processes. Those that a former leader held are among them: they
+/// went back to the queue when its channel ended.
+/// 3. With the first record a process knows that it is the active consumer. It publishes a mark; when the mark has come
+/// back, the process has read everything, and leads.
+/// 4. When the leader's channel ends, the broker makes another process active within milliseconds. When the leader's
+/// machine is silent, that takes two to three heartbeats.
 /// </remarks>
 sealed class RabbitMqJournal : JobJournal
 {
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
 
-    // A term of this length was a good one: the pause before the next begins small again.
+    // After a term of this length, the pause before the next term begins again at its shortest.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
 
     // A reader that is there answers within milliseconds.
@@ -39,7 +47,13 @@ sealed class RabbitMqJournal : JobJournal
 
     public ValueTask AppendAsync(ReadOnlyMemory<byte> record, JobHeaders headers, TimeSpan timeout, CancellationToken cancellationToken) =>
         Side().PublishAsync(
-            new(spec.Name, new() { Headers = headers, Body = record, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Timestamp = time.GetUtcNow().ToUnixTimeSeconds() }),
+            new(spec.Name, new()
+            {
+                Headers = headers,
+                Body = record,
+                CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(),
+                Timestamp = time.GetUtcNow().ToUnixTimeSeconds(),
+            }),
             timeout,
             cancellationToken);
 
@@ -57,8 +71,8 @@ sealed class RabbitMqJournal : JobJournal
     }
 
     /// <summary>
-    /// Asks the reader for its records. If there is none, this process becomes the reader for a moment: with a journal of
-    /// its own, because whoever wants to lead with this one must take the term, or no beat would get it.
+    /// Asks the reader for its records. If there is none, this process becomes the reader for a moment: with a journal
+    /// of its own, because whoever wants to lead with this one must take the term, or no beat would get it.
     /// </summary>
     public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -71,7 +85,8 @@ sealed class RabbitMqJournal : JobJournal
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new JobTransportException($"{spec.Name} could not be read within {timeout}: no beat answered, and the broker made this process no reader. Is RabbitMQ reachable?", isTransient: true);
+            throw new JobTransportException(
+                $"{spec.Name} could not be read within {timeout}: no beat answered, and the broker did not let this process read. Is RabbitMQ reachable?", isTransient: true);
         }
         finally
         {
@@ -192,7 +207,8 @@ sealed class RabbitMqJournal : JobJournal
         await topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
         await using var reader = await RabbitMqJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
-        // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its term.
+        // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its
+        // term.
         await using var stopped = stopping.Token.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
         standing();
         var watching = WatchAsync(incarnation, reader);
@@ -207,7 +223,9 @@ sealed class RabbitMqJournal : JobJournal
         return reader.CaughtUp.IsCompletedSuccessfully;
     }
 
-    /// <summary>Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.</summary>
+    /// <summary>
+    /// Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.
+    /// </summary>
     async Task WatchAsync(Incarnation incarnation, RabbitMqJournalReader reader)
     {
         var (quiet, late, written) = (0, 0, false);
@@ -216,7 +234,8 @@ sealed class RabbitMqJournal : JobJournal
         {
             try
             {
-                // Something to get, or nobody would learn that it leads. Tried again until it succeeds: while the broker blocks, for example.
+                // Without a record to deliver nobody would learn that it leads. Tried again until it succeeds, for
+                // example while the broker blocks.
                 if (!written)
                 {
                     await AppendAsync(default, appendTimeout, reader.Lost).ConfigureAwait(false);
@@ -224,7 +243,8 @@ sealed class RabbitMqJournal : JobJournal
                 }
                 else if (reader.CaughtUp.IsCompletedSuccessfully)
                 {
-                    // A leader that was deposed hears nothing of it when only the link between two nodes broke: but its own marks do not come back to it.
+                    // When only the link between two nodes broke, a deposed leader hears nothing of it. But its own
+                    // marks do not come back to it.
                     if (!await reader.SeesItsMarkAsync(parts.Options.WatchdogInterval).ConfigureAwait(false))
                     {
                         reader.End($"its own mark did not come back within {parts.Options.WatchdogInterval}");
@@ -237,7 +257,8 @@ sealed class RabbitMqJournal : JobJournal
                     return;
                 }
 
-                // Records wait and nobody gets them: the broker believes that this consumer has them, or has lost the active one (#15473). Or it began to read and does not come to an end.
+                // Quiet: records wait and are not delivered. The broker believes that this consumer has them, or has
+                // lost the active consumer (#15473). Late: this consumer began to read, and has not read everything.
                 var waiting = await incarnation.CountAsync(spec.Name, reader.Lost).ConfigureAwait(false);
                 quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
                 late = reader.Received > 0 && !reader.CaughtUp.IsCompleted ? late + 1 : 0;

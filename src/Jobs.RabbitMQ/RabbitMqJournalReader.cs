@@ -12,10 +12,12 @@ sealed class RabbitMqJournalReader : JournalReader
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
-    // What is held unacknowledged must be younger than any sane consumer time-out (30 minutes by default), and keeps the queue's log from being truncated.
+    // What the leader holds unacknowledged must stay younger than any sane consumer time-out (30 minutes by default).
+    // It also keeps the broker from truncating the queue's log.
     static readonly TimeSpan old = TimeSpan.FromMinutes(5);
 
-    // What comes beyond the room for a mark is read during the term, after the first snapshot has made room.
+    // Records beyond this number, less the room for marks, are read during the term: the first snapshot makes room for
+    // them.
     const ushort Prefetch = 20_000;
     const int Room = 64;
 
@@ -262,7 +264,9 @@ sealed class RabbitMqJournalReader : JournalReader
 
     sealed class Callback(RabbitMqJournalReader reader, IChannel channel) : AsyncDefaultBasicConsumer(channel)
     {
-        public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        public override Task HandleBasicDeliverAsync(
+            string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+            ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {
             try
             {

@@ -1,14 +1,14 @@
 namespace Jobs;
 
 /// <summary>
-/// Lists and changes schedules while the application runs, from any of its processes, for all its beats. A change is durable
-/// when its call returns. It takes effect when the beat that leads has read it, usually within milliseconds.
+/// Lists and changes schedules while the application runs, from any of its processes, for all its beats. A change is
+/// durable when its call returns. It takes effect when the beat that leads has read it, usually within milliseconds.
 /// </summary>
 /// <remarks>
 /// Each change has a version, made from the time. When two changes of one schedule conflict, the later version wins, in
-/// whatever order they arrive; so the clocks of the processes that make changes should agree. A schedule that was set at run
-/// time goes before one of the same name from an attribute, from code or from configuration. It is a class, so that a test
-/// can derive another one from it.
+/// whatever order they arrive; so the clocks of the processes that make changes should agree. A schedule that was set
+/// at run time goes before one of the same name from an attribute, from code or from configuration. It is a class, so
+/// that a test can derive another one from it.
 /// </remarks>
 public abstract class JobSchedules
 {
@@ -17,17 +17,24 @@ public abstract class JobSchedules
     /// beats' journal itself, which takes some seconds.
     /// </summary>
     /// <param name="cancellationToken">Gives the call up.</param>
-    /// <exception cref="JobTransportException">The beats' journal could not be read within <see cref="JobsOptions.EnqueueTimeout"/>.</exception>
+    /// <exception cref="JobTransportException">
+    /// The beats' journal could not be read within <see cref="JobsOptions.EnqueueTimeout"/>.
+    /// </exception>
     public abstract Task<IReadOnlyList<ScheduleInfo>> ListAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Adds a cron schedule, or changes it. Its occurrences count from now on. Occurrences of its former timing that have
-    /// not fired are dropped.
+    /// Adds a cron schedule, or changes it. Its occurrences count from now on. Occurrences of its former timing that
+    /// have not fired are dropped.
     /// </summary>
     /// <param name="name">Unique in the application; the ids of the schedule's jobs are made from it.</param>
     /// <param name="cron">Five fields, or six with seconds first.</param>
-    /// <param name="job">What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the task.</param>
-    /// <param name="timeZone">The zone that the expression is read in; every beat must know it. Defaults to UTC.</param>
+    /// <param name="job">
+    /// What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the
+    /// task.
+    /// </param>
+    /// <param name="timeZone">
+    /// The zone that the expression is read in; every beat must know it. Defaults to UTC.
+    /// </param>
     /// <param name="misfire">What happens to missed occurrences.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
@@ -40,7 +47,10 @@ public abstract class JobSchedules
     /// <inheritdoc cref="SetAsync(string, string, Job, TimeZoneInfo?, MisfirePolicy, CancellationToken)"/>
     /// <param name="name">Unique in the application; the ids of the schedule's jobs are made from it.</param>
     /// <param name="every">The interval, at least one second.</param>
-    /// <param name="job">What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the task.</param>
+    /// <param name="job">
+    /// What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the
+    /// task.
+    /// </param>
     /// <param name="misfire">What happens to missed occurrences.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     public abstract Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
@@ -57,16 +67,18 @@ public abstract class JobSchedules
     public abstract Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Lets the occurrences of a schedule pass without a job, until <see cref="ResumeAsync"/>: of any schedule, also of one
-    /// of code. While a beat runs, the occurrences of a pause never fire later; while no beat runs, the schedule's misfire
-    /// policy decides about them.
+    /// Lets the occurrences of a schedule pass without a job, until <see cref="ResumeAsync"/>: of any schedule, also of
+    /// one of code. While a beat runs, the occurrences of a pause never fire later; while no beat runs, the schedule's
+    /// misfire policy decides about them.
     /// </summary>
     /// <param name="name">The schedule.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
     /// <exception cref="ArgumentException">Neither this process nor a beat knows a schedule of that name.</exception>
     /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
-    /// <exception cref="JobTransportException">This process does not know the schedule, and the beats' journal could not be read. Nothing was changed.</exception>
+    /// <exception cref="JobTransportException">
+    /// This process does not know the schedule, and the beats' journal could not be read. Nothing was changed.
+    /// </exception>
     public abstract Task<long> PauseAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>Ends a pause: the next occurrence fires.</summary>
@@ -80,7 +92,10 @@ public sealed record ScheduleInfo
     /// <summary>The name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The task of its jobs; <see langword="null"/> for a schedule of code or configuration that this process does not have.</summary>
+    /// <summary>
+    /// The task of its jobs; <see langword="null"/> for a schedule of code or configuration that this process does not
+    /// have.
+    /// </summary>
     public string? TaskName { get; init; }
 
     /// <summary>When it fires: cron expression and time zone, or the interval.</summary>
@@ -96,7 +111,8 @@ public sealed record ScheduleInfo
     public bool IsSetAtRunTime { get; init; }
 
     /// <summary>
-    /// Up to when occurrences have fired, or were passed over, in UTC; <see langword="null"/> when no beat has begun with the schedule.
+    /// Up to when occurrences have fired, or were passed over, in UTC; <see langword="null"/> when no beat has begun
+    /// with the schedule.
     /// </summary>
     public DateTimeOffset? LastOccurrence { get; init; }
 

@@ -17,7 +17,10 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds Jobs to a host.</summary>
 public static class JobsServiceCollectionExtensions
 {
-    /// <summary>Adds the dispatcher, and what <paramref name="configure"/> asks for. Alone it makes a process that only enqueues.</summary>
+    /// <summary>
+    /// Adds the dispatcher, and what <paramref name="configure"/> asks for. Alone it makes a process that only
+    /// enqueues.
+    /// </summary>
     public static IServiceCollection AddJobs(this IServiceCollection services, Action<JobsBuilder> configure)
     {
         services.BindOnce<JobsOptions>("Jobs", (section, options) => section.Bind(options));

@@ -8,7 +8,9 @@ using Microsoft.Extensions.Options;
 
 namespace Jobs.Beat;
 
-/// <summary>Changes schedules by records in the beats' journal, and lists what this process and the journal know.</summary>
+/// <summary>
+/// Changes schedules by records in the beats' journal, and lists what this process and the journal know.
+/// </summary>
 sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
 {
     const int MostSuggestions = 3;
@@ -79,7 +81,10 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
         return await WriteAsync(name, version => new() { Paused = new() { [name] = new(version, isPaused) } }, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A schedule of another process's code has a mark in the journal, with its timing. The mark of a removed schedule has none.</summary>
+    /// <summary>
+    /// A schedule of another process's code has a mark in the journal, with its timing. The mark of a removed schedule
+    /// has none.
+    /// </summary>
     IEnumerable<string> NamesKnown(BeatState state) =>
         book.Value.Schedules.Select(schedule => schedule.Name)
             .Union(state.NamesSetAtRunTime(), StringComparer.Ordinal)
@@ -101,7 +106,10 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
         };
     }
 
-    /// <summary><see langword="null"/> when this process does not know it, or cannot read it: another version set it, for example.</summary>
+    /// <summary>
+    /// <see langword="null"/> when this process does not know it, or cannot read it: another version set it, for
+    /// example.
+    /// </summary>
     Schedule? Find(string name, BeatState state)
     {
         try

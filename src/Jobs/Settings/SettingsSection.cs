@@ -5,11 +5,15 @@ using Microsoft.Extensions.Configuration;
 
 namespace Jobs.Settings;
 
-/// <summary>Checks a configuration section against the options that it is bound to, before it is bound: the binder passes over what does not fit.</summary>
+/// <summary>
+/// Checks a configuration section against the options that it is bound to, before it is bound: the binder passes over
+/// what does not fit.
+/// </summary>
 /// <remarks>
-/// 1. A key that no option has is a problem; so is an object or a list where one value is wanted, or the other way round.
-/// 2. Values are parsed here once, so that all problems are found together. 3. Times are read with their units, and given
-/// to the binder in its own format.
+/// 1. A key that no option has is a problem; so is an object or a list where one value is wanted, or the other way
+/// round.
+/// 2. Values are parsed here once, so that all problems are found together. 3. Times are read with their units, and
+/// given to the binder in its own format.
 /// </remarks>
 sealed class SettingsSection
 {

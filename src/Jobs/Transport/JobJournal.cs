@@ -3,8 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 namespace Jobs.Transport;
 
 /// <summary>
-/// A durable list of records that any process may add to and one process at a time reads: what the beats of an application agree by. Records come in no
-/// particular order, and some more than once: they must be such that merging them in any order gives the same.
+/// A durable list of records. Any process may add to it, and one process at a time reads it: the beats of an
+/// application agree through it. A reader may get records in any order, and some more than once, so records must be
+/// such that merging them in any order gives the same.
 /// </summary>
 [Experimental("JOBS0001")]
 public abstract class JobJournal : IAsyncDisposable
@@ -29,7 +30,10 @@ public abstract class JobJournal : IAsyncDisposable
     public abstract ValueTask DisposeAsync();
 }
 
-/// <summary>One term of leadership. Where a network breaks, two processes may believe for a while that they lead: what the leader does must bear that.</summary>
+/// <summary>
+/// One term of leadership. When a network breaks, two processes may believe for a while that they lead, so the work of
+/// a leader must bear being done twice.
+/// </summary>
 [Experimental("JOBS0001")]
 public abstract class JournalReader : IAsyncDisposable
 {
@@ -45,11 +49,16 @@ public abstract class JournalReader : IAsyncDisposable
     /// <summary>Whether <see cref="CompactAsync"/> should be called now: there are many records, or old ones.</summary>
     public abstract bool ShouldCompact { get; }
 
-    /// <summary>The next record; an empty one is no record, but an occasion to look at <see cref="ShouldCompact"/>.</summary>
+    /// <summary>
+    /// The next record; an empty one is no record, but an occasion to look at <see cref="ShouldCompact"/>.
+    /// </summary>
     /// <exception cref="OperationCanceledException">The term is over, or the token fired.</exception>
     public abstract ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken);
 
-    /// <summary>Puts these records in the place of all that have been read so far: first these are added, then those are removed.</summary>
+    /// <summary>
+    /// Puts these records in the place of all that have been read so far: first these are added, then those are
+    /// removed.
+    /// </summary>
     /// <exception cref="JobPublishException">Some could not be added; nothing was removed.</exception>
     public abstract ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken);
 

@@ -37,7 +37,9 @@ static class WireHeaders
     /// <summary>Marks the place up to which a new reader of a journal has to read.</summary>
     public const string Mark = "x-jobs-mark";
 
-    /// <summary>Asks the reader of a journal for all its records; they go to the <c>reply_to</c> of the message.</summary>
+    /// <summary>
+    /// Asks the reader of a journal for all its records; they go to the <c>reply_to</c> of the message.
+    /// </summary>
     public const string Ask = "x-jobs-ask";
 
     /// <summary>How many messages an answer has, on each of them.</summary>

@@ -2,7 +2,9 @@ using System.Collections;
 
 namespace Jobs.Working;
 
-/// <summary>The attempt is also the logging scope of its run: a scope of its own would be one more object for each job.</summary>
+/// <summary>
+/// The attempt is also the logging scope of its run: a scope of its own would be one more object for each job.
+/// </summary>
 sealed partial class Attempt : IReadOnlyList<KeyValuePair<string, object?>>
 {
     int IReadOnlyCollection<KeyValuePair<string, object?>>.Count => 4;
