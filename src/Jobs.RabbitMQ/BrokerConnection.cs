@@ -18,8 +18,8 @@ sealed class BrokerConnection : IAsyncDisposable
     // After a connection that lived this long, the back-off begins again at its shortest.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
 
-    // A connection that was ready for work and was cut sooner has shown that the broker is there. So its back-off
-    // counts at most this many failures, and stays shorter than that of a broker that was never reached.
+    // A connection that was ready for work but was cut sooner has shown that the broker is there. So its back-off
+    // counts no more failures than these, which keeps the wait shorter than for a broker that was never reached.
     const int MostFailuresOfAReadyOne = 3;
 
     readonly string purpose;

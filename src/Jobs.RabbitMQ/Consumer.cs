@@ -12,9 +12,10 @@ namespace Jobs.RabbitMQ;
 /// 2. One loop collects the acks and sends them.
 /// 3. When the channel is lost, the consumer remembers the deliveries that it held, and recognises their messages when
 /// the broker delivers them again.
-/// A queue that is not ours may be a classic queue that a policy mirrors (RabbitMQ 3.x). When the master of such a
-/// queue dies, the broker would go on delivering on this channel, but an old tag would settle whatever message has its
-/// place on the new master (server #4004, #4305). So we ask the broker to cancel the consumer in that case. After the
+/// A queue that is not ours may be a classic queue that a policy mirrors (RabbitMQ 3.x). When the master of a mirrored
+/// queue dies, the broker by default goes on delivering on this channel. But an ack with an old tag would then settle
+/// whatever message has that position on the new master (server #4004, #4305). So we ask the broker to cancel the
+/// consumer when the master dies. After the
 /// cancel we send nothing on the channel except its close.
 /// </remarks>
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable

@@ -4,8 +4,8 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>Every log line of the RabbitMQ transport.</summary>
 /// <remarks>
-/// Each change of state is logged once, with what happens next. A lost connection has one line; there are no further
-/// lines for its blocked state and its consumers, which end with it. Event ids: 400 connections, 420 publishing, 440
+/// Each change of state is logged once, with what happens next. A lost connection is logged in one line. Its blocked
+/// state and its consumers end with it and get no lines of their own. Event ids: 400 connections, 420 publishing, 440
 /// consuming, 460 journals.
 /// </remarks>
 static partial class Log

@@ -42,8 +42,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     int channels;
     int channel; // 0 for none
 
-    // How many publishes at the front of the line are suspects: the broker closed a channel because of one of them, and
-    // did not say which. Suspects go one at a time until we know which.
+    // The number of suspects at the front of the line. The broker closed a channel because of one of these publishes,
+    // and did not say which. They are sent one at a time until we know which.
     int suspects;
     bool writerIdle;
     bool closed;

@@ -138,9 +138,9 @@ sealed class PublishSession
 
     /// <summary>Closes the channel of a connection that lives on.</summary>
     /// <remarks>
-    /// The close runs in the background: the broker may be silent, or may wait for a queue without a leader. The
-    /// channel is not disposed, because its answer may still come. Nobody needs to close the channel of a connection
-    /// that ends.
+    /// The close runs in the background, because the broker may be silent or may wait for a queue without a leader. We
+    /// do not dispose the channel, because the broker's answer to the close may still arrive on it. When the connection
+    /// itself ends, its channels need no close.
     /// </remarks>
     public void Close()
     {

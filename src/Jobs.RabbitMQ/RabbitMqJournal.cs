@@ -13,8 +13,8 @@ namespace Jobs.RabbitMQ;
 /// something to deliver.
 /// 2. The broker delivers all records to one of these processes. Those that a former leader held are among them: they
 /// went back to the queue when its channel ended.
-/// 3. With the first record a process knows that it is the active consumer. It publishes a mark; when the mark has come
-/// back, the process has read everything, and leads.
+/// 3. A process learns that it is the active consumer when its first record arrives. The active consumer then publishes
+/// a mark. When the mark has come back, it has read every record before the mark, and leads.
 /// 4. When the leader's channel ends, the broker makes another process active within milliseconds. When the leader's
 /// machine is silent, that takes two to three heartbeats.
 /// </remarks>

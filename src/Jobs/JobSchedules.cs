@@ -67,9 +67,9 @@ public abstract class JobSchedules
     public abstract Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Lets the occurrences of a schedule pass without a job, until <see cref="ResumeAsync"/>: of any schedule, also of
-    /// one of code. While a beat runs, the occurrences of a pause never fire later; while no beat runs, the schedule's
-    /// misfire policy decides about them.
+    /// Pauses a schedule: until <see cref="ResumeAsync"/> its occurrences pass without a job. This works for any
+    /// schedule, including one of code. When a beat runs during the pause, these occurrences never fire later. When no
+    /// beat runs, the schedule's misfire policy decides about them.
     /// </summary>
     /// <param name="name">The schedule.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>

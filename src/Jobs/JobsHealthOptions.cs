@@ -9,10 +9,10 @@ namespace Jobs;
 public sealed class JobsHealthOptions : IBoundOptions
 {
     /// <summary>
-    /// Liveness. A worker that has deliveries in hand and free slots, and starts no job for this long, is unhealthy.
-    /// The worker is degraded when messages of a queue wait for this long and do not come, or when a queue has no
-    /// consumer for this long on a connection that works: a restart would not help there. Choose a time above the
-    /// broker's own recovery times. Defaults to 5 minutes.
+    /// Liveness. A worker is unhealthy when it has deliveries in hand and free slots, but starts no job for this long.
+    /// It is only degraded when a queue has waiting messages that are not delivered for this long, or when a queue has
+    /// no consumer for this long although the connection works: in these two cases a restart would not help. Choose a
+    /// time above the broker's own recovery times. Defaults to 5 minutes.
     /// </summary>
     public TimeSpan StalledAfter { get; set; } = TimeSpan.FromMinutes(5);
 

@@ -26,8 +26,8 @@ public sealed class JobsOptions : IBoundOptions
     public int MaxRetries { get; set; } = 3;
 
     /// <summary>
-    /// The longest wait before the first retry; it doubles with each further retry. The wait itself is a random part of
-    /// that (full jitter). Defaults to 5 seconds.
+    /// The upper limit of the wait before the first retry. The limit doubles with each further retry. The actual wait
+    /// is random, between zero and the limit (full jitter). Defaults to 5 seconds.
     /// </summary>
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromSeconds(5);
 

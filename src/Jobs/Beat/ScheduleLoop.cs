@@ -17,8 +17,8 @@ sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, Occurren
     // Somebody may set the clock while we sleep; timers do not notice.
     static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
 
-    // When the clock is set back by less than this, nobody is told: occurrences that have fired would come again, so
-    // the loop waits until the clock has passed them.
+    // When the clock is set back, occurrences that have fired would come again. When it is set back by less than this,
+    // the loop waits until the clock has passed them, and logs nothing.
     static readonly TimeSpan setBack = TimeSpan.FromMinutes(1);
 
     // Well under the default misfire threshold, so that a short outage makes occurrences late but not missed.

@@ -6,8 +6,8 @@ namespace Jobs.Wire;
 /// 2. A header of our own would cost every job a dictionary entry, a boxed number and some 30 bytes at every hop, for a
 /// figure that only listeners of metrics read.
 /// 3. But an id from the dispatcher is a UUID of version 7, and its first 48 bits are the millisecond of the enqueue.
-/// 4. We use that millisecond only when it is in the same second as the timestamp. So a version-7 id that a user made
-/// earlier does not count.
+/// 4. We use that millisecond only when it is in the same second as the message's timestamp; otherwise a user made the
+/// id earlier.
 /// 5. With any other id, the wait is exact to the second, and up to a second too long.
 /// </remarks>
 static class PublishTime

@@ -15,8 +15,8 @@ namespace Jobs.Wire;
 /// <remarks>
 /// The application's contexts are asked for a type first, the last added first; each context's own options (naming
 /// policy, converters) count for its types. Where reflection is on, all other types go through the default serializer.
-/// By itself, System.Text.Json fills in members that a message does not have, and drops members that it cannot keep.
-/// The options here make both an error.
+/// By default, System.Text.Json makes up values for members that a message lacks, and leaves out members that JSON
+/// cannot hold. The options here make both an error.
 /// </remarks>
 sealed class WireTypes
 {

@@ -23,9 +23,9 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     };
 
     /// <summary>
-    /// Substitutes for messages that the transport refuses for good. Without a substitute the worker would give the job
-    /// back, and the job would run, end the same way and be refused again, for ever. A reply needs no substitute: its
-    /// job has succeeded.
+    /// The substitutes for messages that the transport refuses for good. Without a substitute the worker would give the
+    /// job back, and the job would run, end the same way and be refused again, for ever. A reply needs no substitute:
+    /// its job has succeeded.
     /// </summary>
     /// <returns>The substitutes, or <see langword="null"/> when no substitute is left to try.</returns>
     public IReadOnlyList<Outgoing>? InsteadOf(IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)

@@ -5,8 +5,8 @@ namespace Jobs.Working;
 
 /// <summary>
 /// Gives the thread pool more threads when jobs block all its threads. By itself the pool adds only one or two threads
-/// a second. Until there are enough, nobody sends heartbeats, the broker takes the connection for dead, and the jobs
-/// run a second time. (RabbitMQ.Client #520, #1354)
+/// a second. Until there are enough, no thread is free to send heartbeats, the broker takes the connection for dead,
+/// and the jobs run a second time. (RabbitMQ.Client #520, #1354)
 /// </summary>
 /// <remarks>
 /// The guard has a thread of its own, because code on the pool could not run. The thread looks twice a second whether
