@@ -6,9 +6,9 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// 1. One <c>multiple</c> ack settles the oldest deliveries, up to the first that is not complete.
 /// 2. A delivery beyond a slow job is acked alone.
-/// 3. A job that still runs when the window has moved past its delivery is a straggler. A <c>multiple</c> ack settles
-/// every delivery up to its tag, and so would settle the straggler. So each ack is for one delivery while there are
-/// stragglers.
+/// 3. The window has room for a few times the prefetch. When it is full and the job of its oldest delivery still runs,
+/// the window moves on without that delivery, which is a straggler then. A <c>multiple</c> ack would settle the straggler
+/// too. So while there are stragglers, each ack settles one delivery.
 /// The class is not thread-safe: the consumer's lock guards it.
 /// </remarks>
 sealed class AckWindow(int prefetch)

@@ -3,15 +3,15 @@ namespace Jobs.RabbitMQ;
 /// <summary>Asks from time to time whether a consumer still gets the messages of its queue.</summary>
 /// <remarks>
 /// A broker can forget a consumer without a word. RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by
-/// force. When that queue comes back at once, 3.10 moves the consumer to the new queue without knowing that it did. On
-/// any version, a queue may believe that a consumer holds a message that never arrived (server #15473).
+/// force. When that queue is declared again at once, its consumers end up on the new queue, and 3.10 has no record of
+/// them there. On any version, a queue may believe that a consumer holds a message that never arrived (server #15473).
 /// The watchdog looks for three things. Each finds what the one before it cannot see:
 /// 1. The queue is gone.
 /// 2. Messages wait while this consumer holds none. The watchdog looks twice, because messages may be on their way.
 /// 3. The consumer was idle for some rounds. Where other consumers leave nothing waiting, a forgotten consumer looks
 /// idle, so a new one takes its place. In quarantine this takes far more rounds: a quarantine consumer is nearly always
-/// idle, and the second look finds a forgotten one as soon as a suspect waits.
-/// The broker's count of consumers is no help: a leader that is slow to answer counts none.
+/// idle, and check 2 finds a forgotten consumer as soon as a suspect waits.
+/// The broker's count of consumers is no help: while the queue's leader is slow to answer, the broker reports 0.
 /// </remarks>
 sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, ConsumerState state, TimeSpan interval, TimeProvider time)
 {

@@ -108,7 +108,7 @@ sealed class RabbitMqJournal : JobJournal
                 await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
                 return await JournalQuestion.AskAsync(incarnation, spec.Name, answerTimeout, time, life.Token).ConfigureAwait(false);
             }
-            catch (Exception) when (!stop.IsCancellationRequested)
+            catch (Exception e) when (!stop.IsCancellationRequested && e is not (JobTransportException { IsTransient: false } or ObjectDisposedException))
             {
                 // No answer, or no broker: the caller has a deadline.
             }

@@ -66,7 +66,8 @@ sealed class RabbitMqJournalReader : JournalReader
 
     public long Received { get; private set; }
 
-    public static async Task<RabbitMqJournalReader> StartAsync(RabbitMqJournal journal, Incarnation incarnation, string queue, TimeProvider time, CancellationToken life)
+    public static async Task<RabbitMqJournalReader> StartAsync(
+        RabbitMqJournal journal, Incarnation incarnation, string queue, TimeProvider time, CancellationToken life)
     {
         var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life).ConfigureAwait(false);
         var reader = new RabbitMqJournalReader(journal, incarnation, channel, time);

@@ -31,7 +31,9 @@ sealed class RabbitMqSubscription : JobSubscription
         foreach (var queue in subscription.Queues)
         {
             // A queue that is not ours gets no quarantine.
-            var quarantine = parts.Options.Declare == DeclareMode.Declare ? new Quarantine(queue, parts.Layout.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts) : null;
+            var quarantine = parts.Options.Declare == DeclareMode.Declare
+                ? new Quarantine(queue, parts.Layout.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts)
+                : null;
             consumers.Add(new(new(queue, queue, subscription.PrefetchOf(queue), quarantine), topology, inbox, publish, parts, subscription.Begin));
             if (quarantine is not null)
             {

@@ -140,7 +140,8 @@ sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions
             observed = true;
             telemetry.Observe(
                 Connections,
-                () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue).Select(q => Measure(q.Count(c => c.IsConsuming), (TelemetryNames.Tag.Queue, q.Key))),
+                () => Subscriptions().SelectMany(s => s.CheckHealth().Queues).GroupBy(q => q.Queue)
+                    .Select(q => Measure(q.Count(c => c.IsConsuming), (TelemetryNames.Tag.Queue, q.Key))),
                 () => Read(publisher, p => Measure(p.CheckHealth().Blocked is null ? 0 : 1)),
                 () => Read(publisher, p => Measure(p.CheckHealth().Pending)));
         }

@@ -7,8 +7,8 @@ namespace Jobs;
 /// <remarks>
 /// Each change has a version, made from the time. When two changes of one schedule conflict, the later version wins, in
 /// whatever order they arrive; so the clocks of the processes that make changes should agree. A schedule that was set
-/// at run time goes before one of the same name from an attribute, from code or from configuration. It is a class, so
-/// that a test can derive another one from it.
+/// at run time overrides one of the same name from an attribute, from code or from configuration.
+/// <see cref="JobSchedules"/> is an abstract class, so that a test can put its own in its place.
 /// </remarks>
 public abstract class JobSchedules
 {
@@ -41,7 +41,8 @@ public abstract class JobSchedules
     /// <exception cref="ArgumentException">The expression, the name, the time zone or the job is not valid.</exception>
     /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
     public abstract Task<long> SetAsync(
-        string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
+        string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once,
+        CancellationToken cancellationToken = default);
 
     /// <summary>Adds a schedule at a fixed interval, or changes it.</summary>
     /// <inheritdoc cref="SetAsync(string, string, Job, TimeZoneInfo?, MisfirePolicy, CancellationToken)"/>
@@ -53,7 +54,8 @@ public abstract class JobSchedules
     /// </param>
     /// <param name="misfire">What happens to missed occurrences.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
-    public abstract Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
+    public abstract Task<long> SetAsync(
+        string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Undoes what was set or paused at run time: a schedule of code or configuration is again as that says; any other

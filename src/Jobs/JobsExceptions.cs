@@ -69,7 +69,8 @@ public sealed class JobBatchException(IReadOnlyList<JobHandle?> handles, IReadOn
 /// <param name="failures">What went wrong, by position.</param>
 /// <param name="cancellationToken">The caller's token.</param>
 /// <param name="sequence">What the sequence of jobs threw, when it did.</param>
-public sealed class JobBatchCanceledException(IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, CancellationToken cancellationToken, Exception? sequence = null)
+public sealed class JobBatchCanceledException(
+    IReadOnlyList<JobHandle?> handles, IReadOnlyDictionary<int, Exception> failures, CancellationToken cancellationToken, Exception? sequence = null)
     : OperationCanceledException($"Cancelled after {handles.Count} jobs, {handles.Count - failures.Count} of which are enqueued.", sequence, cancellationToken)
 {
     /// <summary>

@@ -10,9 +10,9 @@ public sealed class JobsHealthOptions : IBoundOptions
 {
     /// <summary>
     /// Liveness. A worker is unhealthy when it has deliveries in hand and free slots, but starts no job for this long.
-    /// It is only degraded when a queue has waiting messages that are not delivered for this long, or when a queue has
-    /// no consumer for this long although the connection works: in these two cases a restart would not help. Choose a
-    /// time above the broker's own recovery times. Defaults to 5 minutes.
+    /// In two other cases a restart would not help, and the worker is degraded: for this long, the waiting messages of a
+    /// queue are not delivered; or, for this long, a queue has no consumer although the connection works. Choose a time
+    /// above the broker's own recovery times. Defaults to 5 minutes.
     /// </summary>
     public TimeSpan StalledAfter { get; set; } = TimeSpan.FromMinutes(5);
 

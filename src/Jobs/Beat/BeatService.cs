@@ -61,7 +61,8 @@ sealed class BeatService(
             try
             {
                 await using var reader = await journal.LeadAsync(stoppingToken);
-                await new BeatTerm(reader, state, occurrences, book, tasks, dispatcher, options.Value, started, time, telemetry, logger).RunAsync(stoppingToken);
+                await new BeatTerm(reader, state, occurrences, book, tasks, dispatcher, options.Value, started, time, telemetry, logger)
+                    .RunAsync(stoppingToken);
                 if (!stoppingToken.IsCancellationRequested)
                 {
                     Log.BeatLost(logger, reader.LostReason);

@@ -121,7 +121,11 @@ sealed class BeatState
             Forget(set, edit => EditClock.Time(edit.Version));
             Forget(paused, edit => EditClock.Time(edit.Version));
             var names = occurrences.Keys.Union(set.Keys).Union(paused.Keys, StringComparer.Ordinal).ToList();
-            return [.. names.Chunk(NamesInOne).Select(part => new BeatRecord { Occurrences = Of(part, occurrences), Set = Of(part, set), Paused = Of(part, paused) })];
+            return
+            [
+                .. names.Chunk(NamesInOne)
+                    .Select(part => new BeatRecord { Occurrences = Of(part, occurrences), Set = Of(part, set), Paused = Of(part, paused) }),
+            ];
         }
 
         void Forget<T>(Dictionary<string, T> all, Func<T, DateTimeOffset> time)

@@ -154,7 +154,8 @@ sealed class BeatTerm(
             {
                 try
                 {
-                    await new ScheduleLoop(schedule, dispatcher, occurrences, options, time, telemetry, logger).RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
+                    await new ScheduleLoop(schedule, dispatcher, occurrences, options, time, telemetry, logger)
+                        .RunAsync(state.Last(name), started, stop.Token, giveUp).ConfigureAwait(false);
                     return;
                 }
                 catch (OperationCanceledException) when (giveUp.IsCancellationRequested)

@@ -24,7 +24,12 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     readonly EditClock versions;
 
     public JournaledSchedules(
-        JobTransport transport, TaskRegistry tasks, IEnumerable<Schedule> schedules, IOptions<JobsOptions> options, IOptions<BeatOptions> beatOptions, TimeProvider time)
+        JobTransport transport,
+        TaskRegistry tasks,
+        IEnumerable<Schedule> schedules,
+        IOptions<JobsOptions> options,
+        IOptions<BeatOptions> beatOptions,
+        TimeProvider time)
     {
         journal = new(() => transport.OpenJournal(BeatRecord.Journal));
         book = new(() => ScheduleBook.Create(tasks, schedules, beatOptions.Value, out _)); // a beat reports the problems at its start
@@ -40,14 +45,16 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     }
 
     public override Task<long> SetAsync(
-        string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
+        string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(job);
         _ = new Schedule(name, Timing.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire);
         return SetAsync(name, StoredSchedule.Of(job, encoder) with { Cron = cron, TimeZone = KnownEverywhere(timeZone), Misfire = misfire }, cancellationToken);
     }
 
-    public override Task<long> SetAsync(string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
+    public override Task<long> SetAsync(
+        string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(job);
         _ = new Schedule(name, Timing.Every(every), job, misfire);
@@ -88,7 +95,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     IEnumerable<string> NamesKnown(BeatState state) =>
         book.Value.Schedules.Select(schedule => schedule.Name)
             .Union(state.NamesSetAtRunTime(), StringComparer.Ordinal)
-            .Union(state.NamesBegun().Where(name => state.SetAtRunTime(name) is null), StringComparer.Ordinal);
+            .Union(state.NamesBegun(), StringComparer.Ordinal);
 
     ScheduleInfo Info(string name, BeatState state, DateTimeOffset now)
     {

@@ -12,13 +12,14 @@ namespace Jobs.Beat;
 /// 3. Enqueue the job of that occurrence. When the enqueue returns, the occurrence is dealt with, and is recorded.
 /// Until then, steps 2 and 3 repeat; the same occurrence always makes the same id.
 /// </remarks>
-sealed class ScheduleLoop(Schedule schedule, IJobDispatcher dispatcher, OccurrenceLog occurrences, BeatOptions options, TimeProvider time, Telemetry telemetry, ILogger logger)
+sealed class ScheduleLoop(
+    Schedule schedule, IJobDispatcher dispatcher, OccurrenceLog occurrences, BeatOptions options, TimeProvider time, Telemetry telemetry, ILogger logger)
 {
     // Somebody may set the clock while we sleep; timers do not notice.
     static readonly TimeSpan longestSleep = TimeSpan.FromMinutes(1);
 
-    // When the clock is set back, occurrences that have fired would come again. When it is set back by less than this,
-    // the loop waits until the clock has passed them, and logs nothing.
+    // When the clock is set back by up to this, the loop waits until the clock has passed the occurrences that have
+    // fired. When the clock is set back by more, the loop logs that and goes on from the new time.
     static readonly TimeSpan setBack = TimeSpan.FromMinutes(1);
 
     // Well under the default misfire threshold, so that a short outage makes occurrences late but not missed.

@@ -51,23 +51,28 @@ sealed class Telemetry : IDisposable
         var options = new MeterOptions(TelemetryNames.Source) { Version = TelemetryNames.Version };
         meter = meters?.Create(options) ?? (own = new(options));
 
-        sent = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Sent, TelemetryNames.Unit.Messages, "Jobs that were enqueued, and jobs whose enqueue failed."));
-        operation = Made(m => m.CreateHistogram(TelemetryNames.Metric.Operation, TelemetryNames.Unit.Seconds, "How long an enqueue took, until the job was durable.", advice: fast));
-        consumed = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took."));
-        process = Made(m => m.CreateHistogram(TelemetryNames.Metric.Process, TelemetryNames.Unit.Seconds, "How long a task ran.", advice: slow));
-        queueLatency = Made(m => m.CreateHistogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, "From the publication of a job, or the time it was due, to its start.", advice: slow));
+        sent = Counter(TelemetryNames.Metric.Sent, TelemetryNames.Unit.Messages, "Jobs that were enqueued, and jobs whose enqueue failed.");
+        operation = Histogram(TelemetryNames.Metric.Operation, TelemetryNames.Unit.Seconds, fast, "How long an enqueue took, until the job was durable.");
+        consumed = Counter(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took.");
+        process = Histogram(TelemetryNames.Metric.Process, TelemetryNames.Unit.Seconds, slow, "How long a task ran.");
+        queueLatency = Histogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, slow, "From the publication of a job, or the time it was due, to its start.");
         active = Made(m => m.CreateUpDownCounter<long>(TelemetryNames.Metric.Active, TelemetryNames.Unit.Jobs, "Jobs that are running."));
-        retries = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated."));
-        dead = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue."));
-        expired = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Expired, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running."));
-        redelivered = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before and not been settled."));
-        settlementFailures = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again."));
-        beatLag = Made(m => m.CreateHistogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, "From the time of an occurrence to the moment its job was enqueued.", advice: slow));
-        confirm = Made(m => m.CreateHistogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, "From the write of a message to the broker's confirm; its count is the number of confirms.", advice: fast));
-        repliesDropped = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.RepliesDropped, TelemetryNames.Unit.Messages, "Results that nobody took, and that were dropped."));
-        quarantined = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Quarantined, TelemetryNames.Unit.Jobs, "Jobs that were moved to quarantine."));
-        reconnects = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again."));
-        consumersLost = Made(m => m.CreateCounter<long>(TelemetryNames.Metric.ConsumersLost, TelemetryNames.Unit.Consumers, "Consumers that were lost while their connection lived."));
+        retries = Counter(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated.");
+        dead = Counter(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue.");
+        expired = Counter(TelemetryNames.Metric.Expired, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running.");
+        redelivered = Counter(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before and not been settled.");
+        settlementFailures = Counter(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again.");
+        beatLag = Histogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, slow, "From the time of an occurrence to the moment its job was enqueued.");
+        confirm = Histogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, fast, "From the write of a message to the broker's confirm; its count is the number of confirms.");
+        repliesDropped = Counter(TelemetryNames.Metric.RepliesDropped, TelemetryNames.Unit.Messages, "Results that nobody took, and that were dropped.");
+        quarantined = Counter(TelemetryNames.Metric.Quarantined, TelemetryNames.Unit.Jobs, "Jobs that were moved to quarantine.");
+        reconnects = Counter(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again.");
+        consumersLost = Counter(TelemetryNames.Metric.ConsumersLost, TelemetryNames.Unit.Consumers, "Consumers that were lost while their connection lived.");
+
+        Counter<long> Counter(string name, string unit, string description) => Made(m => m.CreateCounter<long>(name, unit, description));
+
+        Histogram<double> Histogram(string name, string unit, InstrumentAdvice<double> advice, string description) =>
+            Made(m => m.CreateHistogram(name, unit, description, advice: advice));
 
         // Listeners that hear of a new instrument are user code and may throw. No listener hears of the instruments of
         // a disposed meter.
@@ -316,7 +321,13 @@ sealed class Telemetry : IDisposable
 
     static TagList Tags(string system, string operation, string task, string queue, string? error)
     {
-        var tags = new TagList { { TelemetryNames.Tag.System, system }, { TelemetryNames.Tag.Operation, operation }, { TelemetryNames.Tag.Queue, queue }, { TelemetryNames.Tag.Task, task } };
+        var tags = new TagList
+        {
+            { TelemetryNames.Tag.System, system },
+            { TelemetryNames.Tag.Operation, operation },
+            { TelemetryNames.Tag.Queue, queue },
+            { TelemetryNames.Tag.Task, task },
+        };
         if (error is not null)
         {
             tags.Add(TelemetryNames.Tag.Error, error);

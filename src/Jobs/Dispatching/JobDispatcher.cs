@@ -60,7 +60,8 @@ sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<
         var id = job.Id ?? ids.Next(now); // the same moment as in the timestamp: see PublishTime
         var running = JobContext.Current;
         var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id));
-        var sent = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length, IsScheduled: job.Schedule is not null);
+        var sent = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length,
+            IsScheduled: job.Schedule is not null);
         observation = SendObservation.Begin(telemetry, time, sent, out var trace);
 
         // When nobody listens here, the new job carries on the trace that the running job came with.

@@ -67,7 +67,8 @@ sealed class StartupCheck : IHostedService
         catch (OptionsValidationException e)
         {
             problems.AddRange(e.Failures);
-            return new OptionsFactory<T>(services.GetServices<IConfigureOptions<T>>(), services.GetServices<IPostConfigureOptions<T>>()).Create(Options.DefaultName);
+            return new OptionsFactory<T>(services.GetServices<IConfigureOptions<T>>(), services.GetServices<IPostConfigureOptions<T>>())
+                .Create(Options.DefaultName);
         }
     }
 
@@ -112,9 +113,10 @@ sealed class StartupCheck : IHostedService
             yield return $"{origin} '{queue}': it is the queue of dead letters (Jobs:DeadLetterQueue); a job that dies there would go round for ever.";
         }
 
-        foreach (var (queue, _) in worker.QueueConcurrency.Where(limit => !worker.EffectiveQueues(tasks, jobs).Contains(limit.Key)))
+        var taken = worker.EffectiveQueues(tasks, jobs);
+        foreach (var queue in worker.QueueConcurrency.Keys.Except(taken))
         {
-            yield return $"Jobs:Worker:QueueConcurrency:{queue}: this worker takes no jobs from that queue, but from {string.Join(", ", worker.EffectiveQueues(tasks, jobs))}.";
+            yield return $"Jobs:Worker:QueueConcurrency:{queue}: this worker takes no jobs from that queue, but from {string.Join(", ", taken)}.";
         }
 
         foreach (var (queue, origin) in all.Append((jobs.DefaultQueue, "Jobs:DefaultQueue")).Append((jobs.DeadLetterQueue, "Jobs:DeadLetterQueue")))

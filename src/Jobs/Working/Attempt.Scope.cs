@@ -11,7 +11,8 @@ sealed partial class Attempt : IReadOnlyList<KeyValuePair<string, object?>>
 
     KeyValuePair<string, object?> IReadOnlyList<KeyValuePair<string, object?>>.this[int index] => Entry(index);
 
-    IEnumerator<KeyValuePair<string, object?>> IEnumerable<KeyValuePair<string, object?>>.GetEnumerator() => Enumerable.Range(0, 4).Select(Entry).GetEnumerator();
+    IEnumerator<KeyValuePair<string, object?>> IEnumerable<KeyValuePair<string, object?>>.GetEnumerator() =>
+        Enumerable.Range(0, 4).Select(Entry).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => ((IEnumerable<KeyValuePair<string, object?>>)this).GetEnumerator();
 

@@ -129,7 +129,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             case JobFormatException or DeadJobException:
                 return Dead(attempt, steering.Message, e);
             case SnoozeJobException snooze:
-                return Snoozed(attempt, envelope, snooze.Delay, snooze);
+                return Snoozed(attempt, envelope, snooze);
             case not RetryJobException when Thrown.Of(task.NoRetryOn, e) is { } final:
                 return Dead(attempt, $"It failed with {final.GetType()}, which its task does not retry (NoRetryOn). {message}", e);
             case var _ when task.AckEarly && attempt.Cause == CancelCause.Stop:
@@ -147,9 +147,9 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             : new Outcome.Retry(delay, eta, policy.MaxRetries, e);
     }
 
-    Outcome Snoozed(Attempt attempt, JobEnvelope envelope, TimeSpan delay, SnoozeJobException e)
+    Outcome Snoozed(Attempt attempt, JobEnvelope envelope, SnoozeJobException e)
     {
-        delay = Bounded(delay);
+        var delay = Bounded(e.Delay);
         var eta = time.GetUtcNow() + delay;
         return envelope.Expires <= eta
             ? Dead(attempt, $"Its task asked to be run again at {eta:u}, and it expires at {envelope.Expires:u}. {ExceptionText.Message(e)}", e)

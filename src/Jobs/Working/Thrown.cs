@@ -12,49 +12,30 @@ static class Thrown
     /// task threw; else <paramref name="e"/>. The method looks inside the wrappers that <c>Task.Wait</c> and reflection
     /// put around exceptions.
     /// </summary>
-    public static Exception Steering(Exception e) => Find(e, MaxDepth) ?? e;
+    public static Exception Steering(Exception e)
+    {
+        // Of several exceptions, "never again" (dead) counts more than "again" (retry, snooze).
+        var steering = Unwrapped(e, MaxDepth).Where(one => one is DeadJobException or RetryJobException or SnoozeJobException).ToList();
+        return steering.Find(one => one is DeadJobException) ?? steering.FirstOrDefault() ?? e;
+    }
 
     /// <summary>
     /// The exception of one of the types, or <see langword="null"/>. Looks inside the same wrappers as
     /// <see cref="Steering"/>.
     /// </summary>
-    public static Exception? Of(IReadOnlyList<Type> types, Exception? e) => types.Count == 0 ? null : Of(types, e, MaxDepth);
+    public static Exception? Of(IReadOnlyList<Type> types, Exception e) =>
+        types.Count == 0 ? null : Unwrapped(e, MaxDepth).FirstOrDefault(one => types.Any(type => type.IsInstanceOfType(one)));
 
-    static Exception? Find(Exception? e, int depth) => e switch
+    /// <summary>The exception and, when it is a wrapper, the exceptions inside.</summary>
+    static IEnumerable<Exception> Unwrapped(Exception e, int depth)
     {
-        DeadJobException or RetryJobException or SnoozeJobException => e,
-        _ when depth == 0 => null,
-        AggregateException many => First(many, depth - 1),
-        TargetInvocationException or TypeInitializationException => Find(e.InnerException, depth - 1),
-        _ => null,
-    };
-
-    static Exception? Of(IReadOnlyList<Type> types, Exception? e, int depth) => e switch
-    {
-        null => null,
-        _ when types.Any(type => type.IsInstanceOfType(e)) => e,
-        _ when depth == 0 => null,
-        AggregateException many => many.InnerExceptions.Select(inner => Of(types, inner, depth - 1)).FirstOrDefault(found => found is not null),
-        TargetInvocationException or TypeInitializationException => Of(types, e.InnerException, depth - 1),
-        _ => null,
-    };
-
-    // Of several exceptions, "never again" (dead) counts more than "again" (retry, snooze).
-    static Exception? First(AggregateException many, int depth)
-    {
-        Exception? retry = null;
-        foreach (var inner in many.InnerExceptions)
+        IEnumerable<Exception> inside = e switch
         {
-            switch (Find(inner, depth))
-            {
-                case DeadJobException dead:
-                    return dead;
-                case { } found:
-                    retry ??= found;
-                    break;
-            }
-        }
-
-        return retry;
+            _ when depth == 0 => [],
+            AggregateException many => many.InnerExceptions,
+            TargetInvocationException or TypeInitializationException when e.InnerException is { } inner => [inner],
+            _ => [],
+        };
+        return inside.SelectMany(inner => Unwrapped(inner, depth - 1)).Prepend(e);
     }
 }

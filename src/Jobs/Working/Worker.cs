@@ -7,8 +7,8 @@ namespace Jobs.Working;
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
 /// <remarks>
 /// 1. One reader takes every delivery within the prefetch, and asks <see cref="Intake"/>.
-/// 2. When the intake has decided the outcome, the attempt needs no slot: it is settled beside the slots.
-/// 3. The other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
+/// 2. If the intake already decides the outcome, no task has to run, and the attempt is settled without a slot.
+/// 3. All other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
 /// 4. A slot runs attempts one after the other, until none waits.
 /// </remarks>
 sealed class Worker(Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Jobs.BrokerTests.Starting;
 
@@ -98,6 +99,15 @@ public sealed class RefusalTests(BrokerFixture brokers) : IAsyncDisposable
         await bench.StartedAsync(bench.Host(proxy.Through(new(Uri("guest", "/"))).ToString(), task: new ProbeTask()));
         proxy.AcceptNew();
         await Eventually.BecomesAsync(() => bench.Warnings.Any(w => w.Contains("user name or password", StringComparison.Ordinal)), Soon, "the refusal to be logged");
+    }
+
+    [Fact]
+    public async Task A_list_of_schedules_fails_with_the_refusal_and_does_not_wait_for_its_deadline()
+    {
+        var schedules = bench.Host(Uri("guest", "/"), jobs: o => o.EnqueueTimeout = Timeout.InfiniteTimeSpan).Services.GetRequiredService<JobSchedules>();
+        var exception = await Assert.ThrowsAsync<JobTransportException>(() => schedules.ListAsync(TestContext.Current.CancellationToken).WaitAsync(Soon, TestContext.Current.CancellationToken));
+        Assert.False(exception.IsTransient);
+        Assert.Contains("user name or password", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -75,6 +75,17 @@ public sealed class JobSchedulesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_schedule_of_another_process_is_known_still_after_its_changes_of_run_time_were_removed()
+    {
+        await beat.AfterAsync(() => schedules.PauseAsync("coded", Cancellation));
+        await beat.AfterAsync(() => schedules.RemoveAsync("coded", Cancellation));
+
+        await Wait.Until(async () => (await schedules.ListAsync(Cancellation)).Any(schedule => schedule is { Name: "coded", IsPaused: false, Timing: "00:01:00" }));
+        await schedules.PauseAsync("coded", Cancellation);
+        Assert.True(Assert.Single(await schedules.ListAsync(Cancellation)).IsPaused);
+    }
+
+    [Fact]
     public async Task A_process_pauses_a_schedule_of_its_own_before_any_beat_has_begun_with_it()
     {
         var tick = new Schedule("own", Timing.Every(minute), new Job("news.own"), MisfirePolicy.All);
