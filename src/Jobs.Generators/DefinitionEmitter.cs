@@ -17,7 +17,8 @@ static class DefinitionEmitter
             ? "static readonly string[] ParameterNames = global::System.Array.Empty<string>();"
             : $"static readonly string[] ParameterNames = new string[] {{ {string.Join(", ", parameters.Select(p => $"\"{p.Name}\""))} }};");
         code.Line();
-        code.Open($"public override global::System.Threading.Tasks.ValueTask{result} {(task.Result is null ? "InvokeAsync" : "CallAsync")}(global::Jobs.JobContext context, ref global::Jobs.Wire.ArgumentReader arguments)");
+        code.Open($"public override global::System.Threading.Tasks.ValueTask{result} "
+            + $"{(task.Result is null ? "InvokeAsync" : "CallAsync")}(global::Jobs.JobContext context, ref global::Jobs.Wire.ArgumentReader arguments)");
         EmitReads(code, parameters);
         EmitCall(code, task, result);
         code.Close();

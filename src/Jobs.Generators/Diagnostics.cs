@@ -9,10 +9,12 @@ static class Diagnostics
         "JOBS101", "Two tasks have one name", "Two tasks are called '{0}': {1} and {2}. Give one of them another name: [Task(\"…\")].");
 
     public static readonly DiagnosticDescriptor InvalidName = Error(
-        "JOBS102", "Not a task name", "'{0}' is not a task name: use 1 to 200 letters, digits, '.', '_', '-' or ':', beginning with a letter or '_', for example [Task(\"news.refresh\")]");
+        "JOBS102", "Not a task name", "'{0}' is not a task name: use 1 to 200 letters, digits, '.', '_', '-' or ':', beginning with a letter or '_', "
+            + "for example [Task(\"news.refresh\")]");
 
     public static readonly DiagnosticDescriptor InvalidCron = Error(
-        "JOBS103", "Not a cron expression", "'{0}' is not a cron expression: {1}. Give five fields (minute hour day month weekday), six with seconds first, or a macro such as @daily.");
+        "JOBS103", "Not a cron expression", "'{0}' is not a cron expression: {1}. Give five fields (minute hour day month weekday), six with seconds "
+            + "first, or a macro such as @daily.");
 
     // A warning, because the machine that builds may know fewer time zones than the machine that runs. There, a beat
     // with an unknown time zone does not start.
@@ -33,10 +35,12 @@ static class Diagnostics
         "JOBS108", "A task that cannot be called", "{0} cannot be a task: {1}. {2}.");
 
     public static readonly DiagnosticDescriptor AsyncVoid = Error(
-        "JOBS109", "A task that is async void", "{0} is async void: its job would be acknowledged before it is done, and its exception would end the process. Return Task.");
+        "JOBS109", "A task that is async void", "{0} is async void: its job would be acknowledged before it is done, and its exception would end the "
+            + "process. Return Task.");
 
     public static readonly DiagnosticDescriptor ScheduleNeedsArguments = Error(
-        "JOBS110", "A schedule without arguments", "[{0}] cannot run {1}: its parameter '{2}' has no default. Give it one, or add the schedule in code with jobs.AddSchedule(name, …, job).");
+        "JOBS110", "A schedule without arguments", "[{0}] cannot run {1}: its parameter '{2}' has no default. Give it one, or add the schedule in "
+            + "code with jobs.AddSchedule(name, …, job).");
 
     public static readonly DiagnosticDescriptor ScheduleWithoutTask = Error(
         "JOBS111", "A schedule without a task", "[{0}] on {1} does nothing: the method is not a task. Add [Task].");

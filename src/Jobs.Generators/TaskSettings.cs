@@ -70,7 +70,8 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
             return Wrong("NoRetryOn", $"typeof({other.ToDisplayString()})", "name types derived from Exception");
         }
 
-        return $"NoRetryOn = new global::System.Type[] {{ {string.Join(", ", exceptions.Select(type => $"typeof({type.ToDisplayString(TypeParser.FullName)})"))} }}";
+        return $"NoRetryOn = new global::System.Type[] {{ "
+            + $"{string.Join(", ", exceptions.Select(type => $"typeof({type.ToDisplayString(TypeParser.FullName)})"))} }}";
 
         static bool IsException(ITypeSymbol? type) =>
             type is not null && (TypeParser.FullNameOf(type) == "System.Exception" || IsException(type.BaseType));

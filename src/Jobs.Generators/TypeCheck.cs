@@ -83,7 +83,8 @@ sealed class TypeCheck
             ("a set that JSON cannot make again inside of another type", "Use a HashSet or an ISet"),
         INamedTypeSymbol named when Collections.Problem(named) is { } problem => problem,
         { TypeKind: TypeKind.Interface } when !Collections.Is(type) && !HasJsonType(type) =>
-            ("an interface", "Take a service through the constructor of the class; for data use a record, or put [JsonPolymorphic] and [JsonDerivedType] on the interface"),
+            ("an interface", "Take a service through the constructor of the class; for data use a record, or put [JsonPolymorphic] and "
+                + "[JsonDerivedType] on the interface"),
         { TypeKind: TypeKind.Class, IsAbstract: true } when !HasJsonType(type) =>
             ("an abstract class", "Use a concrete class, or put [JsonPolymorphic] and [JsonDerivedType] on it"),
         _ => (null, null),

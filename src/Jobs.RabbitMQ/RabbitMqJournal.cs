@@ -95,17 +95,22 @@ sealed class RabbitMqJournal : JobJournal
         }
     }
 
-    /// <summary>Again and again, because a reader may die with the question in its hands.</summary>
+    /// <summary>Asks again and again, because a reader may die before it has answered.</summary>
     async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAsync(CancellationToken stop)
     {
-        while (true)
+        for (var first = true; ; first = false)
         {
             try
             {
                 var side = Side();
                 var incarnation = await side.ConnectedAsync(stop).ConfigureAwait(false);
                 using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-                await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
+                if (!first || !side.Topology.Knows(spec.Name, delayed: false))
+                {
+                    // The declaration opens a connection of its own, so only when the queue may not be there.
+                    await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
+                }
+
                 return await JournalQuestion.AskAsync(incarnation, spec.Name, answerTimeout, time, life.Token).ConfigureAwait(false);
             }
             catch (Exception e) when (!stop.IsCancellationRequested && e is not (JobTransportException { IsTransient: false } or ObjectDisposedException))
@@ -121,7 +126,14 @@ sealed class RabbitMqJournal : JobJournal
     {
         await Task.Delay(answerTimeout, time, stop).ConfigureAwait(false);
         await using var own = new RabbitMqJournal(spec, transport, parts);
-        await using var reader = await own.LeadAsync(stop).ConfigureAwait(false);
+        await using var reader = (RabbitMqJournalReader)await own.LeadAsync(stop).ConfigureAwait(false);
+        if (!reader.HasReadAll)
+        {
+            throw new JobTransportException(
+                $"{spec.Name} has more than {reader.Backlog.Count:N0} records, because no beat has run for long. Start a beat: it shortens the journal.", isTransient: false);
+        }
+
+        await reader.ForgetEmptyAsync().ConfigureAwait(false);
         return reader.Backlog;
     }
 

@@ -27,7 +27,11 @@ sealed class RabbitMqJournalReader : JournalReader
     readonly TimeProvider time;
     readonly Lock gate = new();
     readonly List<ReadOnlyMemory<byte>> backlog = [];
-    readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = []; // what the broker gave and no snapshot has replaced
+    readonly List<ulong> empty = []; // tags of the backlog's records that say nothing: marks and questions
+
+    // The records that the broker gave and no snapshot has replaced, in order. Tag 0: a part of a snapshot that the
+    // broker has, and has not delivered yet. An answer in between must not lack it.
+    readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = [];
     readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
     readonly CancellationTokenSource lost = new();
     readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -60,6 +64,9 @@ sealed class RabbitMqJournalReader : JournalReader
 
     /// <summary>This process is the active consumer and has read everything.</summary>
     public Task CaughtUp => caughtUp.Task;
+
+    /// <summary>Whether <see cref="Backlog"/> is the whole journal, which may be longer than one consumer can hold.</summary>
+    public bool HasReadAll { get; private set; }
 
     /// <summary>It gets nothing any more; never fails.</summary>
     public Task Ended => ended.Task;
@@ -115,11 +122,24 @@ sealed class RabbitMqJournalReader : JournalReader
             lock (gate)
             {
                 held.RemoveAll(one => one.Tag <= upTo);
+                held.InsertRange(0, snapshot.Where(part => !held.Exists(one => Same(one.Record, part))).Select(part => (0ul, part)));
             }
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             End(e.Message);
+        }
+    }
+
+    /// <summary>
+    /// Removes the marks and questions from the queue that this reader found there. A reader that compacts does not
+    /// call this, because a snapshot removes them too.
+    /// </summary>
+    public async Task ForgetEmptyAsync()
+    {
+        foreach (var tag in empty)
+        {
+            await channel.BasicAckAsync(tag, multiple: false, Lost).ConfigureAwait(false);
         }
     }
 
@@ -146,7 +166,16 @@ sealed class RabbitMqJournalReader : JournalReader
 
             if (!record.IsEmpty)
             {
+                if (held is [(0, _), ..])
+                {
+                    held.RemoveAll(one => one.Tag == 0 && Same(one.Record, record));
+                }
+
                 held.Add((tag, record));
+            }
+            else if (!caughtUp.Task.IsCompleted)
+            {
+                empty.Add(tag);
             }
 
             if (properties.ReplyTo is { } asker && properties.Headers?.ContainsKey(WireHeaders.Ask) == true && caughtUp.Task.IsCompleted)
@@ -169,10 +198,13 @@ sealed class RabbitMqJournalReader : JournalReader
             read = tag;
             if (markSeen.Task.IsCompleted || backlog.Count == Prefetch - Room)
             {
+                HasReadAll = markSeen.Task.IsCompleted;
                 caughtUp.TrySetResult();
             }
         }
     }
+
+    static bool Same(ReadOnlyMemory<byte> one, ReadOnlyMemory<byte> other) => one.Span.SequenceEqual(other.Span);
 
     // Off the callback, as below.
     async Task AnswerAsync(string asker, IReadOnlyList<ReadOnlyMemory<byte>> records)

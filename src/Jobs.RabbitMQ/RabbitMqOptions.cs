@@ -134,12 +134,14 @@ public sealed class RabbitMqOptions : IBoundOptions
 
         if (ConnectTimeout > longest || WatchdogInterval > longest || ConfirmTimeout > longest)
         {
-            yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: at most {longest.Days} days.";
+            yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: at "
+                + $"most {longest.Days} days.";
         }
 
         if (ConnectTimeout <= TimeSpan.Zero || WatchdogInterval <= TimeSpan.Zero || ConfirmTimeout <= TimeSpan.Zero)
         {
-            yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: must be positive.";
+            yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: "
+                + "must be positive.";
         }
     }
 }

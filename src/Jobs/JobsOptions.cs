@@ -70,7 +70,8 @@ public sealed class JobsOptions : IBoundOptions
 
         if (RetryDelay < TimeSpan.Zero || MaxRetryDelay < RetryDelay)
         {
-            yield return $"Jobs:RetryDelay {RetryDelay} and MaxRetryDelay {MaxRetryDelay}: must not be negative, and RetryDelay must not be above MaxRetryDelay.";
+            yield return $"Jobs:RetryDelay {RetryDelay} and MaxRetryDelay {MaxRetryDelay}: must not be negative, and RetryDelay must not be above "
+                + "MaxRetryDelay.";
         }
     }
 }

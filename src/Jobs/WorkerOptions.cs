@@ -73,7 +73,8 @@ public sealed class WorkerOptions : IBoundOptions
     {
         if (DrainTimeout >= shutdownTimeout)
         {
-            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout} is not below HostOptions.ShutdownTimeout {shutdownTimeout}: the host ends while jobs still run, and cuts these jobs off instead of giving them back";
+            yield return $"Jobs:Worker:DrainTimeout {DrainTimeout} is not below HostOptions.ShutdownTimeout {shutdownTimeout}: the host ends while "
+                + "jobs still run, and cuts these jobs off instead of giving them back";
         }
 
         if (Prefetch * queues.Count < Concurrency)

@@ -68,6 +68,32 @@ public abstract partial class TransportContract
     }
 
     [Fact]
+    public async Task A_journal_that_is_being_shortened_is_read_whole_at_every_moment()
+    {
+        await using var journal = Transport.OpenJournal("j10");
+        await using var other = Transport.OpenJournal("j10");
+        await AppendAsync(other, "state");
+        await using var leader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        await AppendAsync(other, "state");
+
+        var shortening = Task.Run(async () =>
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                Assert.Equal("state", await NextTextAsync(leader)); // the former snapshot
+                await leader.CompactAsync([Encoding.UTF8.GetBytes("state")], TestContext.Current.CancellationToken);
+            }
+        });
+        while (!shortening.IsCompleted)
+        {
+            Assert.Contains("state", await ReadTextsAsync(other));
+        }
+
+        await shortening;
+        Assert.False(leader.Lost.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task A_journal_that_nobody_leads_is_read_too_and_can_be_led_afterwards()
     {
         await using var journal = Transport.OpenJournal("j9");

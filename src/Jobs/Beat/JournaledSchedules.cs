@@ -81,7 +81,8 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
             if (!names.Contains(name))
             {
                 var nearest = string.Join(", ", Spelling.Nearest(name, names).Take(MostSuggestions).Select(known => $"'{known}'"));
-                throw new ArgumentException($"There is no schedule '{name}'; {(nearest.Length == 0 ? "there are none at all" : $"the nearest names are {nearest}")}. ListAsync lists them.", nameof(name));
+                throw new ArgumentException($"There is no schedule '{name}'; "
+                    + $"{(nearest.Length == 0 ? "there are none at all" : $"the nearest names are {nearest}")}. ListAsync lists them.", nameof(name));
             }
         }
 
@@ -150,7 +151,8 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     /// <summary>Only the id of a time zone travels to the beats.</summary>
     static string? KnownEverywhere(TimeZoneInfo? zone) =>
         zone is null || (TimeZoneInfo.TryFindSystemTimeZoneById(zone.Id, out var system) && zone.HasSameRules(system)) ? zone?.Id
-        : throw new ArgumentException($"'{zone.Id}' is a time zone of this program, which beats cannot know: use one of the system, such as TimeZoneInfo.FindSystemTimeZoneById(\"Europe/Berlin\").", nameof(zone));
+        : throw new ArgumentException($"'{zone.Id}' is a time zone of this program, which beats cannot know: use one of the system, such as "
+            + "TimeZoneInfo.FindSystemTimeZoneById(\"Europe/Berlin\").", nameof(zone));
 
     Task<long> SetAsync(string name, StoredSchedule schedule, CancellationToken cancellationToken) =>
         WriteAsync(name, version => new() { Set = new() { [name] = new(version, schedule) } }, cancellationToken);

@@ -18,7 +18,8 @@ sealed record Schedule
         Validate(name, misfire);
         if (job.Id is not null || job.Eta is not null)
         {
-            throw new ArgumentException($"The job of schedule '{name}' has {(job.Id is not null ? $"the Id '{job.Id}'" : $"the Eta {job.Eta:u}")}: leave it unset, the occurrence gives it.", nameof(job));
+            throw new ArgumentException($"The job of schedule '{name}' has {(job.Id is not null ? $"the Id '{job.Id}'" : $"the Eta {job.Eta:u}")}: "
+                + "leave it unset, the occurrence gives it.", nameof(job));
         }
 
         JobEncoder.Validate(job); // refuses now what would be refused at every occurrence
@@ -52,7 +53,8 @@ sealed record Schedule
         if (!TaskNameRule.IsValid(name))
         {
             throw new ArgumentException(
-                $"'{name}' is not a name for a schedule: use 1 to {TaskNameRule.MaxLength} letters, digits, '.', '_', '-' or ':', beginning with a letter or '_', for example 'news.nightly'.");
+                $"'{name}' is not a name for a schedule: use 1 to {TaskNameRule.MaxLength} letters, digits, '.', '_', '-' or ':', beginning with a "
+                    + "letter or '_', for example 'news.nightly'.");
         }
 
         // Configuration accepts a number for an enum, whatever the number.

@@ -110,7 +110,8 @@ sealed class ScheduleBook
     {
         if (!byName.TryAdd(schedule.Name, (schedule, origin)))
         {
-            problems.Add($"Two schedules are called '{schedule.Name}': one {byName[schedule.Name].Origin} and one {origin}. Rename one: the name makes the ids of its jobs.");
+            problems.Add($"Two schedules are called '{schedule.Name}': one {byName[schedule.Name].Origin} and one {origin}. Rename one: the name "
+                + "makes the ids of its jobs.");
         }
     }
 

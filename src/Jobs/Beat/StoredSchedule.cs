@@ -86,7 +86,8 @@ sealed record StoredSchedule
         bool b => JsonElement.Parse(b ? "true"u8 : "false"u8),
         int i => JsonSerializer.SerializeToElement(i, BeatJson.Default.Int32),
         double d when double.IsFinite(d) => JsonElement.Parse(Number(d)),
-        double d => throw new ArgumentException($"The job of a schedule has a header '{name}' with the value {d}, which JSON has no text for; use a finite number."),
+        double d => throw new ArgumentException($"The job of a schedule has a header '{name}' with the value {d}, which JSON has no text for; use a "
+            + "finite number."),
         _ => throw new ArgumentException($"The job of a schedule has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null."),
     };
 

@@ -60,7 +60,8 @@ abstract class Timing
     static TimeZoneInfo Zone(string? id) =>
         id is null ? TimeZoneInfo.Utc
         : TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone) ? zone
-        : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container may need the package tzdata).");
+        : throw new ArgumentException($"'{id}' is not a time zone that this machine knows: use an IANA id such as 'Europe/Berlin' (a slim container "
+            + "may need the package tzdata).");
 }
 
 /// <summary>

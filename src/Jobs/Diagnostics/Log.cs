@@ -11,7 +11,8 @@ static partial class Log
     [LoggerMessage(101, LogLevel.Information, "Worker stopped; nothing is left in hand")]
     public static partial void WorkerStopped(ILogger logger);
 
-    [LoggerMessage(102, LogLevel.Warning, "Jobs are still running after {DrainTimeout}: their tokens fire now, then they are given back without spending an attempt")]
+    [LoggerMessage(102, LogLevel.Warning, "Jobs are still running after {DrainTimeout}: their tokens fire now, then they are given back without "
+        + "spending an attempt")]
     public static partial void DrainDeadline(ILogger logger, TimeSpan drainTimeout);
 
     [LoggerMessage(103, LogLevel.Warning, "Jobs ignored their cancelled token; they are given back and will run again elsewhere")]
@@ -20,13 +21,16 @@ static partial class Log
     [LoggerMessage(104, LogLevel.Error, "Job {JobId} from {Queue} could not be settled; it is given back and will run again")]
     public static partial void SettlementFailed(ILogger logger, string queue, string? jobId, Exception e);
 
-    [LoggerMessage(105, LogLevel.Error, "The worker takes no more jobs until this process is restarted: the transport failed to deliver one. Jobs that the worker already has still run")]
+    [LoggerMessage(105, LogLevel.Error, "The worker takes no more jobs until this process is restarted: the transport failed to deliver one. Jobs "
+        + "that the worker already has still run")]
     public static partial void ReaderEnded(ILogger logger, Exception e);
 
-    [LoggerMessage(106, LogLevel.Error, "Job {JobId} from {Queue} was acknowledged before its run (AckEarly), and its dead letter could not be written: the job is lost but for this line")]
+    [LoggerMessage(106, LogLevel.Error, "Job {JobId} from {Queue} was acknowledged before its run (AckEarly), and its dead letter could not be "
+        + "written: the job is lost but for this line")]
     public static partial void LostAfterEarlyAck(ILogger logger, string queue, string? jobId, Exception e);
 
-    [LoggerMessage(107, LogLevel.Warning, "Jobs block all threads of this process, so that it cannot serve its connections. The thread pool may now have {Threads} threads. Let such jobs wait asynchronously, or lower Concurrency")]
+    [LoggerMessage(107, LogLevel.Warning, "Jobs block all threads of this process, so that it cannot serve its connections. The thread pool may now "
+        + "have {Threads} threads. Let such jobs wait asynchronously, or lower Concurrency")]
     public static partial void ThreadsBlocked(ILogger logger, int threads);
 
     [LoggerMessage(108, LogLevel.Warning, "Two settings do not go together: {Contradiction}")]
@@ -65,13 +69,15 @@ static partial class Log
     [LoggerMessage(303, LogLevel.Error, "Occurrence {JobId} of schedule {Schedule} cannot be enqueued as it is, and is dropped")]
     public static partial void OccurrenceRefused(ILogger logger, string jobId, string schedule, Exception exception);
 
-    [LoggerMessage(EventId = 304, Message = "Occurrence {JobId} of schedule {Schedule} could not be enqueued. The beat tries again, with the same id, until it succeeds or the misfire policy drops the occurrence")]
+    [LoggerMessage(EventId = 304, Message = "Occurrence {JobId} of schedule {Schedule} could not be enqueued. The beat tries again, with the same id, "
+        + "until it succeeds or the misfire policy drops the occurrence")]
     public static partial void OccurrenceNotEnqueued(ILogger logger, LogLevel level, string jobId, string schedule, Exception exception);
 
     [LoggerMessage(305, LogLevel.Information, "Schedule {Schedule} works again: occurrence {JobId} enqueued after {Failures} failed attempts")]
     public static partial void ScheduleRecovered(ILogger logger, string schedule, string jobId, int failures);
 
-    [LoggerMessage(306, LogLevel.Information, "This beat leads now and fires {Count} schedules, beginning with the occurrences that are due since the last leader")]
+    [LoggerMessage(306, LogLevel.Information, "This beat leads now and fires {Count} schedules, beginning with the occurrences that are due since the "
+        + "last leader")]
     public static partial void BeatLeads(ILogger logger, int count);
 
     [LoggerMessage(307, LogLevel.Warning, "This beat leads no more: {Reason}. Another beat goes on, if there is one; this beat stands by")]
@@ -80,19 +86,23 @@ static partial class Log
     [LoggerMessage(308, LogLevel.Error, "The beat failed and stands by again in a moment. Another beat goes on, if there is one")]
     public static partial void BeatFailed(ILogger logger, Exception exception);
 
-    [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which occurrences it has fired, and tries again. If this beat died now, the next leader would fire these occurrences again, with the same ids")]
+    [LoggerMessage(309, LogLevel.Warning, "The beat cannot record which occurrences it has fired, and tries again. If this beat died now, the next "
+        + "leader would fire these occurrences again, with the same ids")]
     public static partial void OccurrencesNotRecorded(ILogger logger, Exception exception);
 
-    [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read by this version, which keeps the record as it is. Did a newer version, or another program, write the record?")]
+    [LoggerMessage(310, LogLevel.Warning, "A record of the beats' journal cannot be read by this version, which keeps the record as it is. Did a "
+        + "newer version, or another program, write the record?")]
     public static partial void RecordUnreadable(ILogger logger, Exception exception);
 
-    [LoggerMessage(311, LogLevel.Error, "This beat cannot use schedule {Schedule}, which was set at run time. The schedule does not fire; set it again or remove it")]
+    [LoggerMessage(311, LogLevel.Error, "This beat cannot use schedule {Schedule}, which was set at run time. The schedule does not fire; set it "
+        + "again or remove it")]
     public static partial void ScheduleUnusable(ILogger logger, string schedule, Exception exception);
 
     [LoggerMessage(312, LogLevel.Warning, "The beats' journal could not be shortened. Nothing is lost, and the beat tries again")]
     public static partial void SnapshotFailed(ILogger logger, Exception exception);
 
-    [LoggerMessage(314, LogLevel.Warning, "The clock was set back: schedule {Schedule} had fired up to {Occurrence:u}, and the time is {Now:u}. The schedule goes on from now; occurrences that had fired come again, with the same ids")]
+    [LoggerMessage(314, LogLevel.Warning, "The clock was set back: schedule {Schedule} had fired up to {Occurrence:u}, and the time is {Now:u}. The "
+        + "schedule goes on from now; occurrences that had fired come again, with the same ids")]
     public static partial void ClockSetBack(ILogger logger, string schedule, DateTimeOffset occurrence, DateTimeOffset now);
 
     [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed; it goes on in a minute, from where it stopped")]

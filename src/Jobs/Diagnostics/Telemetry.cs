@@ -55,15 +55,19 @@ sealed class Telemetry : IDisposable
         operation = Histogram(TelemetryNames.Metric.Operation, TelemetryNames.Unit.Seconds, fast, "How long an enqueue took, until the job was durable.");
         consumed = Counter(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took.");
         process = Histogram(TelemetryNames.Metric.Process, TelemetryNames.Unit.Seconds, slow, "How long a task ran.");
-        queueLatency = Histogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, slow, "From the publication of a job, or the time it was due, to its start.");
+        queueLatency = Histogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, slow, "From the publication of a job, or the time "
+            + "it was due, to its start.");
         active = Made(m => m.CreateUpDownCounter<long>(TelemetryNames.Metric.Active, TelemetryNames.Unit.Jobs, "Jobs that are running."));
         retries = Counter(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated.");
         dead = Counter(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue.");
         expired = Counter(TelemetryNames.Metric.Expired, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running.");
-        redelivered = Counter(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before and not been settled.");
+        redelivered = Counter(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before "
+            + "and not been settled.");
         settlementFailures = Counter(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again.");
-        beatLag = Histogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, slow, "From the time of an occurrence to the moment its job was enqueued.");
-        confirm = Histogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, fast, "From the write of a message to the broker's confirm; its count is the number of confirms.");
+        beatLag = Histogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, slow, "From the time of an occurrence to the moment its job "
+            + "was enqueued.");
+        confirm = Histogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, fast, "From the write of a message to the broker's confirm; "
+            + "its count is the number of confirms.");
         repliesDropped = Counter(TelemetryNames.Metric.RepliesDropped, TelemetryNames.Unit.Messages, "Results that nobody took, and that were dropped.");
         quarantined = Counter(TelemetryNames.Metric.Quarantined, TelemetryNames.Unit.Jobs, "Jobs that were moved to quarantine.");
         reconnects = Counter(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again.");
@@ -244,10 +248,12 @@ sealed class Telemetry : IDisposable
     {
         try
         {
-            meter.CreateObservableGauge(TelemetryNames.Metric.ConnectionUp, connections, TelemetryNames.Unit.Connections, "1 for a connection to the broker that works, else 0.");
+            meter.CreateObservableGauge(TelemetryNames.Metric.ConnectionUp, connections, TelemetryNames.Unit.Connections, "1 for a connection to the "
+                + "broker that works, else 0.");
             meter.CreateObservableUpDownCounter(TelemetryNames.Metric.ConsumerCount, consumers, TelemetryNames.Unit.Consumers, "Consumers that this process has at a queue.");
             meter.CreateObservableGauge(TelemetryNames.Metric.Blocked, blocked, TelemetryNames.Unit.Connections, "1 while the broker blocks publishing, else 0.");
-            meter.CreateObservableUpDownCounter(TelemetryNames.Metric.Pending, pending, TelemetryNames.Unit.Messages, "Messages that wait to be written or confirmed.");
+            meter.CreateObservableUpDownCounter(TelemetryNames.Metric.Pending, pending, TelemetryNames.Unit.Messages, "Messages that wait to be "
+                + "written or confirmed.");
         }
         catch (Exception)
         {

@@ -102,7 +102,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 
         if (job.Expires <= TimeSpan.Zero || job.Expires > Outgoing.MaxDelay)
         {
-            throw new ArgumentException($"Job '{job.TaskName}' expires after {job.Expires}; that must be positive, and at most {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
+            throw new ArgumentException($"Job '{job.TaskName}' expires after {job.Expires}; that must be positive, and at most "
+                + $"{Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
         }
 
         if (job.Headers is { } headers)
@@ -125,7 +126,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         {
             if (!IsName(name) || WireHeaders.IsReserved(name))
             {
-                throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}', which is a name of the protocol or not 1 to {MaxNameBytes} bytes; choose another.", nameof(job));
+                throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}', which is a name of the protocol or not 1 to {MaxNameBytes} "
+                    + "bytes; choose another.", nameof(job));
             }
 
             // An integer of another type corrupts the whole table when Python reads it (celery-protocol §2.2).

@@ -60,7 +60,8 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
         var limit = healthOptions.Value.StalledAfter;
         if (StuckFor(worker, ready) is { } stuck && stuck >= limit)
         {
-            return HealthCheckResult.Unhealthy($"{ready} jobs are in hand and {slots - worker.Busy} slots are free, but none has started for {Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
+            return HealthCheckResult.Unhealthy($"{ready} jobs are in hand and {slots - worker.Busy} slots are free, but none has started for "
+                + $"{Text(stuck)}. Restart the process; its jobs go back to their queues.", data: data);
         }
 
         // Degraded, not unhealthy: the worker has subscribed again and again, as a new process would, and a restart
@@ -73,17 +74,20 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
             data[$"queue.{queue.Queue}"] = queue.IsConsuming ? "consuming" : queue.Problem ?? "no consumer";
             if (!queue.IsConsuming && queue.For >= limit && health.Connection.For >= limit)
             {
-                concerns.Add($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: {(queue.Problem ?? "no reason known").TrimEnd('.')}. The worker subscribes again and again; look at the queue.");
+                concerns.Add($"Queue '{queue.Queue}' has had no consumer here for {Text(queue.For)}, although the connection works: "
+                    + $"{(queue.Problem ?? "no reason known").TrimEnd('.')}. The worker subscribes again and again; look at the queue.");
             }
             else if (queue.StarvedFor >= limit)
             {
-                concerns.Add($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds no message and has subscribed again. Look at the queue and its other consumers: one of them may be the single active consumer.");
+                concerns.Add($"Messages wait in queue '{queue.Queue}', but for {Text(queue.StarvedFor)} none has come to this consumer, which holds "
+                    + "no message and has subscribed again. Look at the queue and its other consumers: one of them may be the single active consumer.");
             }
         }
 
         return concerns is not [] ? HealthCheckResult.Degraded(string.Join(' ', concerns), data: data)
             : health.Connection.IsUp ? HealthCheckResult.Healthy($"{worker.Busy} of {slots} slots are busy; {worker.Taken} jobs taken.", data)
-            : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, because the worker connects again by itself.", data);
+            : HealthCheckResult.Healthy($"The broker is away ({health.Connection.Problem ?? "not connected yet"}); a restart would not help, because "
+                + "the worker connects again by itself.", data);
     }
 
     /// <summary>

@@ -37,18 +37,21 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
         data["publish.confirm.seconds"] = health.ConfirmLatency.TotalSeconds;
         if (!health.Connection.IsUp)
         {
-            return (HealthStatus.Unhealthy, $"Jobs cannot be enqueued: no connection for {LivenessCheck.Text(health.Connection.For)}: {Sentence(health.Connection.Problem ?? "the first attempt has not ended")} It is tried again and again.");
+            return (HealthStatus.Unhealthy, $"Jobs cannot be enqueued: no connection for {LivenessCheck.Text(health.Connection.For)}: "
+                + $"{Sentence(health.Connection.Problem ?? "the first attempt has not ended")} It is tried again and again.");
         }
 
         if (health.Blocked is { } blocked)
         {
             data["publish.blocked"] = blocked;
             return (health.BlockedFor >= options.BlockedFor ? HealthStatus.Unhealthy : HealthStatus.Degraded,
-                $"The broker has blocked publishing for {LivenessCheck.Text(health.BlockedFor)}: {Sentence(blocked)} Enqueued jobs wait, and fail at their deadline; free the broker's memory or disk.");
+                $"The broker has blocked publishing for {LivenessCheck.Text(health.BlockedFor)}: {Sentence(blocked)} Enqueued jobs wait, and fail at "
+                    + "their deadline; free the broker's memory or disk.");
         }
 
         return health.ConfirmLatency >= options.SlowConfirm
-            ? (HealthStatus.Degraded, $"The broker took {LivenessCheck.Text(health.ConfirmLatency)} to confirm a job (SlowConfirm is {LivenessCheck.Text(options.SlowConfirm)}); {health.Pending} jobs wait. Look at its disks, and at queues without a leader.")
+            ? (HealthStatus.Degraded, $"The broker took {LivenessCheck.Text(health.ConfirmLatency)} to confirm a job (SlowConfirm is "
+                + $"{LivenessCheck.Text(options.SlowConfirm)}); {health.Pending} jobs wait. Look at its disks, and at queues without a leader.")
             : (HealthStatus.Healthy, "Jobs can be enqueued.");
     }
 
@@ -68,7 +71,8 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
         data["consume.connected"] = health.Connection.IsUp;
         if (!health.Connection.IsUp)
         {
-            return (HealthStatus.Unhealthy, $"The worker gets no jobs: no connection for {LivenessCheck.Text(health.Connection.For)}: {Sentence(health.Connection.Problem ?? "the first attempt has not ended")} It is tried again and again.");
+            return (HealthStatus.Unhealthy, $"The worker gets no jobs: no connection for {LivenessCheck.Text(health.Connection.For)}: "
+                + $"{Sentence(health.Connection.Problem ?? "the first attempt has not ended")} It is tried again and again.");
         }
 
         var missing = health.Queues.Where(q => !q.IsConsuming).ToArray();

@@ -11,7 +11,8 @@ static class TaskNameRule
         if (!IsValid(name))
         {
             throw new ArgumentException(
-                $"'{name}' is not a task name: use 1 to {MaxLength} letters, digits, '.', '_', '-' or ':', beginning with a letter or '_', for example 'news.refresh'.",
+                $"'{name}' is not a task name: use 1 to {MaxLength} letters, digits, '.', '_', '-' or ':', beginning with a letter or '_', for "
+                    + "example 'news.refresh'.",
                 nameof(name));
         }
     }

@@ -18,7 +18,8 @@ sealed class TaskRegistry
             {
                 if (!names.TryAdd(name, definition))
                 {
-                    problems.Add($"Two tasks are called '{name}': one in {names[name].Class} and one in {definition.Class}. Rename one, and keep its old name in Aliases.");
+                    problems.Add($"Two tasks are called '{name}': one in {names[name].Class} and one in {definition.Class}. Rename one, and keep its "
+                        + "old name in Aliases.");
                 }
             }
         }

@@ -60,7 +60,8 @@ sealed class SettingsSection
             }
             else if (!parts.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
             {
-                problems.Add($"{child.Path} is no setting of Jobs; did you mean {section.Path}:{Spelling.Nearest(child.Key, properties.Keys.Concat(parts)).First()}?");
+                problems.Add($"{child.Path} is no setting of Jobs; did you mean "
+                    + $"{section.Path}:{Spelling.Nearest(child.Key, properties.Keys.Concat(parts)).First()}?");
             }
         }
     }

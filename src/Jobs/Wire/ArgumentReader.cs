@@ -126,7 +126,8 @@ public ref partial struct ArgumentReader
 
         if (stranger is not null)
         {
-            throw new JobFormatException($"Task '{task}' has no parameter '{stranger}'; it has: {(parameters.Length == 0 ? "none" : string.Join(", ", parameters!))}.");
+            throw new JobFormatException($"Task '{task}' has no parameter '{stranger}'; it has: "
+                + $"{(parameters.Length == 0 ? "none" : string.Join(", ", parameters!))}.");
         }
 
         if (byPosition is not null)
@@ -136,7 +137,8 @@ public ref partial struct ArgumentReader
 
         if (count != matchedKeywords)
         {
-            throw new JobFormatException($"Task '{task}' was given one of its keywords twice: {count} keywords came for {matchedKeywords} parameters; the last one is '{last}'.");
+            throw new JobFormatException($"Task '{task}' was given one of its keywords twice: {count} keywords came for {matchedKeywords} parameters; "
+                + $"the last one is '{last}'.");
         }
     }
 
@@ -334,7 +336,8 @@ public ref partial struct ArgumentReader
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or FormatException or InvalidOperationException)
         {
-            throw new JobFormatException($"Task '{task}', parameter '{parameters[index]}'{start.Place()}: expected {typeof(T).Name}, got {start.Describe()}. {e.Message}", e);
+            throw new JobFormatException($"Task '{task}', parameter '{parameters[index]}'{start.Place()}: expected {typeof(T).Name}, got "
+                + $"{start.Describe()}. {e.Message}", e);
         }
     }
 

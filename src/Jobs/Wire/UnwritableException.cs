@@ -6,7 +6,8 @@ namespace Jobs.Wire;
 sealed class UnwritableException(Type type, Exception cause)
     : Exception($"a value of type {type} cannot be written as JSON: {ExceptionText.Message(cause).TrimEnd('.')}", cause)
 {
-    const string Remedy = "Send plain values or a record of them; where reflection is off, give a JsonSerializerContext that knows the type with UseJsonContext.";
+    const string Remedy = "Send plain values or a record of them; where reflection is off, give a JsonSerializerContext that knows the type with "
+        + "UseJsonContext.";
 
     /// <summary>The problem and its remedy, for the message of another exception.</summary>
     public static string Explain(Exception e) =>

@@ -144,7 +144,8 @@ sealed class WireTypes
             if (value.GetType() != declared)
             {
                 throw new NotSupportedException(
-                    $"a {value.GetType()} would arrive as a {declared}, the declared type, without its own members; declare {value.GetType()}, or mark {declared} with [JsonDerivedType]");
+                    $"a {value.GetType()} would arrive as a {declared}, the declared type, without its own members; declare {value.GetType()}, or "
+                        + $"mark {declared} with [JsonDerivedType]");
             }
 
             before?.Invoke(value);

@@ -75,12 +75,14 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         var delivery = attempt.Delivery;
         if (delivery.IsQuarantined && delivery.DeliveryCount >= maxDeliveries)
         {
-            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times and never settled; each time its worker died or was cut off (MaxDeliveries is {maxDeliveries}).", TelemetryNames.Error.MaxDeliveries);
+            return Dead(attempt, $"It was delivered {delivery.DeliveryCount} times and never settled; each time its worker died or was cut off "
+                + $"(MaxDeliveries is {maxDeliveries}).", TelemetryNames.Error.MaxDeliveries);
         }
 
         if (attempt.Task is null)
         {
-            return Dead(attempt, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, or send it to another queue than '{delivery.Queue}'.", TelemetryNames.Error.UnknownTask);
+            return Dead(attempt, $"This worker has no task '{envelope.Task}'. Add its class with AddTasks, keep a renamed task's old name in Aliases, "
+                + $"or send it to another queue than '{delivery.Queue}'.", TelemetryNames.Error.UnknownTask);
         }
 
         var now = time.GetUtcNow();

@@ -37,8 +37,15 @@ sealed class ProcessNode(LocalNode node) : ClusterNode
 
     protected override async Task StartProcessAsync()
     {
-        await node.StartAsync();
-        Link.AcceptNew();
+        try
+        {
+            await node.StartAsync();
+        }
+        finally
+        {
+            // Also when the node takes longer than we wait for it: nobody starts it a second time. Until it serves clients, the load balancer gets no greeting through the link.
+            Link.AcceptNew();
+        }
     }
 
     protected override Task FreezeAsync() => node.PauseAsync();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -11,12 +12,13 @@ sealed class NewsSite : IAsyncDisposable
     readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jobs-news-");
     readonly HttpClient http;
     readonly Process process;
+    readonly ConcurrentQueue<string> output = new();
 
     NewsSite(string[] more, IReadOnlyDictionary<string, string>? environment)
     {
         var address = $"http://127.0.0.1:{FreePort()}";
         http = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(5) };
-        process = Launch(["--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *", .. more], environment);
+        process = Launch(["--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *", .. more], environment, output.Enqueue);
     }
 
     static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -71,7 +73,8 @@ sealed class NewsSite : IAsyncDisposable
         }
 
         var state = process.HasExited ? $"it ended with {process.ExitCode}: {await process.StandardError.ReadToEndAsync(Stop)}" : "it is running";
-        throw new TimeoutException($"{path} did not become what was expected within {within}; {state}. The last answer: {last}");
+        throw new TimeoutException(
+            $"{path} did not become what was expected within {within}; {state}. The last answer: {last}\nIts last lines:\n{string.Join('\n', output.TakeLast(100))}");
     }
 
     /// <returns>The exit code after a SIGTERM.</returns>
@@ -92,7 +95,7 @@ sealed class NewsSite : IAsyncDisposable
         folder.Delete(recursive: true);
     }
 
-    static Process Launch(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    static Process Launch(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, Action<string>? onLine = null)
     {
         var start = new ProcessStartInfo("dotnet", [Program(), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
@@ -101,7 +104,7 @@ sealed class NewsSite : IAsyncDisposable
         }
 
         var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { }; // drained, so that a full pipe never holds the process up
+        process.OutputDataReceived += (_, line) => onLine?.Invoke(line.Data ?? ""); // always drained, so that a full pipe never holds the process up
         process.BeginOutputReadLine();
         return process;
     }
