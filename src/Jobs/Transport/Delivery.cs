@@ -61,7 +61,7 @@ public abstract class Delivery
             return ValueTask.CompletedTask;
         }
 
-        return outgoing.Count == 0 ? LeaveOnceAsync() : WriteAndLeaveAsync(outgoing);
+        return outgoing.Count == 0 ? LeaveOnceAsync() : WriteAndLeaveOnceAsync(outgoing);
     }
 
     /// <summary>
@@ -126,6 +126,23 @@ public abstract class Delivery
     /// <returns>The failures by position; empty when all messages were written.</returns>
     protected abstract ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing);
 
+    /// <summary>
+    /// Writes all messages durably, and removes this message from its queue when all are written. A transport with
+    /// transactions does both in one. Defaults to <see cref="WriteAsync"/>, and then <see cref="LeaveAsync"/>.
+    /// </summary>
+    /// <returns>The failures by position; empty when all messages were written and this one was removed.</returns>
+    protected virtual async ValueTask<IReadOnlyDictionary<int, Exception>> WriteAndLeaveAsync(IReadOnlyList<Outgoing> outgoing)
+    {
+        var failures = await WriteAsync(outgoing).ConfigureAwait(false);
+        if (failures.Count == 0)
+        {
+            // Checkpoint: a crash here leaves the message in its queue, and the messages that follow it too.
+            await LeaveOnceAsync().ConfigureAwait(false);
+        }
+
+        return failures;
+    }
+
     /// <summary>Removes the message from its queue. Called at most once.</summary>
     protected abstract ValueTask LeaveAsync();
 
@@ -157,16 +174,16 @@ public abstract class Delivery
         return true;
     }
 
-    async ValueTask WriteAndLeaveAsync(IReadOnlyList<Outgoing> outgoing)
+    async ValueTask WriteAndLeaveOnceAsync(IReadOnlyList<Outgoing> outgoing)
     {
         IReadOnlyDictionary<int, Exception> failures;
         try
         {
-            failures = await WriteAsync(outgoing).ConfigureAwait(false);
+            failures = await (hasLeft ? WriteAsync(outgoing) : WriteAndLeaveAsync(outgoing)).ConfigureAwait(false);
         }
         catch
         {
-            Volatile.Write(ref state, Open);
+            Interlocked.CompareExchange(ref state, Open, Settling); // settled already when the message failed to leave
             throw;
         }
 
@@ -176,8 +193,7 @@ public abstract class Delivery
             throw new JobSettlementException(failures);
         }
 
-        // Checkpoint: a crash here leaves the message in its queue, and the messages that follow it too.
-        await LeaveOnceAsync().ConfigureAwait(false);
+        Volatile.Write(ref state, Settled);
     }
 
     ValueTask LeaveOnceAsync()

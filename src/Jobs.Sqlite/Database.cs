@@ -1,0 +1,148 @@
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Jobs.Sqlite;
+
+/// <summary>
+/// One connection to the database file. Statements go to SQLite's own functions, on the connection of the provider, so
+/// that the process has one copy of SQLite: two copies would drop each other's file locks.
+/// </summary>
+/// <remarks>
+/// The provider sleeps 150 ms whenever the database is busy. These functions do not: who is busy returns
+/// <see langword="false"/>, and the caller decides. Not thread-safe.
+/// </remarks>
+sealed class Database : IDisposable
+{
+    readonly SqliteConnection connection;
+    readonly sqlite3 handle;
+    readonly List<Statement> statements = [];
+    readonly Statement begin;
+    readonly Statement commit;
+    readonly Statement rollback;
+    bool isFull;
+
+    Database(SqliteConnection connection)
+    {
+        this.connection = connection;
+        handle = connection.Handle!;
+        Check(raw.sqlite3_busy_timeout(handle, 0));
+        Check(raw.sqlite3_extended_result_codes(handle, 1));
+        (begin, commit, rollback) = (Prepare("BEGIN IMMEDIATE"), Prepare("COMMIT"), Prepare("ROLLBACK"));
+    }
+
+    /// <summary>How many connections have committed changes, as a number that only this connection understands.</summary>
+    public long ChangesSeen => Single("PRAGMA data_version");
+
+    /// <exception cref="SqliteException">The file cannot be opened.</exception>
+    public static Database Open(string file, SqliteOpenMode mode = SqliteOpenMode.ReadWriteCreate)
+    {
+        var text = new SqliteConnectionStringBuilder { DataSource = file, Mode = mode, Pooling = false }.ToString();
+        var connection = new SqliteConnection(text);
+        try
+        {
+            connection.Open();
+            return new(connection);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    public Statement Prepare(string sql)
+    {
+        Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));
+        var prepared = new Statement(this, statement);
+        statements.Add(prepared);
+        return prepared;
+    }
+
+    public void Execute(string sql) => Check(raw.sqlite3_exec(handle, sql));
+
+    /// <summary>The first column of the first row as a number.</summary>
+    public long Single(string sql)
+    {
+        Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));
+        using (statement)
+        {
+            var result = raw.sqlite3_step(statement);
+            return result == raw.SQLITE_ROW ? raw.sqlite3_column_int64(statement, 0) : throw Failure(result);
+        }
+    }
+
+    /// <summary>Whether a commit returns only when the disk has it.</summary>
+    public bool SyncsOnCommit => isFull;
+
+    /// <summary>Sets <see cref="SyncsOnCommit"/>, between two transactions.</summary>
+    public void SyncOnCommit(bool full)
+    {
+        if (isFull != full)
+        {
+            Execute(full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+            isFull = full;
+        }
+    }
+
+    /// <summary>Begins a transaction that may write.</summary>
+    /// <returns><see langword="false"/> when another connection is writing.</returns>
+    public bool TryBegin()
+    {
+        try
+        {
+            begin.Run();
+            return true;
+        }
+        catch (SqliteException e) when (e.IsBusy())
+        {
+            return false;
+        }
+    }
+
+    public void Commit() => commit.Run();
+
+    /// <summary>Undoes the transaction, if SQLite has not done so already.</summary>
+    public void Rollback()
+    {
+        if (raw.sqlite3_get_autocommit(handle) == 0)
+        {
+            rollback.Run();
+        }
+    }
+
+    /// <summary>Moves the write-ahead log into the database, as far as readers allow.</summary>
+    /// <returns>How many pages the log has.</returns>
+    public int Checkpoint(bool truncate)
+    {
+        var result = raw.sqlite3_wal_checkpoint_v2(
+            handle, "main", truncate ? raw.SQLITE_CHECKPOINT_TRUNCATE : raw.SQLITE_CHECKPOINT_PASSIVE, out var pages, out _);
+        if ((result & 0xFF) is not (raw.SQLITE_OK or raw.SQLITE_BUSY or raw.SQLITE_LOCKED))
+        {
+            throw Failure(result);
+        }
+
+        return pages;
+    }
+
+    public int Changes => raw.sqlite3_changes(handle);
+
+    public void Check(int result)
+    {
+        if (result is not (raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE))
+        {
+            throw Failure(result);
+        }
+    }
+
+    public SqliteException Failure(int result) => new(raw.sqlite3_errmsg(handle).utf8_to_string(), result & 0xFF, result);
+
+    public void Dispose()
+    {
+        foreach (var statement in statements)
+        {
+            statement.Dispose();
+        }
+
+        connection.Dispose();
+    }
+}

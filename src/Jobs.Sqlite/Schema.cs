@@ -1,0 +1,51 @@
+using System.Globalization;
+
+namespace Jobs.Sqlite;
+
+/// <summary>All tables, and how an older file becomes one of this version.</summary>
+/// <remarks>
+/// A message lies in <c>jobs_message</c>, and its number in exactly one of three small tables: ready, delayed or
+/// claimed. So a claim looks only at what can be claimed, and never moves a body. Times are milliseconds since 1970.
+/// </remarks>
+static class Schema
+{
+    const int Version = 1;
+
+    const string Create = """
+        CREATE TABLE jobs_meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
+        INSERT INTO jobs_meta VALUES (1, 1, 0);
+        CREATE TABLE jobs_queue (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE jobs_message (seq INTEGER PRIMARY KEY, head BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+        CREATE TABLE jobs_ready (
+            queue INTEGER NOT NULL, urgency INTEGER NOT NULL, seq INTEGER NOT NULL, deliveries INTEGER NOT NULL,
+            PRIMARY KEY (queue, urgency, seq)) STRICT, WITHOUT ROWID;
+        CREATE TABLE jobs_delayed (
+            due INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL,
+            PRIMARY KEY (due, seq)) STRICT, WITHOUT ROWID;
+        CREATE TABLE jobs_claimed (
+            session INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL, deliveries INTEGER NOT NULL,
+            PRIMARY KEY (session, seq)) STRICT, WITHOUT ROWID;
+        CREATE TABLE jobs_session (no INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL UNIQUE, bell TEXT NOT NULL) STRICT;
+        CREATE TABLE jobs_journal (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, leader INTEGER NOT NULL DEFAULT 0) STRICT;
+        CREATE TABLE jobs_record (seq INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+        CREATE INDEX jobs_record_journal ON jobs_record (journal, seq);
+        """;
+
+    /// <summary>Makes the tables, or finds them. Runs in a transaction.</summary>
+    /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
+    public static void Ensure(Database database, string file)
+    {
+        if (database.Single("SELECT count(*) FROM sqlite_schema WHERE name = 'jobs_meta'") == 0)
+        {
+            database.Execute(Create);
+            return;
+        }
+
+        var version = database.Single("SELECT version FROM jobs_meta");
+        if (version != Version)
+        {
+            throw new JobTransportException(string.Create(CultureInfo.InvariantCulture,
+                $"{file} has the tables of version {version} of Jobs.Sqlite, and this program knows version {Version}. Update this program's Jobs packages."));
+        }
+    }
+}

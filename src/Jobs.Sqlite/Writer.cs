@@ -1,0 +1,458 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Sqlite;
+
+/// <summary>Something that takes messages at the end of each transaction.</summary>
+interface IClaimer
+{
+    /// <summary>Whether it wants messages, and there may be some. Looks without a transaction.</summary>
+    bool Wants(Tables tables);
+
+    /// <summary>Claims messages, in the transaction.</summary>
+    void Claim(Tables tables);
+
+    /// <summary>The transaction is in the file, or was undone.</summary>
+    void Claimed(bool committed);
+
+    /// <summary>Other processes may have added something.</summary>
+    void LookAgain();
+}
+
+/// <summary>The thread that writes to the database; there is one in each process.</summary>
+/// <remarks>
+/// 1. Callers add operations, and wait. 2. The thread takes all operations that came while it was busy with the former
+/// transaction, and executes them in one transaction: group commit, without a timer. 3. Who has room for messages
+/// claims them in the same transaction. 4. One commit makes all of it durable, and all callers hear of it.
+/// When a transaction fails, each of its operations gets a transaction of its own: one that cannot succeed must not
+/// fail the others.
+/// </remarks>
+sealed class Writer : IAsyncDisposable
+{
+    const int MostOperations = 1024;
+    const int CheckpointPages = 4000; // 16 MB
+    const int TruncatePages = 16000;
+
+    static readonly TimeSpan betweenTries = TimeSpan.FromMilliseconds(1);
+    static readonly TimeSpan closingTime = TimeSpan.FromSeconds(5);
+
+    readonly DatabaseFile file;
+    readonly TimeProvider time;
+    readonly Action<bool> afterCommit;
+    readonly ILogger logger;
+    readonly Thread thread;
+    readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly object gate = new();
+    readonly List<WriteOperation> waiting = [];
+    readonly List<WriteOperation> batch = [];
+    readonly List<IClaimer> claimers = [];
+    readonly Database database;
+    readonly Tables tables;
+    bool woken;
+    bool look;
+    bool closing;
+    long closingSince;
+    long nextDue = long.MaxValue;
+    int sinceCheckpoint;
+    bool failing;
+
+    /// <param name="file">The file, which must have its tables.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="afterCommit">Called after each commit; says whether another process may want to hear of it.</param>
+    /// <param name="logger">For changes of state.</param>
+    public Writer(DatabaseFile file, TimeProvider time, Action<bool> afterCommit, ILogger logger)
+    {
+        (this.file, this.time, this.afterCommit, this.logger) = (file, time, afterCommit, logger);
+        database = file.Open();
+        tables = new(database);
+        thread = new(Run) { IsBackground = true, Name = "Jobs SQLite writer" };
+        thread.Start();
+    }
+
+    /// <summary>How many operations wait.</summary>
+    public int Pending
+    {
+        get
+        {
+            lock (gate)
+            {
+                return waiting.Count + batch.Count;
+            }
+        }
+    }
+
+    /// <summary>Why the last transaction failed; <see langword="null"/> after a success.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Since when; only with a <see cref="Problem"/>.</summary>
+    public long ProblemSince { get; private set; }
+
+    /// <summary>When the next delayed message is due, in milliseconds; <see cref="long.MaxValue"/> for none.</summary>
+    public long NextDue => Volatile.Read(ref nextDue);
+
+    long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Adds an operation.</summary>
+    /// <returns>Whether the writer took it; after its end it takes none.</returns>
+    public bool Add(WriteOperation operation)
+    {
+        lock (gate)
+        {
+            if (closing)
+            {
+                return false;
+            }
+
+            waiting.Add(operation);
+            Monitor.Pulse(gate);
+            return true;
+        }
+    }
+
+    public Task<T> DoAsync<T>(Func<Tables, T> execute, bool needsSync)
+    {
+        var operation = new AwaitedOperation<T>(execute, needsSync);
+        return Add(operation) ? operation.Task : Task.FromException<T>(new ObjectDisposedException("SqliteTransport"));
+    }
+
+    public Task AddClaimerAsync(IClaimer claimer) => DoAsync(_ => { claimers.Add(claimer); return true; }, needsSync: false);
+
+    public Task RemoveClaimerAsync(IClaimer claimer) => DoAsync(_ => claimers.Remove(claimer), needsSync: false);
+
+    /// <summary>Lets the thread look for work: somebody has room for messages, or a delay may be over.</summary>
+    /// <param name="others">Whether other processes may have added something.</param>
+    public void Wake(bool others)
+    {
+        lock (gate)
+        {
+            woken = true;
+            look |= others;
+            Monitor.Pulse(gate);
+        }
+    }
+
+    /// <summary>Gives operations up whose time is over.</summary>
+    public void Sweep()
+    {
+        var now = time.GetTimestamp();
+        lock (gate)
+        {
+            foreach (var operation in waiting.Concat(batch).Where(o => o.Deadline <= now))
+            {
+                operation.GiveUp(new TimeoutException(Problem ?? "the writer has not come to it in time"));
+            }
+
+            waiting.RemoveAll(o => o.IsOver);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        lock (gate)
+        {
+            if (!closing)
+            {
+                (closing, closingSince) = (true, time.GetTimestamp());
+            }
+
+            Monitor.Pulse(gate);
+        }
+
+        await ended.Task.ConfigureAwait(false);
+    }
+
+    void Run()
+    {
+        try
+        {
+            while (WaitForWork())
+            {
+                Work();
+            }
+        }
+        finally
+        {
+            Close();
+        }
+    }
+
+    bool WaitForWork()
+    {
+        lock (gate)
+        {
+            while (waiting.Count == 0 && !woken && !closing)
+            {
+                Monitor.Wait(gate);
+            }
+
+            if (look)
+            {
+                claimers.ForEach(claimer => claimer.LookAgain());
+            }
+
+            (woken, look) = (false, false);
+            return !closing || (waiting.Count > 0 && time.GetElapsedTime(closingSince) < closingTime);
+        }
+    }
+
+    void Work()
+    {
+        try
+        {
+            if (!HasWork() || !TryBegin())
+            {
+                return;
+            }
+
+            Take();
+            Transact();
+            Succeeded();
+        }
+        catch (Exception e)
+        {
+            Failed(e);
+        }
+        finally
+        {
+            lock (gate)
+            {
+                batch.Clear();
+            }
+        }
+    }
+
+    /// <summary>Looks before it writes: a transaction that has nothing to do would still cost the others their turn.</summary>
+    bool HasWork()
+    {
+        lock (gate)
+        {
+            if (waiting.Count > 0)
+            {
+                return true;
+            }
+        }
+
+        if (claimers.Count == 0)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref nextDue, tables.FirstDue());
+        return nextDue <= Now || claimers.Exists(claimer => claimer.Wants(tables));
+    }
+
+    bool TryBegin()
+    {
+        database.SyncOnCommit(NeedsSync());
+        var since = time.GetTimestamp();
+        while (!database.TryBegin())
+        {
+            // Another process writes. SQLite has no line to wait in: who asks most often gets its turn.
+            if (time.GetElapsedTime(since) > TimeSpan.FromSeconds(1))
+            {
+                Troubled("another program keeps the database locked");
+            }
+
+            lock (gate)
+            {
+                if (closing && time.GetElapsedTime(closingSince) > closingTime)
+                {
+                    return false;
+                }
+
+                Monitor.Wait(gate, betweenTries);
+            }
+        }
+
+        return true;
+    }
+
+    bool NeedsSync()
+    {
+        lock (gate)
+        {
+            return waiting.Take(MostOperations).Any(o => o.NeedsSync);
+        }
+    }
+
+    void Take()
+    {
+        lock (gate)
+        {
+            var count = Math.Min(waiting.Count, MostOperations);
+            for (var i = 0; i < count; i++)
+            {
+                var operation = waiting[i];
+                if (operation.TryTake())
+                {
+                    batch.Add(operation);
+                }
+            }
+
+            waiting.RemoveRange(0, count);
+        }
+
+        if (batch.Exists(o => o.NeedsSync) && !database.SyncsOnCommit)
+        {
+            // An operation that needs it came after the transaction had begun.
+            database.Rollback();
+            database.SyncOnCommit(true);
+            while (!TryBegin())
+            {
+            }
+        }
+    }
+
+    void Transact()
+    {
+        tables.Begin();
+        foreach (var operation in batch)
+        {
+            operation.Execute(tables);
+        }
+
+        if (claimers.Count > 0 && NextDue <= Now)
+        {
+            while (tables.MoveDue(Now))
+            {
+            }
+
+            claimers.ForEach(claimer => claimer.LookAgain());
+        }
+
+        claimers.ForEach(claimer => claimer.Claim(tables));
+        tables.Finish();
+        database.Commit();
+        if (file.IsGone())
+        {
+            throw new FileNotFoundException($"{file.Path} was deleted or replaced while this process used it");
+        }
+    }
+
+    void Succeeded()
+    {
+        Volatile.Write(ref nextDue, claimers.Count > 0 ? tables.FirstDue() : long.MaxValue);
+        foreach (var operation in batch)
+        {
+            operation.Commit();
+        }
+
+        claimers.ForEach(claimer => claimer.Claimed(committed: true));
+        if (failing)
+        {
+            failing = false;
+            Log.WritesAgain(logger, file.Path);
+        }
+
+        Problem = null;
+        afterCommit(tables.LeavesSomethingReady);
+        if (++sinceCheckpoint >= 64)
+        {
+            Checkpoint();
+        }
+    }
+
+    void Checkpoint()
+    {
+        sinceCheckpoint = 0;
+        if (file.LogPages() is var pages && pages > CheckpointPages)
+        {
+            database.Checkpoint(truncate: pages > TruncatePages);
+        }
+    }
+
+    void Failed(Exception failure)
+    {
+        Undo();
+        Troubled(failure.Message);
+        var maybe = failure.LeavesDoubt();
+        if (batch.Count < 2 || maybe)
+        {
+            batch.ForEach(operation => operation.Fail(failure, maybe));
+            return;
+        }
+
+        foreach (var operation in batch.Where(operation => !operation.IsOver))
+        {
+            Alone(operation);
+        }
+    }
+
+    void Alone(WriteOperation operation)
+    {
+        try
+        {
+            database.SyncOnCommit(operation.NeedsSync);
+            if (!database.TryBegin())
+            {
+                throw new TimeoutException("another program keeps the database locked");
+            }
+
+            tables.Begin();
+            operation.Execute(tables);
+            tables.Finish();
+            database.Commit();
+            operation.Commit();
+        }
+        catch (Exception e)
+        {
+            Undo();
+            operation.Fail(e, e.LeavesDoubt());
+        }
+    }
+
+    void Undo()
+    {
+        try
+        {
+            database.Rollback();
+        }
+        catch (SqliteException)
+        {
+            // SQLite has undone it.
+        }
+
+        tables.Undone();
+        claimers.ForEach(claimer => claimer.Claimed(committed: false));
+    }
+
+    void Troubled(string problem)
+    {
+        if (Problem is null)
+        {
+            (Problem, ProblemSince) = (problem, time.GetTimestamp());
+        }
+
+        if (!failing)
+        {
+            failing = true;
+            Log.CannotWrite(logger, file.Path, problem);
+        }
+    }
+
+    void Close()
+    {
+        lock (gate)
+        {
+            closing = true;
+            foreach (var operation in waiting)
+            {
+                operation.GiveUp(new ObjectDisposedException("SqliteTransport"));
+            }
+
+            waiting.Clear();
+        }
+
+        try
+        {
+            database.Checkpoint(truncate: true);
+        }
+        catch (SqliteException)
+        {
+            // The next process that opens the file does it.
+        }
+
+        database.Dispose();
+        ended.TrySetResult();
+    }
+}
