@@ -13,8 +13,8 @@ namespace Jobs.Working;
 sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOptions<WorkerOptions> workerOptions, JobObserver observer, TimeProvider time)
 {
     /// <summary>
-    /// A job that comes early by this time or less takes a slot, and waits there for the rest. The transport's delays
-    /// are not exact: another trip through them would take longer.
+    /// A job that comes at most this much too early takes a slot, and waits in the slot for its time. The transport's
+    /// delays are not exact: sending the job through a delay again would take longer.
     /// </summary>
     public static TimeSpan WaitedForInSlot { get; } = TimeSpan.FromMilliseconds(100);
 
@@ -39,9 +39,9 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
     }
 
     /// <summary>
-    /// The outcome of an expired job; <see langword="null"/> for any other. The executor asks again in the slot,
+    /// The outcome of an expired job; <see langword="null"/> for any other job. The executor asks again in the slot,
     /// because the job may have waited for the slot. An expired job that has failed before becomes a dead letter, and
-    /// is not dropped: somebody has seen the job begin.
+    /// is not dropped: somebody may have seen the job begin, and must be able to find out how it ended.
     /// </summary>
     public static Outcome? Expired(Attempt attempt, JobEnvelope envelope, DateTimeOffset now)
     {

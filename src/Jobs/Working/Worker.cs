@@ -127,7 +127,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
             slot.Take(attempt);
             if (interrupt.IsCancellationRequested)
             {
-                attempt.Cancel(CancelCause.Stop); // Interrupt has told the attempts in slots; this one had no slot then
+                attempt.Cancel(CancelCause.Stop); // Interrupt told the attempts in slots; this attempt had none
             }
 
             await RunOneAsync(attempt).ConfigureAwait(false);
