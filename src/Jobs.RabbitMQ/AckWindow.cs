@@ -16,7 +16,7 @@ sealed class AckWindow(int prefetch)
 {
     readonly Entry[] entries = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(prefetch * 4, 16))];
     readonly Dictionary<ulong, RabbitMqDelivery> stragglers = [];
-    readonly Queue<RabbitMqDelivery> ackedStragglers = new(); // their acks may still be on the way; the entries have moved on
+    readonly Queue<RabbitMqDelivery> ackedStragglers = new(); // their acks may still be on the way; no entry knows them any more
     ulong lowest = 1; // tags of a channel begin with 1
     ulong next = 1;
 

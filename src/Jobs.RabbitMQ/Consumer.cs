@@ -335,7 +335,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             if (!gone)
             {
                 gone = true;
-                lost.TrySetResult(reason); // first: calls that the cancel below ends would report other reasons
+                lost.TrySetResult(reason); // before the cancel: calls that the cancel ends would report other reasons
                 voided = voiding.CancelAsync(); // runs callbacks on the pool, not under the lock
                 lostDeliveries.Remember(window.MayComeBack());
             }

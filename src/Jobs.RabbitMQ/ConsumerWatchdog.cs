@@ -3,9 +3,9 @@ namespace Jobs.RabbitMQ;
 /// <summary>Asks from time to time whether a consumer still gets the messages of its queue.</summary>
 /// <remarks>
 /// A broker can forget a consumer without telling anybody. When RabbitMQ 3.10 deletes a loaded quorum queue by force,
-/// it tells the queue's consumers nothing. If somebody declares the queue again at once, these consumers end up on the
-/// new queue, and RabbitMQ 3.10 has no record of them there. On any version, a queue may believe that a consumer holds
-/// a message, although the message never arrived (server #15473).
+/// it tells the queue's consumers nothing. If somebody declares the queue again at once, these consumers look as if
+/// they consumed the new queue, but the new queue does not know them. On any version, a queue may believe that a
+/// consumer holds a message, although the message never arrived (server #15473).
 /// The watchdog makes three checks. Each check finds faults that the earlier checks miss:
 /// 1. The queue is gone.
 /// 2. Messages wait in the queue, but this consumer holds none and gets none. The watchdog looks twice, because the

@@ -12,8 +12,8 @@ namespace Jobs.RabbitMQ;
 /// channel, by sequence number.
 /// 3. The writer asks for the <see cref="Next"/> publish, makes sure that its queue is declared, calls
 /// <see cref="TryWrite"/>, and writes the message.
-/// 4. The broker's answers settle the publish: <see cref="Confirmed"/>, <see cref="Nacked"/>, and
-/// <see cref="Returned"/> before the confirm of the same message.
+/// 4. The broker answers. <see cref="Confirmed"/> settles the publish, and <see cref="Nacked"/> puts it aside, to be
+/// sent again. When no queue took the message, <see cref="Returned"/> comes first, and then the confirm.
 /// 5. <see cref="End"/> closes the page. Publishes that were written and not confirmed go back to the front of the
 /// line.
 /// 6. <see cref="Sweep"/> looks for publishes that have waited too long.

@@ -174,7 +174,7 @@ sealed class PublishSession
     {
         if (ledger.Returned(number, e.BasicProperties.CorrelationId, e.RoutingKey, $"{e.ReplyCode} {e.ReplyText}") is { } queue)
         {
-            if (topology.Knows(queue, delayed: false)) // else another message of this channel was returned first, and the line is logged
+            if (topology.Knows(queue, delayed: false)) // else an earlier return has already logged that the queue is gone
             {
                 Log.QueueGone(logger, queue);
             }
@@ -218,8 +218,8 @@ sealed class PublishSession
             && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
 
         // When the broker closes a connection because of a frame, it does not say which channel sent the frame. If the
-        // connection has a channel for replies too, we suspect only the replies: a reply may be dropped, and other
-        // publishes have deadlines.
+        // connection has a channel for replies too, we suspect only the replies, because a reply may be dropped. If
+        // another publish sent the frame, that publish is sent again until its deadline fails it.
         var notOurs = kind == PublishKind.WorkBesideReplies && incarnation.Connection.CloseReason is { Initiator: ShutdownInitiator.Peer };
         var (unknown, dropped) = ledger.End(number, overPublish && !notOurs ? $"{reason!.ReplyCode} {reason.ReplyText}" : null);
         replies.Say(dropped);

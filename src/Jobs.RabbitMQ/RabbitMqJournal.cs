@@ -72,9 +72,9 @@ sealed class RabbitMqJournal : JobJournal
 
     /// <summary>
     /// Asks the leader for its records. If nobody answers, this process leads for a moment and reads the records
-    /// itself. For this it makes a second journal object, and disposes the object afterwards. With the object at hand,
-    /// the broker could make this process the leader after the call: nobody would take the term, and no beat would
-    /// lead.
+    /// itself. For this it makes a second journal object, and disposes that object afterwards, which ends its consumer.
+    /// A consumer of this object could outlive the call. The broker could then make this process the leader, nobody
+    /// here would take the term, and no beat would lead.
     /// </summary>
     public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -109,7 +109,7 @@ sealed class RabbitMqJournal : JobJournal
                 using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
                 if (!first || !side.Topology.Knows(spec.Name, delayed: false))
                 {
-                    // The declaration opens a connection of its own, so only when the queue may not be there.
+                    // The declaration opens a connection of its own, so we declare only when the queue may be missing.
                     await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
                 }
 

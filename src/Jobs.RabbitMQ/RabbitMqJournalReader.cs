@@ -17,8 +17,9 @@ sealed class RabbitMqJournalReader : JournalReader
     // the queue's log.
     static readonly TimeSpan old = TimeSpan.FromMinutes(5);
 
-    // The broker delivers at most this many records before an ack. When the queue has more (less the room for marks),
-    // the term begins before all are read. The first snapshot then acks records, and the broker delivers the rest.
+    // The broker delivers at most this many records before an ack, and some room must be left for marks. When the queue
+    // has more records than fit, the term begins before all are read. The first snapshot then acks those that were
+    // read, and the broker delivers the rest.
     const ushort Prefetch = 20_000;
     const int Room = 64;
 
@@ -30,8 +31,9 @@ sealed class RabbitMqJournalReader : JournalReader
     readonly List<ReadOnlyMemory<byte>> backlog = [];
     readonly List<ulong> empty = []; // tags of the backlog's records that say nothing: marks and questions
 
-    // The records that the broker delivered and no snapshot has replaced yet, in order. Tag 0: a part of a snapshot that the
-    // broker has, and has not delivered yet. An answer in between must not lack it.
+    // The records that an answer to a question holds, in order: those that the broker delivered and no snapshot has
+    // replaced yet. When a snapshot replaces records, the broker may not have delivered all its parts yet. Until it
+    // does, those parts are here with tag 0, so that no answer lacks them.
     readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = [];
     readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
     readonly CancellationTokenSource lost = new();
@@ -211,6 +213,8 @@ sealed class RabbitMqJournalReader : JournalReader
             }
         }
     }
+
+    static bool Same(ReadOnlyMemory<byte> one, ReadOnlyMemory<byte> other) => one.Span.SequenceEqual(other.Span);
 
     // Runs outside the client's callback, for the same reason as FirstMarkAsync.
     async Task AnswerAsync(string asker, IReadOnlyList<ReadOnlyMemory<byte>> records)

@@ -135,7 +135,9 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>Declares a queue. For a work queue, declares the dead-letter queue first.</summary>
+    /// <summary>
+    /// Declares a queue, and before a work queue the dead-letter queue. In passive mode, checks that a work queue exists.
+    /// </summary>
     public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),

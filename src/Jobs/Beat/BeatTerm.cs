@@ -142,9 +142,9 @@ sealed class BeatTerm(
             running.Stop?.Dispose();
             if (Find(name) is not { } schedule)
             {
-                // The schedule is gone. We replace its mark by a mark without a timing, so that a later schedule of
-                // this name begins anew and owes nothing for the time between. The new mark must be later than the old
-                // mark to replace it.
+                // The schedule is gone, or cannot be used. Its mark says how far it has fired. We replace this mark by
+                // one without a timing. Then a later schedule of this name begins anew, and owes no occurrence of the
+                // time without a schedule. Only a later mark replaces a mark, so the new one is at least a tick later.
                 var now = time.GetUtcNow();
                 var last = state.Last(name);
                 occurrences.Dealt(name, new(last?.Occurrence >= now ? last.Value.Occurrence.AddTicks(1) : now, "", last?.SetBack ?? 0));

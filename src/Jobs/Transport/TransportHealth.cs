@@ -65,7 +65,10 @@ public sealed record SubscriptionHealth
 [Experimental("JOBS0001")]
 public readonly record struct QueueHealth(string Queue, bool IsConsuming, TimeSpan For, string? Problem = null)
 {
-    /// <summary>Whether the queue is the quarantine of another queue. Ordinary jobs run without a quarantine.</summary>
+    /// <summary>
+    /// Whether the queue is the quarantine of another queue. When a quarantine has no consumer, ordinary jobs still
+    /// run.
+    /// </summary>
     public bool IsQuarantine { get; init; }
 
     /// <summary>

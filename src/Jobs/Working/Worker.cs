@@ -6,8 +6,8 @@ namespace Jobs.Working;
 
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
 /// <remarks>
-/// 1. One reader takes every delivery within the prefetch, and asks <see cref="Intake"/>.
-/// 2. If the intake already decides the outcome, no task has to run, and the attempt is settled without a slot.
+/// 1. One reader takes each delivery as it arrives. <see cref="Intake"/> makes an attempt of the delivery.
+/// 2. If the intake already decides the outcome, no task has to run: the worker settles the attempt without a slot.
 /// 3. All other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
 /// 4. A slot runs attempts one after the other, until none waits.
 /// </remarks>
