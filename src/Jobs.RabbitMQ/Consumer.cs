@@ -34,8 +34,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     readonly int ackBatch;
     readonly Lock gate = new();
     readonly AckWindow window;
-    readonly Channel<bool> flushes =
-        global::System.Threading.Channels.Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    readonly Channel<bool> flushes = global::System.Threading.Channels.Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     readonly ITimer flushSoon; // one timer for all flushes, so that a flush allocates nothing
     readonly CancellationTokenSource voiding;
     readonly CancellationToken tagsVoid; // a copy: it can be used after its source is disposed
@@ -53,7 +53,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         (this.parts, this.incarnation, this.channel) = (parts, incarnation, channel);
         ackBatch = Math.Max(1, queue.Prefetch / 8);
         window = new(queue.Prefetch);
-        flushSoon = parts.Time.CreateTimer(static consumer => ((Consumer)consumer!).flushes.Writer.TryWrite(true), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        flushSoon = parts.Time.CreateTimer(
+            static consumer => ((Consumer)consumer!).flushes.Writer.TryWrite(true), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         voiding = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead);
         tagsVoid = voiding.Token;
     }

@@ -73,7 +73,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
 
             var publish = spare.TryPop(out var used) ? used : new(this);
             var forEver = timeout == Timeout.InfiniteTimeSpan || outgoing.Kind == OutgoingKind.Reply;
-            publish.Begin(outgoing, delaySeconds, forEver ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency), replyPatience);
+            var deadline = forEver ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency);
+            publish.Begin(outgoing, delaySeconds, deadline, replyPatience);
             line.Add(publish);
             Wake();
             return publish;

@@ -88,7 +88,8 @@ sealed class RabbitMqJournal : JobJournal
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw new JobTransportException(
-                $"{spec.Name} could not be read within {timeout}: no beat answered, and the broker did not let this process read. Is RabbitMQ reachable?", isTransient: true);
+                $"{spec.Name} could not be read within {timeout}: no beat answered, and the broker did not let this process read. Is RabbitMQ reachable?",
+                isTransient: true);
         }
         finally
         {
@@ -132,7 +133,8 @@ sealed class RabbitMqJournal : JobJournal
         if (!reader.HasReadAll)
         {
             throw new JobTransportException(
-                $"{spec.Name} has more than {reader.Backlog.Count:N0} records, because no beat has run for long. Start a beat: it shortens the journal.", isTransient: false);
+                $"{spec.Name} has more than {reader.Backlog.Count:N0} records, because no beat has run for long. Start a beat: it shortens the journal.",
+                isTransient: false);
         }
 
         await reader.ForgetEmptyAsync().ConfigureAwait(false);
@@ -281,7 +283,10 @@ sealed class RabbitMqJournal : JobJournal
                 received = reader.Received;
                 if (quiet == 2 || late == 2)
                 {
-                    reader.End(quiet == 2 ? $"{waiting} records wait and none was delivered for {parts.Options.WatchdogInterval * 2}" : $"it could not read everything within {parts.Options.WatchdogInterval * 2}");
+                    var patience = parts.Options.WatchdogInterval * 2;
+                    reader.End(quiet == 2
+                        ? $"{waiting} records wait and none was delivered for {patience}"
+                        : $"it could not read everything within {patience}");
                 }
             }
             catch (JobPublishException e) when (e.IsTransient)

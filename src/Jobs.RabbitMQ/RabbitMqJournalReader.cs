@@ -1,3 +1,4 @@
+using System.Text;
 using System.Threading.Channels;
 using Jobs.Transport;
 using Jobs.Wire;
@@ -166,7 +167,9 @@ sealed class RabbitMqJournalReader : JournalReader
     void Receive(ulong tag, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         var record = (ReadOnlyMemory<byte>)body.ToArray();
-        var markHere = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes ? System.Text.Encoding.ASCII.GetString(bytes) : null;
+        var markHere = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes
+            ? Encoding.ASCII.GetString(bytes)
+            : null;
         lock (gate)
         {
             if (Received++ == 0)

@@ -121,8 +121,8 @@ sealed class Topology(BrokerParts parts)
 
             // This comes before the first message is published: a message that finds no binding at the end of its delay
             // would be a dead letter.
-            await BindAsync(incarnation, channel =>
-                channel.QueueBindAsync(queue, layout.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
+            await BindAsync(incarnation, channel => channel.QueueBindAsync(
+                queue, layout.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
         lock (gate)
@@ -283,14 +283,15 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    Task DeclareOnAsync(IChannel channel, QueueSpec queue, bool noWait, CancellationToken cancellationToken) =>
-        channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, layout), passive: false, noWait, cancellationToken);
+    Task DeclareOnAsync(IChannel channel, QueueSpec queue, bool noWait, CancellationToken cancellationToken) => channel.QueueDeclareAsync(
+        queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, layout), passive: false, noWait, cancellationToken);
 
     async Task DeclareOneAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
     {
         try
         {
-            await OnChannelAsync(incarnation, channel => DeclareOnAsync(channel, queue, noWait: false, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await OnChannelAsync(
+                incarnation, channel => DeclareOnAsync(channel, queue, noWait: false, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
@@ -375,9 +376,10 @@ sealed class Topology(BrokerParts parts)
             await channel.QueueBindAsync(layout.DeadLetters.Name, layout.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
             for (var level = 0; level < Delays.Levels; level++)
             {
-                var exchange = layout.DelayLevel(level).Name;
-                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), null, noWait: true, cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(layout.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
+                var (exchange, isLast) = (layout.DelayLevel(level).Name, level == Delays.Levels - 1);
+                var (set, unset) = (Delays.BitPattern(level, set: true), Delays.BitPattern(level, set: false));
+                await channel.QueueBindAsync(exchange, exchange, set, null, noWait: true, cancellationToken).ConfigureAwait(false);
+                await channel.ExchangeBindAsync(layout.Below(level), exchange, unset, null, noWait: !isLast, cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -102,7 +102,10 @@ sealed class BeatTerm(
     {
         try
         {
-            var snapshot = state.Snapshot(Exists, time.GetUtcNow()).Select(record => (ReadOnlyMemory<byte>)record.Write()).Concat(unreadable).DefaultIfEmpty(default);
+            var snapshot = state.Snapshot(Exists, time.GetUtcNow())
+                .Select(record => (ReadOnlyMemory<byte>)record.Write())
+                .Concat(unreadable)
+                .DefaultIfEmpty(default);
             await reader.CompactAsync([.. snapshot], over).ConfigureAwait(false);
             compactionFailed = null;
         }

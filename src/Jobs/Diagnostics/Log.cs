@@ -63,7 +63,8 @@ static partial class Log
     [LoggerMessage(301, LogLevel.Debug, "Occurrence {JobId} enqueued {LateSeconds} s after its time")]
     public static partial void OccurrenceFired(ILogger logger, string jobId, double lateSeconds);
 
-    [LoggerMessage(302, LogLevel.Warning, "Schedule {Schedule} missed {Count} occurrences up to {Occurrence:u}; its misfire policy {Policy} does not fire them")]
+    [LoggerMessage(302, LogLevel.Warning, "Schedule {Schedule} missed {Count} occurrences up to {Occurrence:u}; its misfire policy {Policy} does not "
+        + "fire them")]
     public static partial void OccurrencesDropped(ILogger logger, string schedule, int count, DateTimeOffset occurrence, MisfirePolicy policy);
 
     [LoggerMessage(303, LogLevel.Error, "Occurrence {JobId} of schedule {Schedule} cannot be enqueued as it is, and is dropped")]

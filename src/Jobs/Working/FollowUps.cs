@@ -28,7 +28,8 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     /// its job has succeeded.
     /// </summary>
     /// <returns>The substitutes, or <see langword="null"/> when no substitute is left to try.</returns>
-    public IReadOnlyList<Outgoing>? InsteadOf(IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)
+    public IReadOnlyList<Outgoing>? InsteadOf(
+        IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)
     {
         var substitutes = new List<Outgoing>();
         foreach (var (position, why) in refused)
@@ -60,7 +61,13 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     {
         if (refused.Queue != deadLetterQueue)
         {
-            var letter = new DeadLetter { Reason = $"It was to run again, but the transport refused its retry copy. {why.Message}", At = now, Queue = attempt.Delivery.Queue, Attempts = attempt.Number };
+            var letter = new DeadLetter
+            {
+                Reason = $"It was to run again, but the transport refused its retry copy. {why.Message}",
+                At = now,
+                Queue = attempt.Delivery.Queue,
+                Attempts = attempt.Number,
+            };
             return new(deadLetterQueue, letter.Write(attempt.Message, attempt.Stamp));
         }
 

@@ -52,7 +52,12 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
 
         return envelope.Retries == 0
             ? new Outcome.Expired(expires)
-            : Outcome.Dead.Of(attempt, $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.", TelemetryNames.Error.Expired, null, now);
+            : Outcome.Dead.Of(
+                attempt,
+                $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.",
+                TelemetryNames.Error.Expired,
+                null,
+                now);
     }
 
     Attempt Read(Delivery delivery, out JobFormatException? malformed)
@@ -96,5 +101,6 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
             : null;
     }
 
-    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) => Outcome.Dead.Of(attempt, reason, error, failure, time.GetUtcNow());
+    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) =>
+        Outcome.Dead.Of(attempt, reason, error, failure, time.GetUtcNow());
 }

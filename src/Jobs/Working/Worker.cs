@@ -11,7 +11,8 @@ namespace Jobs.Working;
 /// 3. All other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
 /// 4. A slot runs attempts one after the other, until none waits.
 /// </remarks>
-sealed class Worker(Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
+sealed class Worker(
+    Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
 {
     // A job that cannot be settled now cannot be settled a millisecond later either. Without a pause, the job would run
     // again and again.
