@@ -49,10 +49,7 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>
-    /// Forgets what is declared. On a new connection we declare everything again: the broker may be another one, or may
-    /// have been emptied.
-    /// </summary>
+    /// <summary>Forgets what is declared: the broker of a new connection may be another one, or may be empty.</summary>
     public void Forget()
     {
         lock (gate)
@@ -143,7 +140,6 @@ sealed class Topology(BrokerParts parts)
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
         QueueKind.Work => DeclareAllAsync(incarnation, [layout.DeadLetters, queue], null, cancellationToken),
         QueueKind.Journal => DeclareAsideAsync(incarnation, queue, cancellationToken),
-
         _ => DeclareOwnAsync(incarnation, [queue], cancellationToken),
     };
 
