@@ -84,8 +84,8 @@ static class CronSyntax
             text.Length is 1 or 2 && text.All(c => c is >= '0' and <= '9')
                 && int.Parse(text, CultureInfo.InvariantCulture) is var number && number >= min && number <= max
                 ? null
-                : $"'{text}' in the {name} field is not {(names.Length > 0 && min == first ? $"{names[0]} to {names[names.Length - 1]} or " : "")}a "
-                    + $"number from {min} to {max}";
+                : $"'{text}' in the {name} field is not "
+                    + $"{(names.Length > 0 && min == first ? $"{names[0]} to {names[names.Length - 1]} or " : "")}a number from {min} to {max}";
 
         string Unexpected(string text) => $"'{text}' in the {name} field is not understood";
     }

@@ -88,7 +88,8 @@ static class DefinitionEmitter
     {
         if (!task.IsStatic)
         {
-            code.Line($"var target = global::Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<{task.Container.Type}>(context.Services);");
+            code.Line("var target = global::Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions"
+                + $".GetRequiredService<{task.Container.Type}>(context.Services);");
         }
 
         // The '!' is for parameters with the default null, although their type does not allow null.

@@ -97,7 +97,8 @@ public sealed class TaskGenerator : IIncrementalGenerator
             if (task.Factory == task.Container.Factories || factories.TryGetValue(task.Signature, out _))
             {
                 var other = task.Factory == task.Container.Factories ? "the class of factory methods" : factories[task.Signature];
-                yield return new(Diagnostics.DuplicateFactory.Id, result.Location, new[] { other, method, $"{task.Container.Factories}.{task.Factory}" }.ToEquatable());
+                var factory = $"{task.Container.Factories}.{task.Factory}";
+                yield return new(Diagnostics.DuplicateFactory.Id, result.Location, new[] { other, method, factory }.ToEquatable());
             }
             else
             {

@@ -31,7 +31,8 @@ sealed record TaskModel(
     public IEnumerable<ParameterModel> WireParameters => Parameters.Where(p => p.Type is not null);
 
     /// <summary>The signature of the factory. Two factories with one signature do not compile.</summary>
-    public string Signature => $"{Container.Namespace}.{Container.Factories}.{Factory}({string.Join(", ", WireParameters.Select(p => p.Type!.IsReference ? p.Type.Name : p.Type!.Declared))})";
+    public string Signature => $"{Container.Namespace}.{Container.Factories}.{Factory}"
+        + $"({string.Join(", ", WireParameters.Select(p => p.Type!.IsReference ? p.Type.Name : p.Type!.Declared))})";
 }
 
 /// <summary>A class with task methods.</summary>

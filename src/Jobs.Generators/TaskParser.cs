@@ -22,7 +22,8 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
     {
         var attributeLocation = LocationModel.From(attribute.ApplicationSyntaxReference, cancellationToken) ?? location;
         var given = attribute.ConstructorArguments.FirstOrDefault().Value as string;
-        var name = given ?? $"{NameRules.SnakeCase(NameRules.WithoutSuffix(method.ContainingType.Name, "Tasks"))}.{NameRules.SnakeCase(NameRules.WithoutSuffix(method.Name, "Async"))}";
+        var group = NameRules.SnakeCase(NameRules.WithoutSuffix(method.ContainingType.Name, "Tasks"));
+        var name = given ?? $"{group}.{NameRules.SnakeCase(NameRules.WithoutSuffix(method.Name, "Async"))}";
         var aliases = attribute.NamedArguments.FirstOrDefault(a => a.Key == "Aliases").Value is { Kind: TypedConstantKind.Array, IsNull: false } array
             ? array.Values.Select(v => v.Value as string ?? "").ToArray()
             : [];
@@ -97,7 +98,9 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
         var stem = NameRules.WithoutSuffix(type.Name, "Tasks");
         var full = type.ToDisplayString(SymbolDisplayFormat.FullyQualifiedFormat.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted));
         return new(
-            type.ContainingNamespace.IsGlobalNamespace ? "" : type.ContainingNamespace.ToDisplayString(TypeParser.FullName.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted)),
+            type.ContainingNamespace.IsGlobalNamespace
+                ? ""
+                : type.ContainingNamespace.ToDisplayString(TypeParser.FullName.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted)),
             type.ToDisplayString(TypeParser.FullName),
             stem + "Jobs",
             full.Replace("@", "").Replace("_", "__").Replace('.', '_'),
@@ -145,7 +148,8 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             var injected = TypeParser.FullNameOf(type) switch { ContextType => "context", TokenType => "context.CancellationToken", _ => null };
             if (parameter.RefKind != RefKind.None)
             {
-                Unsendable(parameter, new(type.ToDisplayString(), $"passed by '{parameter.RefKind.ToString().ToLowerInvariant()}'", "Pass the value; return what the task made"));
+                var passed = $"passed by '{parameter.RefKind.ToString().ToLowerInvariant()}'";
+                Unsendable(parameter, new(type.ToDisplayString(), passed, "Pass the value; return what the task made"));
             }
             else if (injected is not null)
             {
@@ -171,7 +175,14 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
         return found.ToEquatable();
 
         void Unsendable(IParameterSymbol parameter, Unsupported why) =>
-            Report(Diagnostics.InvalidParameter, LocationModel.From(parameter.Locations.FirstOrDefault()) ?? location, parameter.Name, display, why.Type, why.Reason, why.Remedy);
+            Report(
+                Diagnostics.InvalidParameter,
+                LocationModel.From(parameter.Locations.FirstOrDefault()) ?? location,
+                parameter.Name,
+                display,
+                why.Type,
+                why.Reason,
+                why.Remedy);
     }
 
     static string? Default(IParameterSymbol parameter, TypeModel type)

@@ -343,8 +343,8 @@ sealed class TypeCheck
             ["System.Collections.Concurrent"] = ["ConcurrentDictionary", "ConcurrentQueue"],
             ["System.Collections.Immutable"] =
             [
-                "ImmutableArray", "ImmutableList", "ImmutableHashSet", "ImmutableSortedSet", "ImmutableQueue", "ImmutableDictionary", "ImmutableSortedDictionary",
-                "IImmutableList", "IImmutableSet", "IImmutableQueue", "IImmutableDictionary",
+                "ImmutableArray", "ImmutableList", "ImmutableHashSet", "ImmutableSortedSet", "ImmutableQueue", "ImmutableDictionary",
+                "ImmutableSortedDictionary", "IImmutableList", "IImmutableSet", "IImmutableQueue", "IImmutableDictionary",
             ],
         };
 
@@ -382,7 +382,9 @@ sealed class TypeCheck
 
             var extra = Own(type).FirstOrDefault(m => m is { IsStatic: false, DeclaredAccessibility: Accessibility.Public } && !IsIgnored(m)
                 && m is IFieldSymbol or IPropertySymbol { IsIndexer: false, SetMethod: not null });
-            return extra is null ? null : ($"a collection with a property '{extra.Name}', of which JSON keeps the items only", "Use a record with a list in it");
+            return extra is null
+                ? null
+                : ($"a collection with a property '{extra.Name}', of which JSON keeps the items only", "Use a record with a list in it");
         }
 
         static IEnumerable<ISymbol> Own(INamedTypeSymbol? type) => type is null || IsSystem(type) ? [] : type.GetMembers().Concat(Own(type.BaseType));

@@ -89,10 +89,12 @@ static class TypeParser
             "System.Collections.Generic.List" or "System.Collections.Generic.IList" or "System.Collections.Generic.IReadOnlyList"
                 or "System.Collections.Generic.IEnumerable" or "System.Collections.Generic.ICollection"
                 or "System.Collections.Generic.IReadOnlyCollection" => (ValueKind.List, arguments[0]),
-            "System.Collections.Generic.HashSet" or "System.Collections.Generic.ISet" or "System.Collections.Generic.IReadOnlySet" => (ValueKind.Set, arguments[0]),
+            "System.Collections.Generic.HashSet" or "System.Collections.Generic.ISet" or "System.Collections.Generic.IReadOnlySet" =>
+                (ValueKind.Set, arguments[0]),
             "System.Collections.Immutable.ImmutableArray" => (ValueKind.ImmutableArray, arguments[0]),
             "System.Collections.Generic.Dictionary" or "System.Collections.Generic.IDictionary" or "System.Collections.Generic.IReadOnlyDictionary"
-                when arguments[0] is { SpecialType: SpecialType.System_String, NullableAnnotation: not NullableAnnotation.Annotated } => (ValueKind.Map, arguments[1]),
+                when arguments[0] is { SpecialType: SpecialType.System_String, NullableAnnotation: not NullableAnnotation.Annotated } =>
+                    (ValueKind.Map, arguments[1]),
             _ => (ValueKind.Object, null),
         };
     }

@@ -4,18 +4,19 @@ namespace Jobs.RabbitMQ;
 /// Knows which deliveries of one channel are complete, and chooses the acks to send for these deliveries.
 /// </summary>
 /// <remarks>
-/// 1. One <c>multiple</c> ack settles the oldest deliveries, up to the first that is not complete.
-/// 2. A delivery beyond a slow job is acked alone.
-/// 3. The window has room for a few times the prefetch. When it is full and the job of its oldest delivery still runs,
-/// the window moves on without that delivery, which is a straggler then. A <c>multiple</c> ack would settle the straggler
-/// too. So while there are stragglers, each ack settles one delivery.
+/// 1. One <c>multiple</c> ack settles all complete deliveries that are older than the oldest running one.
+/// 2. A complete delivery that is younger than a running one waits for one flush, and then gets an ack of its own.
+/// 3. The window has room for at least four times the prefetch. When the window is full, it gives up its oldest
+/// delivery. If that delivery has no ack yet, it becomes a straggler. A <c>multiple</c> ack for younger deliveries
+/// would settle the stragglers too, although their jobs still run. So while there are stragglers, each ack settles one
+/// delivery.
 /// The class is not thread-safe: the consumer's lock guards it.
 /// </remarks>
 sealed class AckWindow(int prefetch)
 {
     readonly Entry[] entries = new Entry[(int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(prefetch * 4, 16))];
     readonly Dictionary<ulong, RabbitMqDelivery> stragglers = [];
-    readonly Queue<RabbitMqDelivery> ackedStragglers = new(); // their acks may still be on the way; the entries have moved on
+    readonly Queue<RabbitMqDelivery> ackedStragglers = new(); // their acks may still be on the way; no entry knows them any more
     ulong lowest = 1; // tags of a channel begin with 1
     ulong next = 1;
 
@@ -45,7 +46,8 @@ sealed class AckWindow(int prefetch)
         Unsettled++;
         while (next - lowest > (ulong)entries.Length)
         {
-            // The window is full: the job of its lowest delivery still runs, or that delivery was answered alone.
+            // The window is full. Its oldest delivery becomes a straggler, unless the broker already has an answer for
+            // it.
             ref var oldest = ref At(lowest);
             if (oldest.State != State.Sent)
             {
@@ -134,8 +136,8 @@ sealed class AckWindow(int prefetch)
             acks.Add((prefix, true));
         }
 
-        // Deliveries beyond the gap: one that has waited through a flush is acked alone. So a slow job does not use up
-        // the prefetch.
+        // A complete delivery behind a running one waits for one flush, and is then acked alone. Otherwise one slow job
+        // would use up the prefetch.
         for (var tag = lowest; tag < next; tag++)
         {
             ref var entry = ref At(tag);

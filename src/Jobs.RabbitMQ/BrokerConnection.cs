@@ -48,7 +48,8 @@ sealed class BrokerConnection : IAsyncDisposable
     /// <param name="refused">
     /// Is called when the broker refuses for good, for example because of a wrong password.
     /// </param>
-    public BrokerConnection(string purpose, BrokerParts parts, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
+    public BrokerConnection(
+        string purpose, BrokerParts parts, Func<Incarnation, CancellationToken, Task> session, Action<JobTransportException>? refused = null)
     {
         (this.purpose, this.parts, this.session, this.refused) = (purpose, parts, session, refused);
         (address, time, logger, telemetry) = (parts.Address, parts.Time, parts.Logger, parts.Telemetry);
@@ -195,7 +196,8 @@ sealed class BrokerConnection : IAsyncDisposable
         using var patience = new CancellationTokenSource(options.ConnectTimeout, parts.Time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop, patience.Token);
         var inbound = new InboundFrames();
-        var opening = Factory(parts, endpoint, inbound).CreateConnectionAsync([endpoint], $"{options.ClientName ?? Environment.MachineName} {purpose}", deadline.Token);
+        var name = $"{options.ClientName ?? Environment.MachineName} {purpose}";
+        var opening = Factory(parts, endpoint, inbound).CreateConnectionAsync([endpoint], name, deadline.Token);
         IConnection connection;
         try
         {

@@ -15,8 +15,7 @@ namespace Jobs.RabbitMQ;
 /// A queue that is not ours may be a classic queue that a policy mirrors (RabbitMQ 3.x). When the master of a mirrored
 /// queue dies, the broker by default goes on delivering on this channel. But an ack with an old tag would then settle
 /// whatever message has that position on the new master (server #4004, #4305). So we ask the broker to cancel the
-/// consumer when the master dies. After the
-/// cancel we send nothing on the channel except its close.
+/// consumer when the master dies. After the cancel we send nothing on the channel except its close.
 /// </remarks>
 sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
@@ -35,8 +34,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     readonly int ackBatch;
     readonly Lock gate = new();
     readonly AckWindow window;
-    readonly Channel<bool> flushes =
-        global::System.Threading.Channels.Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    readonly Channel<bool> flushes = global::System.Threading.Channels.Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     readonly ITimer flushSoon; // one timer for all flushes, so that a flush allocates nothing
     readonly CancellationTokenSource voiding;
     readonly CancellationToken tagsVoid; // a copy: it can be used after its source is disposed
@@ -54,7 +53,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         (this.parts, this.incarnation, this.channel) = (parts, incarnation, channel);
         ackBatch = Math.Max(1, queue.Prefetch / 8);
         window = new(queue.Prefetch);
-        flushSoon = parts.Time.CreateTimer(static consumer => ((Consumer)consumer!).flushes.Writer.TryWrite(true), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        flushSoon = parts.Time.CreateTimer(
+            static consumer => ((Consumer)consumer!).flushes.Writer.TryWrite(true), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         voiding = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead);
         tagsVoid = voiding.Token;
     }
@@ -98,8 +98,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
-            // This is a quorum queue on RabbitMQ 3.x; nothing else tells us so. We do not remember it: next time the
-            // owner may have made a queue of another type.
+            // The refusal shows that this is a quorum queue on RabbitMQ 3.x; nothing else shows it. We ask again at
+            // each start, because the owner may have replaced the queue by one of another type.
             return await StartAsync(null).ConfigureAwait(false);
         }
 
@@ -111,8 +111,8 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             {
                 channel.ChannelShutdownAsync += (_, reason) => consumer.SetLost($"{reason.ReplyCode} {reason.ReplyText}");
 
-                // Comes when somebody listens to the client's spans and throws. Then the delivery never reached us, and
-                // it would stay unacked as long as the channel lives.
+                // The client raises this event when code that listens to the client's spans throws. Then the delivery
+                // never reached us, and it would stay unacked as long as the channel lives.
                 channel.CallbackExceptionAsync += (_, e) => consumer.SetLost($"a delivery did not arrive: {e.Exception.GetType().Name}");
                 await channel.BasicQosAsync(0, (ushort)queue.Prefetch, global: false, life).ConfigureAwait(false);
                 consumer.acking = Task.Run(consumer.AckLoopAsync, CancellationToken.None);
@@ -198,7 +198,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
         {
             if (gone)
             {
-                lostDeliveries.Remember([delivery]); // the client still had it when the channel was lost
+                lostDeliveries.Remember([delivery]); // the client still had the delivery when the channel was lost
                 return;
             }
 
@@ -321,7 +321,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
 
         foreach (var (upTo, multiple) in acks)
         {
-            // With a token: the broker's cancel may come while this call waits for a slow socket.
+            // The token ends this call when the broker's cancel comes while the call waits for a slow socket.
             await channel.BasicAckAsync(upTo, multiple, tagsVoid).ConfigureAwait(false);
         }
 
@@ -336,7 +336,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
             if (!gone)
             {
                 gone = true;
-                lost.TrySetResult(reason); // before the cancel: the calls that it ends would report their own reasons
+                lost.TrySetResult(reason); // before the cancel: calls that the cancel ends would report other reasons
                 voided = voiding.CancelAsync(); // runs callbacks on the pool, not under the lock
                 lostDeliveries.Remember(window.MayComeBack());
             }
@@ -390,7 +390,7 @@ sealed class Consumer : AsyncDefaultBasicConsumer, IAsyncDisposable
     // tag.
     static string ShortTag() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
 
-    // All that the client throws when a channel or connection is gone.
+    // All exceptions that the client throws when a channel or connection is gone.
     static bool MeansGone(Exception e) =>
         e is OperationCanceledException or RabbitMQClientException or IOException or ObjectDisposedException or InvalidOperationException or TimeoutException;
 }

@@ -2,15 +2,18 @@ namespace Jobs.RabbitMQ;
 
 /// <summary>Asks from time to time whether a consumer still gets the messages of its queue.</summary>
 /// <remarks>
-/// A broker can forget a consumer without a word. RabbitMQ 3.10 tells nobody when it deletes a loaded quorum queue by
-/// force. When that queue is declared again at once, its consumers end up on the new queue, and 3.10 has no record of
-/// them there. On any version, a queue may believe that a consumer holds a message that never arrived (server #15473).
-/// The watchdog looks for three things. Each finds what the one before it cannot see:
+/// A broker can forget a consumer without telling anybody. When RabbitMQ 3.10 deletes a loaded quorum queue by force,
+/// it tells the queue's consumers nothing. If somebody declares the queue again at once, these consumers look as if
+/// they consumed the new queue, but the new queue does not know them. On any version, a queue may believe that a
+/// consumer holds a message, although the message never arrived (server #15473).
+/// The watchdog makes three checks. Each check finds faults that the earlier checks miss:
 /// 1. The queue is gone.
-/// 2. Messages wait while this consumer holds none. The watchdog looks twice, because messages may be on their way.
-/// 3. The consumer was idle for some rounds. Where other consumers leave nothing waiting, a forgotten consumer looks
-/// idle, so a new one takes its place. In quarantine this takes far more rounds: a quarantine consumer is nearly always
-/// idle, and check 2 finds a forgotten consumer as soon as a suspect waits.
+/// 2. Messages wait in the queue, but this consumer holds none and gets none. The watchdog looks twice, because the
+/// messages may be on their way.
+/// 3. This consumer held nothing and got nothing for some rounds. When other consumers take all messages, a forgotten
+/// consumer looks just like an idle one. So a new consumer takes the place of this one. In quarantine the watchdog
+/// waits for far more rounds: a quarantine consumer is nearly always idle, and check 2 finds a forgotten consumer as
+/// soon as a suspect waits.
 /// The broker's count of consumers is no help: while the queue's leader is slow to answer, the broker reports 0.
 /// </remarks>
 sealed class ConsumerWatchdog(Incarnation incarnation, Consumer consumer, ConsumerState state, TimeSpan interval, TimeProvider time)

@@ -19,7 +19,7 @@ static partial class Log
     [LoggerMessage(402, LogLevel.Information, "The {Purpose} connection works again, to {Host}:{Port}; waiting work goes on")]
     public static partial void Recovered(ILogger logger, string purpose, string host, int port);
 
-    [LoggerMessage(420, LogLevel.Warning, "RabbitMQ blocks publishing: {Reason}. Jobs wait for it up to their deadline; nothing is sent twice")]
+    [LoggerMessage(420, LogLevel.Warning, "RabbitMQ blocks publishing: {Reason}. Messages wait up to their deadlines, and nothing is sent twice")]
     public static partial void Blocked(ILogger logger, string reason);
 
     [LoggerMessage(421, LogLevel.Information, "RabbitMQ accepts publishing again; {Waiting} jobs go out now")]
@@ -28,7 +28,7 @@ static partial class Log
     [LoggerMessage(422, LogLevel.Warning, "{Count} jobs were sent and not confirmed when the connection ended; they are sent again with the same ids")]
     public static partial void Republishing(ILogger logger, int count);
 
-    [LoggerMessage(423, LogLevel.Warning, "Queue {Queue} is gone; it is declared again and the job sent again")]
+    [LoggerMessage(423, LogLevel.Warning, "Queue {Queue} is gone. Jobs declares the queue again and sends the job again")]
     public static partial void QueueGone(ILogger logger, string queue);
 
     [LoggerMessage(424, LogLevel.Warning,
@@ -47,7 +47,7 @@ static partial class Log
     [LoggerMessage(441, LogLevel.Warning, "The consumer of {Queue} is lost: {Reason}. Its unacknowledged jobs go back to the queue; Jobs subscribes again")]
     public static partial void ConsumerLost(ILogger logger, string queue, string reason);
 
-    [LoggerMessage(446, LogLevel.Information, "The consumer of {Queue} is back, with prefetch {Prefetch}; jobs come again")]
+    [LoggerMessage(446, LogLevel.Information, "The consumer of {Queue} is back, with prefetch {Prefetch}; it receives jobs again")]
     public static partial void ConsumerRegained(ILogger logger, string queue, int prefetch);
 
     [LoggerMessage(447, LogLevel.Warning, "{Queue} cannot be consumed: {Problem}. Jobs keeps trying; the other queues are not affected")]
@@ -66,7 +66,7 @@ static partial class Log
         + "It runs beside the other jobs, and nothing counts how many workers it kills")]
     public static partial void QuarantineRefused(ILogger logger, string? jobId, string queue, Exception e);
 
-    [LoggerMessage(444, LogLevel.Debug, "Job {JobId} from {Queue} came back after a lost connection; it had {State} here and is not run again")]
+    [LoggerMessage(444, LogLevel.Debug, "Job {JobId} from {Queue} came back after a lost connection. The job had {State} in this process, and is not run again")]
     public static partial void CameBack(ILogger logger, string? jobId, string queue, string state);
 
     [LoggerMessage(445, LogLevel.Debug,

@@ -3,26 +3,29 @@ using Jobs.Transport;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The book of all publishes of one publisher: those that wait, and those that the broker has not confirmed yet. The
-/// ledger outlives connections, and does no I/O.
+/// Keeps every publish of one publisher until the broker's answer: the publishes that wait in line, and those that are
+/// written and not confirmed. The ledger outlives connections, and does no I/O.
 /// </summary>
 /// <remarks>
-/// 1. <see cref="Add"/> puts a publish in line.
-/// 2. <see cref="Begin"/> starts the page of a channel. The publishes on this page have the channel's sequence numbers.
+/// 1. <see cref="Add"/> puts a publish at the end of the line.
+/// 2. <see cref="Begin"/> starts a page for a new channel. The page lists the publishes that were written on that
+/// channel, by sequence number.
 /// 3. The writer asks for the <see cref="Next"/> publish, makes sure that its queue is declared, calls
 /// <see cref="TryWrite"/>, and writes the message.
-/// 4. The broker's answers settle the publish: <see cref="Confirmed"/>, <see cref="Nacked"/>, and
-/// <see cref="Returned"/> before the confirm of the same message.
-/// 5. <see cref="End"/> closes the page. Publishes that were written and not confirmed go to the front of the line.
+/// 4. The broker answers. <see cref="Confirmed"/> settles the publish, and <see cref="Nacked"/> puts it aside, to be
+/// sent again. When no queue took the message, <see cref="Returned"/> comes first, and then the confirm.
+/// 5. <see cref="End"/> closes the page. Publishes that were written and not confirmed go back to the front of the
+/// line.
 /// 6. <see cref="Sweep"/> looks for publishes that have waited too long.
-/// Any thread may call any method. The methods return what somebody must be told.
+/// Any thread may call any method. The ledger calls nobody: a method returns the news that its caller must pass on,
+/// such as a dropped reply or a stuck channel.
 /// </remarks>
 /// <param name="size">How many publishes may be unconfirmed at once.</param>
 /// <param name="confirmTimeout">
-/// How long the oldest publish may stay unconfirmed before the channel is given up. When nothing else is confirmed
-/// either, half of this time.
+/// How long the oldest publish may stay unconfirmed. After this time the channel counts as stuck. When the broker
+/// confirms nothing at all, the channel counts as stuck after half of this time.
 /// </param>
-/// <param name="declare">Whether a deleted queue is declared again.</param>
+/// <param name="declare">Whether Jobs declares a deleted queue again.</param>
 /// <param name="layout">The exchanges of delayed publishes.</param>
 /// <param name="time">The clock.</param>
 sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMode declare, QueueLayout layout, TimeProvider time)
@@ -70,7 +73,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
 
             var publish = spare.TryPop(out var used) ? used : new(this);
             var forEver = timeout == Timeout.InfiniteTimeSpan || outgoing.Kind == OutgoingKind.Reply;
-            publish.Begin(outgoing, delaySeconds, forEver ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency), replyPatience);
+            var deadline = forEver ? long.MaxValue : time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency);
+            publish.Begin(outgoing, delaySeconds, deadline, replyPatience);
             line.Add(publish);
             Wake();
             return publish;
@@ -150,7 +154,7 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
         }
     }
 
-    /// <summary>Sets the publishes aside that wait for this declaration, until <see cref="EndHold"/>.</summary>
+    /// <summary>Sets aside the publishes that wait for this declaration, until <see cref="EndHold"/>.</summary>
     public void Hold(string queue, bool delayed)
     {
         lock (gate)
@@ -160,8 +164,8 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     }
 
     /// <summary>
-    /// Brings the publishes back that <see cref="Hold"/> set aside: to the front and in their order, or later, as if
-    /// their queue had refused them.
+    /// Brings back the publishes that <see cref="Hold"/> set aside. With <paramref name="goFirst"/> they go to the
+    /// front of the line, in their order. Otherwise they wait a moment first, like publishes that their queue refused.
     /// </summary>
     public void EndHold(string queue, bool delayed, bool goFirst)
     {
@@ -275,7 +279,7 @@ readonly record struct PublishSnapshot(string? Blocked, TimeSpan BlockedFor, Tim
 
 /// <summary>A reply that nobody takes.</summary>
 /// <remarks>
-/// The ledger told the caller that the reply is written. The job has succeeded, and must not run again because of a
-/// lost reply.
+/// The caller of the ledger is told that the reply is written. The job has succeeded, and must not run again because of
+/// a lost reply.
 /// </remarks>
 readonly record struct DroppedReply(string Queue, string? JobId, string Why);

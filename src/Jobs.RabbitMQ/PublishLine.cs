@@ -1,8 +1,9 @@
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// The publishes that are not on a channel now. They wait for their turn; or they are put aside until their queue may
-/// take them, or until it is declared. The class is not thread-safe: the ledger's lock guards it.
+/// The publishes that are not on a channel now. Most of them wait for their turn. Others are put aside: for a moment,
+/// when their queue refused them or cannot be declared; or for as long as their queue is being declared. The class is
+/// not thread-safe: the ledger's lock guards it.
 /// </summary>
 sealed class PublishLine(TimeProvider time)
 {
@@ -35,13 +36,14 @@ sealed class PublishLine(TimeProvider time)
     public void RemoveFirst() => waiting.RemoveFirst();
 
     /// <summary>
-    /// Puts a publish at the front again: nobody knows whether the broker has it, or its queue was just declared.
+    /// Puts a publish at the front of the line, because its channel ended before the confirm, or because its queue was
+    /// just declared.
     /// </summary>
     public void PutFirst(PendingPublish publish) => waiting.AddFirst(publish.Node);
 
     /// <summary>
-    /// Puts a publish aside that its queue refused, though not for good. The publish goes again after a moment, with
-    /// the same id.
+    /// Puts a publish aside for a moment, for example because its queue refused it. After the moment the writer sends
+    /// it again, with the same id.
     /// </summary>
     public void PutAside(PendingPublish publish)
     {
@@ -50,7 +52,7 @@ sealed class PublishLine(TimeProvider time)
     }
 
     /// <summary>
-    /// Puts the publishes to a queue aside while the queue cannot be declared, so that other publishes go first.
+    /// Puts aside the publishes to a queue that cannot be declared now, so that other publishes go first.
     /// </summary>
     public void PutAside(Func<PendingPublish, bool> which)
     {
@@ -60,7 +62,7 @@ sealed class PublishLine(TimeProvider time)
         }
     }
 
-    /// <summary>Sets publishes aside until <see cref="EndHold"/>, while their queue is being declared.</summary>
+    /// <summary>Sets publishes aside while their queue is being declared, until <see cref="EndHold"/>.</summary>
     public void Hold(Func<PendingPublish, bool> which)
     {
         foreach (var publish in TakeOut(which))
@@ -71,8 +73,8 @@ sealed class PublishLine(TimeProvider time)
     }
 
     /// <summary>
-    /// Brings the publishes back that <see cref="Hold"/> set aside: to the front and in their order, or later, as if
-    /// their queue had refused them.
+    /// Brings back the publishes that <see cref="Hold"/> set aside. With <paramref name="goFirst"/> they go to the
+    /// front of the line, in their order. Otherwise they wait a moment first, like publishes that their queue refused.
     /// </summary>
     public void EndHold(Func<PendingPublish, bool> which, bool goFirst)
     {
@@ -93,7 +95,8 @@ sealed class PublishLine(TimeProvider time)
     }
 
     /// <summary>
-    /// Removes the publishes whose callers have an answer, and brings those back that were put aside long enough.
+    /// Removes the publishes whose callers have an answer. Publishes that were put aside long enough go to the end of
+    /// the line.
     /// </summary>
     public void Sweep(long now)
     {

@@ -6,7 +6,7 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
-/// <summary>One channel that publishes what a ledger holds, from the opening of the channel to its end.</summary>
+/// <summary>One channel that writes the publishes of a ledger, from the opening of the channel to its end.</summary>
 sealed class PublishSession
 {
     // A broker that waits for the leader of a queue answers after net_ticktime + 5 s: 65 s by default.
@@ -84,8 +84,8 @@ sealed class PublishSession
     }
 
     /// <summary>
-    /// Writes the publishes of the ledger until the channel is over. The publishes that are unconfirmed then are in
-    /// line again when this ends.
+    /// Writes the publishes of the ledger until the channel is over. Before this method ends, it puts the unconfirmed
+    /// publishes back in line.
     /// </summary>
     public async Task RunAsync(CancellationToken life)
     {
@@ -115,8 +115,8 @@ sealed class PublishSession
         }
         catch (OperationInterruptedException e)
         {
-            // Whatever the reply code, this is about one publish. It must not look as if the broker refused the
-            // connection.
+            // Whatever its reply code, this exception is about one publish. Nobody may take it for a refusal of the
+            // whole connection.
             throw new JobTransportException(e.Message, isTransient: true, e);
         }
         finally
@@ -167,14 +167,14 @@ sealed class PublishSession
     }
 
     /// <summary>
-    /// Comes before the ack of the same message. So when the message goes again, nobody believes any more that its
-    /// queue exists.
+    /// The broker found no queue for a message, and returns the message. The return comes before the ack of the same
+    /// message. So the topology knows that the queue is gone before the writer sends the message again.
     /// </summary>
     Task Returned(BasicReturnEventArgs e)
     {
         if (ledger.Returned(number, e.BasicProperties.CorrelationId, e.RoutingKey, $"{e.ReplyCode} {e.ReplyText}") is { } queue)
         {
-            if (topology.Knows(queue, delayed: false)) // otherwise the line was logged for another message of this channel
+            if (topology.Knows(queue, delayed: false)) // else an earlier return has already logged that the queue is gone
             {
                 Log.QueueGone(logger, queue);
             }
@@ -186,15 +186,15 @@ sealed class PublishSession
     }
 
     /// <summary>
-    /// Reads the connection's state when the session opens and at each event, instead of believing the event: the last
-    /// read counts.
+    /// Tells the ledger whether the broker blocks, when the session opens and at each event. Two of these calls may
+    /// overlap, so each call reads the connection's state and does not rely on its event.
     /// </summary>
     Task LookAtBlock()
     {
         lock (blocking)
         {
             var reason = incarnation.Blocked;
-            if (ledger.SetBlocked(number, reason) is { } waiting && kind != PublishKind.Replies) // the connection's other session logs it
+            if (ledger.SetBlocked(number, reason) is { } waiting && kind != PublishKind.Replies) // the other session of the connection logs the change
             {
                 if (reason is not null)
                 {
@@ -217,8 +217,9 @@ sealed class PublishSession
         var overPublish = reason is { Initiator: ShutdownInitiator.Peer }
             && (reason is { ClassId: BasicPublishClass, MethodId: BasicPublishMethod } || reason.ReplyCode is FrameError or SyntaxError);
 
-        // When the broker closes a connection, it does not say because of which channel. Then only the replies are
-        // suspects, because replies may be dropped; other publishes have deadlines.
+        // When the broker closes a connection because of a frame, it does not say which channel sent the frame. If the
+        // connection has a channel for replies too, we suspect only the replies, because a reply may be dropped. If
+        // another publish sent the frame, that publish is sent again until its deadline fails it.
         var notOurs = kind == PublishKind.WorkBesideReplies && incarnation.Connection.CloseReason is { Initiator: ShutdownInitiator.Peer };
         var (unknown, dropped) = ledger.End(number, overPublish && !notOurs ? $"{reason!.ReplyCode} {reason.ReplyText}" : null);
         replies.Say(dropped);

@@ -154,7 +154,8 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
     /// </returns>
     async Task<bool> WatchAsync(Incarnation incarnation, Consumer consumer, CancellationToken life)
     {
-        var reason = await new ConsumerWatchdog(incarnation, consumer, State, parts.Options.WatchdogInterval, parts.Time).WatchAsync(life).ConfigureAwait(false);
+        var watchdog = new ConsumerWatchdog(incarnation, consumer, State, parts.Options.WatchdogInterval, parts.Time);
+        var reason = await watchdog.WatchAsync(life).ConfigureAwait(false);
         if (stopping.IsCancellationRequested)
         {
             return false; // its jobs may still run: DisposeAsync ends the consumer

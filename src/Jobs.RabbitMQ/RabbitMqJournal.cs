@@ -5,18 +5,18 @@ using Jobs.Wire;
 namespace Jobs.RabbitMQ;
 
 /// <summary>
-/// A journal in one quorum queue with a single active consumer: the process that the broker delivers to is the leader.
-/// The leader holds the records unacknowledged until it has written a snapshot of them.
+/// A journal in one quorum queue with a single active consumer. The broker delivers to one process at a time, and that
+/// process is the leader. The leader holds the records unacknowledged until it has written a snapshot of them.
 /// </summary>
 /// <remarks>
-/// 1. Every process that wants to lead consumes the queue. It also publishes an empty record, so that there is
-/// something to deliver.
-/// 2. The broker delivers all records to one of these processes. Those that a former leader held are among them: they
-/// went back to the queue when its channel ended.
-/// 3. A process learns that it is the active consumer when its first record arrives. The active consumer then publishes
-/// a mark. When the mark has come back, it has read every record before the mark, and leads.
+/// 1. Every process that wants to lead consumes the queue. The process also publishes an empty record, so that the
+/// broker has something to deliver.
+/// 2. The broker delivers all records to one of these processes. This includes the records that a former leader held:
+/// the broker put them back into the queue when the former leader's channel ended.
+/// 3. A process learns from its first record that it is the active consumer. It then publishes a mark. When the mark
+/// comes back, the process has read every record before the mark, and leads.
 /// 4. When the leader's channel ends, the broker makes another process active within milliseconds. When the leader's
-/// machine is silent, that takes two to three heartbeats.
+/// machine is silent, the broker needs two to three heartbeats.
 /// </remarks>
 sealed class RabbitMqJournal : JobJournal
 {
@@ -25,7 +25,7 @@ sealed class RabbitMqJournal : JobJournal
     // After a term of this length, the pause before the next term begins again at its shortest.
     static readonly TimeSpan healthy = TimeSpan.FromSeconds(30);
 
-    // A reader that is there answers within milliseconds.
+    // A leader answers a question within milliseconds.
     static readonly TimeSpan answerTimeout = TimeSpan.FromSeconds(2);
     static readonly TimeSpan pauseBetweenQuestions = TimeSpan.FromMilliseconds(100);
 
@@ -71,8 +71,10 @@ sealed class RabbitMqJournal : JobJournal
     }
 
     /// <summary>
-    /// Asks the reader for its records. If there is none, this process becomes the reader for a moment: with a journal
-    /// of its own, because whoever wants to lead with this one must take the term, or no beat would get it.
+    /// Asks the leader for its records. If nobody answers, this process leads for a moment and reads the records
+    /// itself. For this it makes a second journal object, and disposes that object afterwards, which ends its consumer.
+    /// A consumer of this object could outlive the call. The broker could then make this process the leader, nobody
+    /// here would take the term, and no beat would lead.
     /// </summary>
     public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -86,7 +88,8 @@ sealed class RabbitMqJournal : JobJournal
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw new JobTransportException(
-                $"{spec.Name} could not be read within {timeout}: no beat answered, and the broker did not let this process read. Is RabbitMQ reachable?", isTransient: true);
+                $"{spec.Name} could not be read within {timeout}: no beat answered, and the broker did not let this process read. Is RabbitMQ reachable?",
+                isTransient: true);
         }
         finally
         {
@@ -95,7 +98,7 @@ sealed class RabbitMqJournal : JobJournal
         }
     }
 
-    /// <summary>Asks again and again, because a reader may die before it has answered.</summary>
+    /// <summary>Asks again and again, because a leader may die before it answers.</summary>
     async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAsync(CancellationToken stop)
     {
         for (var first = true; ; first = false)
@@ -107,7 +110,7 @@ sealed class RabbitMqJournal : JobJournal
                 using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
                 if (!first || !side.Topology.Knows(spec.Name, delayed: false))
                 {
-                    // The declaration opens a connection of its own, so only when the queue may not be there.
+                    // The declaration opens a connection of its own, so we declare only when the queue may be missing.
                     await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
                 }
 
@@ -115,7 +118,7 @@ sealed class RabbitMqJournal : JobJournal
             }
             catch (Exception e) when (!stop.IsCancellationRequested && e is not (JobTransportException { IsTransient: false } or ObjectDisposedException))
             {
-                // No answer, or no broker: the caller has a deadline.
+                // Nobody answered, or there is no broker. We ask again until the caller's deadline.
             }
 
             await Task.Delay(pauseBetweenQuestions, time, stop).ConfigureAwait(false);
@@ -130,7 +133,8 @@ sealed class RabbitMqJournal : JobJournal
         if (!reader.HasReadAll)
         {
             throw new JobTransportException(
-                $"{spec.Name} has more than {reader.Backlog.Count:N0} records, because no beat has run for long. Start a beat: it shortens the journal.", isTransient: false);
+                $"{spec.Name} has more than {reader.Backlog.Count:N0} records, because no beat has run for long. Start a beat: it shortens the journal.",
+                isTransient: false);
         }
 
         await reader.ForgetEmptyAsync().ConfigureAwait(false);
@@ -146,7 +150,7 @@ sealed class RabbitMqJournal : JobJournal
                 wanted.Release();
             }
 
-            using (ExecutionContext.SuppressFlow()) // it outlives this call
+            using (ExecutionContext.SuppressFlow()) // the loop outlives this call
             {
                 leading ??= Task.Run(TermsAsync, CancellationToken.None);
             }
@@ -161,9 +165,9 @@ sealed class RabbitMqJournal : JobJournal
     }
 
     /// <summary>
-    /// One term after the other, each on a channel of its own: the end of one says nothing about the connection, which
-    /// others use too. Only while somebody here asks to lead:
-    /// this process would otherwise be made the leader again at once, and nobody would take its term.
+    /// Runs one term after the other. Each term has its own channel, because other code uses the connection too. A term
+    /// begins only while somebody in this process asks to lead. Otherwise the broker could make this process the leader
+    /// again at once, and nobody would take the term.
     /// </summary>
     async Task TermsAsync()
     {
@@ -192,7 +196,7 @@ sealed class RabbitMqJournal : JobJournal
             catch (Exception e)
             {
                 failures++;
-                if (!refused && incarnation is { Dead.IsCancellationRequested: false }) // else the connection has a line of its own
+                if (!refused && incarnation is { Dead.IsCancellationRequested: false }) // a lost connection has its own log line
                 {
                     refused = true;
                     Log.JournalRefused(parts.Logger, spec.Name, e.Message.TrimEnd('.'));
@@ -219,8 +223,8 @@ sealed class RabbitMqJournal : JobJournal
         await topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
         await using var reader = await RabbitMqJournalReader.StartAsync(this, incarnation, spec.Name, time, life.Token).ConfigureAwait(false);
 
-        // At once: one that stands by would otherwise be made the leader while it stops, and nobody would take its
-        // term.
+        // When this process stops, the reader must end at once. Otherwise the broker could make this process the leader
+        // during the stop, and nobody would take the term.
         await using var stopped = stopping.Token.UnsafeRegister(_ => reader.End("this process stops"), null).ConfigureAwait(false);
         standing();
         var watching = WatchAsync(incarnation, reader);
@@ -236,7 +240,8 @@ sealed class RabbitMqJournal : JobJournal
     }
 
     /// <summary>
-    /// Writes the first record, and then asks from time to time whether this consumer still gets what it has to get.
+    /// Writes the first record. Then checks from time to time whether the broker still delivers the records to this
+    /// consumer.
     /// </summary>
     async Task WatchAsync(Incarnation incarnation, RabbitMqJournalReader reader)
     {
@@ -246,8 +251,8 @@ sealed class RabbitMqJournal : JobJournal
         {
             try
             {
-                // Without a record to deliver nobody would learn that it leads. Tried again until it succeeds, for
-                // example while the broker blocks.
+                // The broker needs a record to deliver: without one, no process would learn that it leads. We try until
+                // the write succeeds, because the broker may block for a while, for example.
                 if (!written)
                 {
                     await AppendAsync(default, appendTimeout, reader.Lost).ConfigureAwait(false);
@@ -255,8 +260,8 @@ sealed class RabbitMqJournal : JobJournal
                 }
                 else if (reader.CaughtUp.IsCompletedSuccessfully)
                 {
-                    // When only the link between two nodes broke, a deposed leader hears nothing of it. But its own
-                    // marks do not come back to it.
+                    // When only the link between two nodes breaks, nobody tells a former leader that another process
+                    // leads. But the marks of the former leader no longer come back to it.
                     if (!await reader.SeesItsMarkAsync(parts.Options.WatchdogInterval).ConfigureAwait(false))
                     {
                         reader.End($"its own mark did not come back within {parts.Options.WatchdogInterval}");
@@ -269,20 +274,25 @@ sealed class RabbitMqJournal : JobJournal
                     return;
                 }
 
-                // Quiet: records wait and are not delivered. The broker believes that this consumer has them, or has
-                // lost the active consumer (#15473). Late: this consumer began to read, and has not read everything.
+                // Quiet: records wait in the queue, and the broker delivers none here. The broker believes that this
+                // consumer has the records, or has lost the active consumer (#15473). Late: this consumer began to
+                // read, but its mark has not come back.
                 var waiting = await incarnation.CountAsync(spec.Name, reader.Lost).ConfigureAwait(false);
                 quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
                 late = reader.Received > 0 && !reader.CaughtUp.IsCompleted ? late + 1 : 0;
                 received = reader.Received;
                 if (quiet == 2 || late == 2)
                 {
-                    reader.End(quiet == 2 ? $"{waiting} records wait and none was delivered for {parts.Options.WatchdogInterval * 2}" : $"it could not read everything within {parts.Options.WatchdogInterval * 2}");
+                    var patience = parts.Options.WatchdogInterval * 2;
+                    reader.End(quiet == 2
+                        ? $"{waiting} records wait and none was delivered for {patience}"
+                        : $"it could not read everything within {patience}");
                 }
             }
             catch (JobPublishException e) when (e.IsTransient)
             {
-                // It is told to whoever appends; who leads is watched on.
+                // The record or the mark could not be published. This says nothing about who leads, so we go on
+                // watching.
             }
             catch (Exception e)
             {

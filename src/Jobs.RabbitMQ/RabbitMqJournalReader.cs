@@ -1,3 +1,4 @@
+using System.Text;
 using System.Threading.Channels;
 using Jobs.Transport;
 using Jobs.Wire;
@@ -12,12 +13,14 @@ sealed class RabbitMqJournalReader : JournalReader
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
-    // What the leader holds unacknowledged must stay younger than any sane consumer time-out (30 minutes by default).
-    // It also keeps the broker from truncating the queue's log.
+    // After this time the leader replaces the records that it holds by a snapshot. Records that stay unacknowledged for
+    // longer could reach the broker's consumer time-out (30 minutes by default), and keep the broker from truncating
+    // the queue's log.
     static readonly TimeSpan old = TimeSpan.FromMinutes(5);
 
-    // Records beyond this number, less the room for marks, are read during the term: the first snapshot makes room for
-    // them.
+    // The broker delivers at most this many records before an ack, and some room must be left for marks. When the queue
+    // has more records than fit, the term begins before all are read. The first snapshot then acks those that were
+    // read, and the broker delivers the rest.
     const ushort Prefetch = 20_000;
     const int Room = 64;
 
@@ -29,8 +32,9 @@ sealed class RabbitMqJournalReader : JournalReader
     readonly List<ReadOnlyMemory<byte>> backlog = [];
     readonly List<ulong> empty = []; // tags of the backlog's records that say nothing: marks and questions
 
-    // The records that the broker gave and no snapshot has replaced, in order. Tag 0: a part of a snapshot that the
-    // broker has, and has not delivered yet. An answer in between must not lack it.
+    // The records that an answer to a question holds, in order: those that the broker delivered and no snapshot has
+    // replaced yet. When a snapshot replaces records, the broker may not have delivered all its parts yet. Until it
+    // does, those parts are here with tag 0, so that no answer lacks them.
     readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = [];
     readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
     readonly CancellationTokenSource lost = new();
@@ -62,13 +66,13 @@ sealed class RabbitMqJournalReader : JournalReader
 
     public override bool ShouldCompact => read - acked > Many || (read > acked && time.GetElapsedTime(since) >= old);
 
-    /// <summary>This process is the active consumer and has read everything.</summary>
+    /// <summary>Ends when this process is the active consumer and has read everything.</summary>
     public Task CaughtUp => caughtUp.Task;
 
     /// <summary>Whether <see cref="Backlog"/> is the whole journal, which may be longer than one consumer can hold.</summary>
     public bool HasReadAll { get; private set; }
 
-    /// <summary>It gets nothing any more; never fails.</summary>
+    /// <summary>Ends when this consumer gets no more records; never fails.</summary>
     public Task Ended => ended.Task;
 
     public long Received { get; private set; }
@@ -114,7 +118,8 @@ sealed class RabbitMqJournalReader : JournalReader
             await journal.AppendAsync(part, appendTimeout, cancellationToken).ConfigureAwait(false);
         }
 
-        // Checkpoint: a crash here leaves the snapshot beside what it says again.
+        // Checkpoint: a crash here leaves the snapshot and the records that it replaces. Merging both gives the same
+        // state.
         try
         {
             await channel.BasicAckAsync(upTo, multiple: true, incarnation.Dead).ConfigureAwait(false);
@@ -143,9 +148,15 @@ sealed class RabbitMqJournalReader : JournalReader
         }
     }
 
-    /// <summary>Publishes a mark of its own.</summary>
-    /// <returns>Whether it was delivered here in time, as everything is to the one that leads.</returns>
-    /// <exception cref="JobPublishException">It could not be published; that says nothing about who leads.</exception>
+    /// <summary>
+    /// Publishes a mark and waits until the broker delivers the mark to this consumer, as it does for the leader.
+    /// </summary>
+    /// <returns>
+    /// Whether the mark came back in time; also <see langword="true"/> when this consumer ended meanwhile.
+    /// </returns>
+    /// <exception cref="JobPublishException">
+    /// The mark could not be published. This says nothing about who leads.
+    /// </exception>
     public async Task<bool> SeesItsMarkAsync(TimeSpan within)
     {
         var seen = await MarkAsync().ConfigureAwait(false);
@@ -156,7 +167,9 @@ sealed class RabbitMqJournalReader : JournalReader
     void Receive(ulong tag, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
         var record = (ReadOnlyMemory<byte>)body.ToArray();
-        var markHere = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes ? System.Text.Encoding.ASCII.GetString(bytes) : null;
+        var markHere = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes
+            ? Encoding.ASCII.GetString(bytes)
+            : null;
         lock (gate)
         {
             if (Received++ == 0)
@@ -206,14 +219,14 @@ sealed class RabbitMqJournalReader : JournalReader
 
     static bool Same(ReadOnlyMemory<byte> one, ReadOnlyMemory<byte> other) => one.Span.SequenceEqual(other.Span);
 
-    // Off the callback, as below.
+    // Runs outside the client's callback, for the same reason as FirstMarkAsync.
     async Task AnswerAsync(string asker, IReadOnlyList<ReadOnlyMemory<byte>> records)
     {
         await Task.Yield();
         await JournalQuestion.AnswerAsync(incarnation, asker, records, Lost).ConfigureAwait(false);
     }
 
-    // Off the callback: nothing may hold that up, a publish least of all.
+    // Runs outside the client's callback: nothing may hold the callback up, and least of all a publish.
     async Task FirstMarkAsync()
     {
         try
@@ -242,7 +255,7 @@ sealed class RabbitMqJournalReader : JournalReader
         return seen;
     }
 
-    /// <summary>The term is over, if there was one.</summary>
+    /// <summary>This consumer gets no more records. If it led, its term is over.</summary>
     public void End(string why)
     {
         lock (gate)
@@ -255,8 +268,8 @@ sealed class RabbitMqJournalReader : JournalReader
     }
 
     /// <summary>
-    /// Closes the channel: the broker takes everything back and makes another consumer active. Whoever led calls this,
-    /// and the journal's loop does: it happens once.
+    /// Closes the channel. The broker then takes all records back and makes another consumer active. The code that led
+    /// calls this, and the journal's loop calls it too; only the first call closes the channel.
     /// </summary>
     public override async ValueTask DisposeAsync()
     {
@@ -277,22 +290,24 @@ sealed class RabbitMqJournalReader : JournalReader
         {
             if (!incarnation.Dead.IsCancellationRequested && channel.IsOpen)
             {
-                // No cancel before it: a cancelled consumer keeps its messages, and the next leader would not see them.
+                // We do not cancel the consumer first: a cancelled consumer keeps its unacked records until the channel
+                // is closed, and the next leader would not see these records.
                 await channel.CloseAsync(200, "Goodbye", abort: false, incarnation.Dead).WaitAsync(goodbye, time).ConfigureAwait(false);
             }
         }
         catch (TimeoutException)
         {
-            // The broker may go on giving everything to this consumer, for as long as the connection lives.
+            // The broker may go on delivering all records to this consumer while the connection lives. So we end the
+            // connection.
             incarnation.Abandon($"the channel of a journal was not closed within {goodbye}");
         }
         catch (Exception)
         {
-            // It was going away anyhow.
+            // The channel was ending anyhow.
         }
 
         End("it was ended here");
-        _ = channel.DisposeAsync().AsTask(); // may wait for a peer that is silent
+        _ = channel.DisposeAsync().AsTask(); // in the background: it may wait for a silent peer
     }
 
     sealed class Callback(RabbitMqJournalReader reader, IChannel channel) : AsyncDefaultBasicConsumer(channel)
@@ -307,7 +322,7 @@ sealed class RabbitMqJournalReader : JournalReader
             }
             catch (Exception e)
             {
-                reader.End($"a record could not be taken: {e}"); // the client would swallow it
+                reader.End($"a record could not be taken: {e}"); // the client would swallow the exception
             }
 
             return Task.CompletedTask;

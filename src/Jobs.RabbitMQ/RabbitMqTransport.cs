@@ -14,7 +14,9 @@ namespace Jobs.RabbitMQ;
 /// Keeps jobs in a RabbitMQ cluster. There is one connection to publish, one per subscription to consume, and one at
 /// the side for journals and replies: an alarm or a stalled queue on one connection does not stop the others.
 /// </summary>
-sealed class RabbitMqTransport(IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry) : JobTransport
+sealed class RabbitMqTransport(
+    IOptions<RabbitMqOptions> rabbitOptions, IOptions<JobsOptions> jobsOptions, TimeProvider time, ILogger<RabbitMqTransport> logger, Telemetry telemetry)
+    : JobTransport
 {
     /// <summary>The name of this transport in metrics and traces.</summary>
     public const string SystemName = "rabbitmq";

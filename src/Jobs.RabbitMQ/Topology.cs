@@ -8,13 +8,13 @@ sealed class Topology(BrokerParts parts)
 {
     /// <summary>How long a deleted queue stays away before we declare it again.</summary>
     /// <remarks>
-    /// If we declared it sooner, RabbitMQ 3.10 might not tell the consumers of the former queue that it is gone, and
-    /// might give messages to consumers that do not hear of them. And a node that has not finished with the former
-    /// queue stays out of the new one.
+    /// An earlier declaration can do harm. RabbitMQ 3.10 might not tell the consumers of the former queue that their
+    /// queue is gone, and might assign messages of the new queue to consumers that never receive these messages. And a
+    /// node that has not finished with the former queue stays out of the new queue.
     /// </remarks>
     public static readonly TimeSpan RedeclarePause = TimeSpan.FromSeconds(1);
 
-    // One call declares the 28 quorum queues of the delay levels.
+    // Long, because one call declares the 28 quorum queues of the delay levels.
     static readonly TimeSpan patience = TimeSpan.FromMinutes(1);
 
     readonly QueueLayout layout = parts.Layout;
@@ -25,14 +25,14 @@ sealed class Topology(BrokerParts parts)
     readonly HashSet<string> queues = [];
     readonly HashSet<string> destinations = [];
     readonly HashSet<string> foreign = [];
-    readonly Dictionary<string, long> gone = []; // the timestamp when we noticed
+    readonly Dictionary<string, long> gone = []; // by queue, when we noticed its deletion, as a timestamp
     volatile bool delays;
 
     public QueueLayout Layout => layout;
 
     public DeclareMode Mode => parts.Options.Declare;
 
-    /// <summary>Says what a queue is for. Without this, a queue is a job queue.</summary>
+    /// <summary>Says what a queue is for. A queue that nobody introduced is a job queue.</summary>
     public void Introduce(QueueSpec queue)
     {
         lock (gate)
@@ -49,10 +49,7 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>
-    /// Forgets what is declared. On a new connection we declare everything again: the broker may be another one, or may
-    /// have been emptied.
-    /// </summary>
+    /// <summary>Forgets what is declared: the broker of a new connection may be another one, or may be empty.</summary>
     public void Forget()
     {
         lock (gate)
@@ -93,8 +90,8 @@ sealed class Topology(BrokerParts parts)
     /// <param name="queue">The queue.</param>
     /// <param name="delayed">Whether delayed messages must reach the queue.</param>
     /// <param name="takeForeign">
-    /// Whether a work queue that somebody else declared is used as it is, for example the classic queue of a Celery
-    /// application. That is enough to publish.
+    /// Whether to use a work queue as it is when somebody else declared it with other arguments, for example the
+    /// classic queue of a Celery application. Only publishers do so.
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="JobTransportException">
@@ -119,10 +116,10 @@ sealed class Topology(BrokerParts parts)
         {
             await DeclareDelaysAsync(incarnation, cancellationToken).ConfigureAwait(false);
 
-            // Before the first message is published: a message that finds no binding at the end of its delay would be a
-            // dead letter.
-            await BindAsync(incarnation, channel =>
-                channel.QueueBindAsync(queue, layout.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
+            // This comes before the first message is published: a message that finds no binding at the end of its delay
+            // would be a dead letter.
+            await BindAsync(incarnation, channel => channel.QueueBindAsync(
+                queue, layout.DelayOut, Delays.DestinationPattern(queue), cancellationToken: cancellationToken), cancellationToken).ConfigureAwait(false);
         }
 
         lock (gate)
@@ -135,19 +132,20 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    /// <summary>Declares a queue, and before a work queue its dead-letter queue.</summary>
+    /// <summary>
+    /// Declares a queue, and before a work queue the dead-letter queue. In passive mode, checks that a work queue exists.
+    /// </summary>
     public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
         QueueKind.Work => DeclareAllAsync(incarnation, [layout.DeadLetters, queue], null, cancellationToken),
         QueueKind.Journal => DeclareAsideAsync(incarnation, queue, cancellationToken),
-
         _ => DeclareOwnAsync(incarnation, [queue], cancellationToken),
     };
 
     /// <summary>
-    /// Declares queues that are always ours, also when somebody else declares the job queues: dead letters must have a
-    /// home. A user without the right to configure may find these queues declared already.
+    /// Declares queues that Jobs needs for itself, also when somebody else declares the job queues. In passive mode we
+    /// look first whether the queues exist, because the user may lack the right to configure.
     /// </summary>
     async Task DeclareOwnAsync(Incarnation incarnation, QueueSpec[] queues, CancellationToken cancellationToken)
     {
@@ -203,8 +201,8 @@ sealed class Topology(BrokerParts parts)
     }
 
     /// <summary>
-    /// Declares over a connection of its own. A declare that finds no majority ends its connection after 15 s (541),
-    /// and must not end the term of a leader.
+    /// Declares a queue over a connection of its own. When a queue has no majority, the broker ends the connection of
+    /// the declare after 15 s (541). On the shared connection, this would also end the term of a beat that leads.
     /// </summary>
     async Task DeclareAsideAsync(Incarnation beside, QueueSpec queue, CancellationToken cancellationToken)
     {
@@ -281,14 +279,15 @@ sealed class Topology(BrokerParts parts)
         }
     }
 
-    Task DeclareOnAsync(IChannel channel, QueueSpec queue, bool noWait, CancellationToken cancellationToken) =>
-        channel.QueueDeclareAsync(queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, layout), passive: false, noWait, cancellationToken);
+    Task DeclareOnAsync(IChannel channel, QueueSpec queue, bool noWait, CancellationToken cancellationToken) => channel.QueueDeclareAsync(
+        queue.Name, durable: true, exclusive: false, autoDelete: false, QueueArguments.Of(queue, layout), passive: false, noWait, cancellationToken);
 
     async Task DeclareOneAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken)
     {
         try
         {
-            await OnChannelAsync(incarnation, channel => DeclareOnAsync(channel, queue, noWait: false, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await OnChannelAsync(
+                incarnation, channel => DeclareOnAsync(channel, queue, noWait: false, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
@@ -373,9 +372,10 @@ sealed class Topology(BrokerParts parts)
             await channel.QueueBindAsync(layout.DeadLetters.Name, layout.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
             for (var level = 0; level < Delays.Levels; level++)
             {
-                var exchange = layout.DelayLevel(level).Name;
-                await channel.QueueBindAsync(exchange, exchange, Delays.BitPattern(level, set: true), null, noWait: true, cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(layout.Below(level), exchange, Delays.BitPattern(level, set: false), null, noWait: level < Delays.Levels - 1, cancellationToken).ConfigureAwait(false);
+                var (exchange, isLast) = (layout.DelayLevel(level).Name, level == Delays.Levels - 1);
+                var (set, unset) = (Delays.BitPattern(level, set: true), Delays.BitPattern(level, set: false));
+                await channel.QueueBindAsync(exchange, exchange, set, null, noWait: true, cancellationToken).ConfigureAwait(false);
+                await channel.ExchangeBindAsync(layout.Below(level), exchange, unset, null, noWait: !isLast, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -388,8 +388,9 @@ sealed class Topology(BrokerParts parts)
         },
         cancellationToken);
 
-    // The broker says "… inequivalent arg 'x-queue-type' for queue 'name' in vhost '/': …". It compares durable and
-    // auto_delete first. These two decide whether a queue outlives a restart and its last consumer.
+    // The broker says "… inequivalent arg 'x-queue-type' for queue 'name' in vhost '/': …". The text names the first
+    // difference, and the broker compares durable and auto_delete first. These two decide whether a queue outlives a
+    // restart and its last consumer.
     static bool KeepsMessages(string queue, string? difference) =>
         difference?.Contains($" for queue '{queue}' ", StringComparison.Ordinal) == true
         && !difference.Contains("arg 'durable'", StringComparison.Ordinal) && !difference.Contains("arg 'auto_delete'", StringComparison.Ordinal);

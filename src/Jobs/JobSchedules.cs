@@ -2,19 +2,20 @@ namespace Jobs;
 
 /// <summary>
 /// Lists and changes schedules while the application runs, from any of its processes, for all its beats. A change is
-/// durable when its call returns. It takes effect when the beat that leads has read it, usually within milliseconds.
+/// durable when its call returns. The change takes effect when the leading beat has read it, usually within
+/// milliseconds.
 /// </summary>
 /// <remarks>
 /// Each change has a version, made from the time. When two changes of one schedule conflict, the later version wins, in
 /// whatever order they arrive; so the clocks of the processes that make changes should agree. A schedule that was set
 /// at run time overrides one of the same name from an attribute, from code or from configuration.
-/// <see cref="JobSchedules"/> is an abstract class, so that a test can put its own in its place.
+/// <see cref="JobSchedules"/> is an abstract class, so that a test can use a class of its own.
 /// </remarks>
 public abstract class JobSchedules
 {
     /// <summary>
-    /// Every schedule that this process or a beat knows, ordered by name. A beat must run, or this process reads the
-    /// beats' journal itself, which takes some seconds.
+    /// Lists every schedule that this process or a beat knows, ordered by name. The leading beat answers within
+    /// milliseconds. When no beat runs, this process reads the beats' journal itself, which takes some seconds.
     /// </summary>
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <exception cref="JobTransportException">
@@ -23,14 +24,14 @@ public abstract class JobSchedules
     public abstract Task<IReadOnlyList<ScheduleInfo>> ListAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Adds a cron schedule, or changes it. Its occurrences count from now on. Occurrences of its former timing that
-    /// have not fired are dropped.
+    /// Adds a cron schedule, or changes an existing schedule. A new timing counts from now on: occurrences of the
+    /// former timing that have not fired are dropped.
     /// </summary>
     /// <param name="name">Unique in the application; the ids of the schedule's jobs are made from it.</param>
     /// <param name="cron">Five fields, or six with seconds first.</param>
     /// <param name="job">
-    /// What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the
-    /// task.
+    /// The job to enqueue. If the job gives no queue, priority or expiry, those of its task count, as this process
+    /// knows the task.
     /// </param>
     /// <param name="timeZone">
     /// The zone that the expression is read in; every beat must know it. Defaults to UTC.
@@ -39,18 +40,18 @@ public abstract class JobSchedules
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
     /// <exception cref="ArgumentException">The expression, the name, the time zone or the job is not valid.</exception>
-    /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
+    /// <exception cref="JobPublishException">The change may not have been made; make it again.</exception>
     public abstract Task<long> SetAsync(
         string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once,
         CancellationToken cancellationToken = default);
 
-    /// <summary>Adds a schedule at a fixed interval, or changes it.</summary>
+    /// <summary>Adds a schedule with a fixed interval, or changes an existing schedule.</summary>
     /// <inheritdoc cref="SetAsync(string, string, Job, TimeZoneInfo?, MisfirePolicy, CancellationToken)"/>
     /// <param name="name">Unique in the application; the ids of the schedule's jobs are made from it.</param>
     /// <param name="every">The interval, at least one second.</param>
     /// <param name="job">
-    /// What to enqueue. Queue, priority and expiry that the job does not give are the task's, as this process knows the
-    /// task.
+    /// The job to enqueue. If the job gives no queue, priority or expiry, those of its task count, as this process
+    /// knows the task.
     /// </param>
     /// <param name="misfire">What happens to missed occurrences.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
@@ -58,14 +59,15 @@ public abstract class JobSchedules
         string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Undoes what was set or paused at run time: a schedule of code or configuration is again as that says; any other
-    /// schedule is gone. Does nothing when there is nothing to undo.
+    /// Undoes all changes that were made to a schedule at run time, also a pause. A schedule of code or configuration
+    /// is then again as the code or configuration says. Any other schedule is gone. Does nothing when there is nothing
+    /// to undo.
     /// </summary>
     /// <param name="name">The schedule.</param>
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
-    /// <exception cref="ArgumentException">That cannot be the name of a schedule.</exception>
-    /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
+    /// <exception cref="ArgumentException">No schedule can have this name.</exception>
+    /// <exception cref="JobPublishException">The change may not have been made; make it again.</exception>
     public abstract Task<long> RemoveAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -77,7 +79,7 @@ public abstract class JobSchedules
     /// <param name="cancellationToken">Gives the call up; the change may have been made.</param>
     /// <returns>The version of the change.</returns>
     /// <exception cref="ArgumentException">Neither this process nor a beat knows a schedule of that name.</exception>
-    /// <exception cref="JobPublishException">The change was not, or may not have been, made; make it again.</exception>
+    /// <exception cref="JobPublishException">The change may not have been made; make it again.</exception>
     /// <exception cref="JobTransportException">
     /// This process does not know the schedule, and the beats' journal could not be read. Nothing was changed.
     /// </exception>
@@ -91,33 +93,39 @@ public abstract class JobSchedules
 /// <summary>One schedule, as <see cref="JobSchedules.ListAsync"/> found it.</summary>
 public sealed record ScheduleInfo
 {
-    /// <summary>The name.</summary>
+    /// <summary>The name of the schedule.</summary>
     public required string Name { get; init; }
 
     /// <summary>
-    /// The task of its jobs; <see langword="null"/> for a schedule of code or configuration that this process does not
-    /// have.
+    /// The task of the schedule's jobs; <see langword="null"/> for a schedule of code or configuration that this
+    /// process does not have.
     /// </summary>
     public string? TaskName { get; init; }
 
-    /// <summary>When it fires: cron expression and time zone, or the interval.</summary>
+    /// <summary>When the schedule fires: cron expression and time zone, or the interval.</summary>
     public required string Timing { get; init; }
 
-    /// <summary>What happens to missed occurrences; <see langword="null"/> where <see cref="TaskName"/> is.</summary>
+    /// <summary>
+    /// What happens to missed occurrences; <see langword="null"/> when this process does not know the schedule or
+    /// cannot read it.
+    /// </summary>
     public MisfirePolicy? Misfire { get; init; }
 
-    /// <summary>Its occurrences pass without a job.</summary>
+    /// <summary>Whether the schedule is paused: its occurrences pass without a job.</summary>
     public bool IsPaused { get; init; }
 
-    /// <summary>It was set at run time, by <see cref="JobSchedules"/>.</summary>
+    /// <summary>Whether <see cref="JobSchedules"/> set the schedule at run time.</summary>
     public bool IsSetAtRunTime { get; init; }
 
     /// <summary>
-    /// Up to when occurrences have fired, or were passed over, in UTC; <see langword="null"/> when no beat has begun
-    /// with the schedule.
+    /// All occurrences up to this time, in UTC, have fired or were passed over; <see langword="null"/> when no beat has
+    /// begun with the schedule.
     /// </summary>
     public DateTimeOffset? LastOccurrence { get; init; }
 
-    /// <summary>When it fires next, in UTC; <see langword="null"/> when that is unknown, or never.</summary>
+    /// <summary>
+    /// When the schedule fires next, in UTC; <see langword="null"/> when this is unknown, and when the schedule is
+    /// paused or never fires again.
+    /// </summary>
     public DateTimeOffset? NextOccurrence { get; init; }
 }

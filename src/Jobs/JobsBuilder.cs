@@ -73,7 +73,8 @@ public sealed class JobsBuilder
         ArgumentNullException.ThrowIfNull(assembly);
         return AddModules(assembly, _ => true)
             ? this
-            : throw new ArgumentException($"{assembly.GetName().Name} has no [Task] methods, or its project does not reference the Jobs package directly.", nameof(assembly));
+            : throw new ArgumentException(
+                $"{assembly.GetName().Name} has no [Task] methods, or its project does not reference the Jobs package directly.", nameof(assembly));
     }
 
     /// <summary>

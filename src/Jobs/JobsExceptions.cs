@@ -91,7 +91,9 @@ public sealed class JobBatchCanceledException(
 /// </summary>
 [Experimental("JOBS0001")]
 public sealed class JobSettlementException(IReadOnlyDictionary<int, Exception> failures)
-    : JobsException($"{failures.Count} messages that follow a job were not written; the first: {ExceptionText.Message(failures.First().Value)}", failures.First().Value)
+    : JobsException(
+        $"{failures.Count} messages that follow a job were not written; the first: {ExceptionText.Message(failures.First().Value)}",
+        failures.First().Value)
 {
     /// <summary>
     /// What went wrong, by position in the list of messages to write. All other messages are durable.

@@ -9,10 +9,11 @@ namespace Jobs;
 public sealed class JobsHealthOptions : IBoundOptions
 {
     /// <summary>
-    /// Liveness. A worker is unhealthy when it has deliveries in hand and free slots, but starts no job for this long.
-    /// In two other cases a restart would not help, and the worker is degraded: for this long, the waiting messages of a
-    /// queue are not delivered; or, for this long, a queue has no consumer although the connection works. Choose a time
-    /// above the broker's own recovery times. Defaults to 5 minutes.
+    /// Liveness. How long a fault lasts before the check reports it. A worker is unhealthy when it has deliveries in
+    /// hand and free slots, but starts no job: a restart may help. A worker is degraded when a restart would not help:
+    /// messages wait in one of its queues, but the broker delivers none to the worker; or a queue has no consumer in
+    /// the worker, although the connection works. Choose a time above the broker's own recovery times. Defaults to 5
+    /// minutes.
     /// </summary>
     public TimeSpan StalledAfter { get; set; } = TimeSpan.FromMinutes(5);
 

@@ -32,7 +32,7 @@ sealed class BeatTerm(
     readonly List<ReadOnlyMemory<byte>> unreadable = []; // records that a newer version may have written: kept for that version
     long? compactionFailed;
 
-    /// <summary>Runs until the term is lost or the host stops. Neither makes it throw.</summary>
+    /// <summary>Runs until the term is lost or the host stops. Then it returns, and throws nothing.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         foreach (var record in reader.Backlog)
@@ -55,7 +55,7 @@ sealed class BeatTerm(
         }
         catch (OperationCanceledException) when (reader.Lost.IsCancellationRequested || stopping.IsCancellationRequested)
         {
-            // This asks the two sources: a token that is linked to them fires a moment later.
+            // The filter asks the two source tokens, because "over" may fire a moment after them.
         }
         finally
         {
@@ -102,13 +102,16 @@ sealed class BeatTerm(
     {
         try
         {
-            var snapshot = state.Snapshot(Exists, time.GetUtcNow()).Select(record => (ReadOnlyMemory<byte>)record.Write()).Concat(unreadable).DefaultIfEmpty(default);
+            var snapshot = state.Snapshot(Exists, time.GetUtcNow())
+                .Select(record => (ReadOnlyMemory<byte>)record.Write())
+                .Concat(unreadable)
+                .DefaultIfEmpty(default);
             await reader.CompactAsync([.. snapshot], over).ConfigureAwait(false);
             compactionFailed = null;
         }
         catch (JobPublishException e)
         {
-            // The records stay as they are.
+            // No record was removed, and a later snapshot can replace them all.
             if (compactionFailed is null)
             {
                 Log.SnapshotFailed(logger, e);
@@ -142,8 +145,9 @@ sealed class BeatTerm(
             running.Stop?.Dispose();
             if (Find(name) is not { } schedule)
             {
-                // If the schedule comes again under this name, its occurrences count from that time on. The mark is
-                // later than the last mark, because otherwise it would not replace that mark.
+                // The schedule is gone, or cannot be used. Its mark says how far it has fired. We replace this mark by
+                // one without a timing. Then a later schedule of this name begins anew, and owes no occurrence of the
+                // time without a schedule. Only a later mark replaces a mark, so the new one is at least a tick later.
                 var now = time.GetUtcNow();
                 var last = state.Last(name);
                 occurrences.Dealt(name, new(last?.Occurrence >= now ? last.Value.Occurrence.AddTicks(1) : now, "", last?.SetBack ?? 0));
@@ -171,7 +175,7 @@ sealed class BeatTerm(
         }
     }
 
-    /// <summary>Finds a schedule. A schedule that was set at run time goes before the one in code.</summary>
+    /// <summary>Finds a schedule. A schedule that was set at run time wins over one of the same name in code.</summary>
     Schedule? Find(string name)
     {
         try

@@ -11,8 +11,8 @@ static partial class Log
     [LoggerMessage(101, LogLevel.Information, "Worker stopped; nothing is left in hand")]
     public static partial void WorkerStopped(ILogger logger);
 
-    [LoggerMessage(102, LogLevel.Warning, "Jobs are still running after {DrainTimeout}: their tokens fire now, then they are given back without "
-        + "spending an attempt")]
+    [LoggerMessage(102, LogLevel.Warning, "Jobs are still running after {DrainTimeout}: the worker cancels their tokens now, then gives the jobs back "
+        + "without spending an attempt")]
     public static partial void DrainDeadline(ILogger logger, TimeSpan drainTimeout);
 
     [LoggerMessage(103, LogLevel.Warning, "Jobs ignored their cancelled token; they are given back and will run again elsewhere")]
@@ -26,7 +26,7 @@ static partial class Log
     public static partial void ReaderEnded(ILogger logger, Exception e);
 
     [LoggerMessage(106, LogLevel.Error, "Job {JobId} from {Queue} was acknowledged before its run (AckEarly), and its dead letter could not be "
-        + "written: the job is lost but for this line")]
+        + "written: the job is lost, and only this line tells of it")]
     public static partial void LostAfterEarlyAck(ILogger logger, string queue, string? jobId, Exception e);
 
     [LoggerMessage(107, LogLevel.Warning, "Jobs block all threads of this process, so that it cannot serve its connections. The thread pool may now "
@@ -63,7 +63,8 @@ static partial class Log
     [LoggerMessage(301, LogLevel.Debug, "Occurrence {JobId} enqueued {LateSeconds} s after its time")]
     public static partial void OccurrenceFired(ILogger logger, string jobId, double lateSeconds);
 
-    [LoggerMessage(302, LogLevel.Warning, "Schedule {Schedule} missed {Count} occurrences up to {Occurrence:u}; its misfire policy {Policy} does not fire them")]
+    [LoggerMessage(302, LogLevel.Warning, "Schedule {Schedule} missed {Count} occurrences up to {Occurrence:u}; its misfire policy {Policy} does not "
+        + "fire them")]
     public static partial void OccurrencesDropped(ILogger logger, string schedule, int count, DateTimeOffset occurrence, MisfirePolicy policy);
 
     [LoggerMessage(303, LogLevel.Error, "Occurrence {JobId} of schedule {Schedule} cannot be enqueued as it is, and is dropped")]

@@ -22,8 +22,15 @@ namespace Jobs.Diagnostics;
 sealed class Telemetry : IDisposable
 {
     // The buckets of the convention end at 10 s; jobs run longer.
-    static readonly InstrumentAdvice<double> fast = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30] };
-    static readonly InstrumentAdvice<double> slow = new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 900, 3600] };
+    static readonly InstrumentAdvice<double> fast = new()
+    {
+        HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30],
+    };
+
+    static readonly InstrumentAdvice<double> slow = new()
+    {
+        HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 900, 3600],
+    };
 
     readonly Meter meter;
     readonly Meter? own;
@@ -55,19 +62,22 @@ sealed class Telemetry : IDisposable
         operation = Histogram(TelemetryNames.Metric.Operation, TelemetryNames.Unit.Seconds, fast, "How long an enqueue took, until the job was durable.");
         consumed = Counter(TelemetryNames.Metric.Consumed, TelemetryNames.Unit.Messages, "Deliveries that a worker took.");
         process = Histogram(TelemetryNames.Metric.Process, TelemetryNames.Unit.Seconds, slow, "How long a task ran.");
-        queueLatency = Histogram(TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, slow, "From the publication of a job, or the time "
-            + "it was due, to its start.");
+        queueLatency = Histogram(
+            TelemetryNames.Metric.QueueLatency, TelemetryNames.Unit.Seconds, slow, "From the publication of a job, or the time it was due, to its start.");
         active = Made(m => m.CreateUpDownCounter<long>(TelemetryNames.Metric.Active, TelemetryNames.Unit.Jobs, "Jobs that are running."));
         retries = Counter(TelemetryNames.Metric.Retries, TelemetryNames.Unit.Jobs, "Runs that failed and will be repeated.");
         dead = Counter(TelemetryNames.Metric.Dead, TelemetryNames.Unit.Jobs, "Jobs that went to the dead-letter queue.");
         expired = Counter(TelemetryNames.Metric.Expired, TelemetryNames.Unit.Jobs, "Jobs that had expired and were dropped without running.");
-        redelivered = Counter(TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before "
-            + "and not been settled.");
+        redelivered = Counter(
+            TelemetryNames.Metric.Redelivered, TelemetryNames.Unit.Messages, "Deliveries of messages that had been delivered before and not been settled.");
         settlementFailures = Counter(TelemetryNames.Metric.SettlementFailures, TelemetryNames.Unit.Jobs, "Jobs that could not be settled, and will run again.");
-        beatLag = Histogram(TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, slow, "From the time of an occurrence to the moment its job "
-            + "was enqueued.");
-        confirm = Histogram(TelemetryNames.Metric.Confirm, TelemetryNames.Unit.Seconds, fast, "From the write of a message to the broker's confirm; "
-            + "its count is the number of confirms.");
+        beatLag = Histogram(
+            TelemetryNames.Metric.BeatLag, TelemetryNames.Unit.Seconds, slow, "From the time of an occurrence to the moment its job was enqueued.");
+        confirm = Histogram(
+            TelemetryNames.Metric.Confirm,
+            TelemetryNames.Unit.Seconds,
+            fast,
+            "From the write of a message to the broker's confirm; its count is the number of confirms.");
         repliesDropped = Counter(TelemetryNames.Metric.RepliesDropped, TelemetryNames.Unit.Messages, "Results that nobody took, and that were dropped.");
         quarantined = Counter(TelemetryNames.Metric.Quarantined, TelemetryNames.Unit.Jobs, "Jobs that were moved to quarantine.");
         reconnects = Counter(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again.");
@@ -244,16 +254,22 @@ sealed class Telemetry : IDisposable
     /// <param name="consumers">How many consumers a queue has here.</param>
     /// <param name="blocked">1 while the broker takes no publishes, else 0.</param>
     /// <param name="pending">How many messages wait for their write or their confirm.</param>
-    public void Observe(Func<IEnumerable<Measurement<int>>> connections, Func<IEnumerable<Measurement<int>>> consumers, Func<IEnumerable<Measurement<int>>> blocked, Func<IEnumerable<Measurement<int>>> pending)
+    public void Observe(
+        Func<IEnumerable<Measurement<int>>> connections,
+        Func<IEnumerable<Measurement<int>>> consumers,
+        Func<IEnumerable<Measurement<int>>> blocked,
+        Func<IEnumerable<Measurement<int>>> pending)
     {
         try
         {
-            meter.CreateObservableGauge(TelemetryNames.Metric.ConnectionUp, connections, TelemetryNames.Unit.Connections, "1 for a connection to the "
-                + "broker that works, else 0.");
-            meter.CreateObservableUpDownCounter(TelemetryNames.Metric.ConsumerCount, consumers, TelemetryNames.Unit.Consumers, "Consumers that this process has at a queue.");
-            meter.CreateObservableGauge(TelemetryNames.Metric.Blocked, blocked, TelemetryNames.Unit.Connections, "1 while the broker blocks publishing, else 0.");
-            meter.CreateObservableUpDownCounter(TelemetryNames.Metric.Pending, pending, TelemetryNames.Unit.Messages, "Messages that wait to be "
-                + "written or confirmed.");
+            meter.CreateObservableGauge(
+                TelemetryNames.Metric.ConnectionUp, connections, TelemetryNames.Unit.Connections, "1 for a connection to the broker that works, else 0.");
+            meter.CreateObservableUpDownCounter(
+                TelemetryNames.Metric.ConsumerCount, consumers, TelemetryNames.Unit.Consumers, "Consumers that this process has at a queue.");
+            meter.CreateObservableGauge(
+                TelemetryNames.Metric.Blocked, blocked, TelemetryNames.Unit.Connections, "1 while the broker blocks publishing, else 0.");
+            meter.CreateObservableUpDownCounter(
+                TelemetryNames.Metric.Pending, pending, TelemetryNames.Unit.Messages, "Messages that wait to be written or confirmed.");
         }
         catch (Exception)
         {

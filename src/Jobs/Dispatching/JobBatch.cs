@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Jobs.Diagnostics;
 using Jobs.Transport;
 
@@ -27,7 +28,7 @@ sealed class JobBatch
     {
         try
         {
-            publish = outgoing.Count == 0 ? new(System.Collections.Immutable.ImmutableDictionary<int, Exception>.Empty) : dispatcher.PublishAsync(outgoing, cancellationToken);
+            publish = outgoing.Count == 0 ? new(ImmutableDictionary<int, Exception>.Empty) : dispatcher.PublishAsync(outgoing, cancellationToken);
         }
         catch (Exception e)
         {

@@ -7,7 +7,8 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Dispatching;
 
 /// <summary>Sends jobs: encodes a job, publishes its message, and reports both to metrics and traces.</summary>
-sealed class JobDispatcher(JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry) : IJobDispatcher
+sealed class JobDispatcher(
+    JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry) : IJobDispatcher
 {
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly JobsOptions options = jobsOptions.Value;

@@ -54,7 +54,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         ValidateQueue(job, queue);
         if (queue == options.DeadLetterQueue)
         {
-            throw new ArgumentException($"Job '{job.TaskName}' goes to '{queue}', the queue of dead letters, where nothing runs; choose another queue.", nameof(job));
+            throw new ArgumentException(
+                $"Job '{job.TaskName}' goes to '{queue}', the queue of dead letters, where nothing runs; choose another queue.", nameof(job));
         }
 
         if (transport.QueueProblem(queue) is { } problem)
@@ -65,7 +66,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         var expires = job.Expires ?? task?.Expires;
         if (expires <= job.Delay)
         {
-            throw new ArgumentException($"Job '{job.TaskName}' expires after {expires}, before its Delay of {job.Delay} is over: it would never run.", nameof(job));
+            throw new ArgumentException(
+                $"Job '{job.TaskName}' expires after {expires}, before its Delay of {job.Delay} is over: it would never run.", nameof(job));
         }
 
         return new(queue, expires, job.Priority ?? task?.Priority);
@@ -102,8 +104,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 
         if (job.Expires <= TimeSpan.Zero || job.Expires > Outgoing.MaxDelay)
         {
-            throw new ArgumentException($"Job '{job.TaskName}' expires after {job.Expires}; that must be positive, and at most "
-                + $"{Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
+            throw new ArgumentException(
+                $"Job '{job.TaskName}' expires after {job.Expires}; that must be positive, and at most {Outgoing.MaxDelay.TotalDays:0} days.", nameof(job));
         }
 
         if (job.Headers is { } headers)
@@ -133,7 +135,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
             // An integer of another type corrupts the whole table when Python reads it (celery-protocol §2.2).
             if (value is not (null or string or bool or int or double))
             {
-                throw new ArgumentException($"Job '{job.TaskName}' has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null.", nameof(job));
+                throw new ArgumentException(
+                    $"Job '{job.TaskName}' has a header '{name}' of type {value.GetType().Name}; use string, bool, int, double or null.", nameof(job));
             }
         }
     }
@@ -144,7 +147,8 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     {
         { Delay: { } delay } => now + delay,
         { Eta: { } eta } => eta - now > Outgoing.MaxDelay
-            ? throw new ArgumentException($"Job '{job.TaskName}' has an Eta of {eta:u}; it must be at most {Outgoing.MaxDelay.TotalDays:0} days from now.", nameof(job))
+            ? throw new ArgumentException(
+                $"Job '{job.TaskName}' has an Eta of {eta:u}; it must be at most {Outgoing.MaxDelay.TotalDays:0} days from now.", nameof(job))
             : eta,
         _ => null,
     };
@@ -154,7 +158,13 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     static JobHeaders Headers(Job job, in Sending sending, DateTimeOffset? eta, TimeSpan? expires)
     {
         const int Always = 3; // task, id, and the trace that is added later
-        var count = Always + (sending.ParentId is null ? 0 : 2) + (eta is null ? 0 : 1) + (expires is null ? 0 : 1) + (job.Id is null ? 0 : 1) + (job.Schedule is null ? 0 : 1) + (job.Headers?.Count ?? 0);
+        var count = Always
+            + (sending.ParentId is null ? 0 : 2)
+            + (eta is null ? 0 : 1)
+            + (expires is null ? 0 : 1)
+            + (job.Id is null ? 0 : 1)
+            + (job.Schedule is null ? 0 : 1)
+            + (job.Headers?.Count ?? 0);
         var headers = new JobHeaders(count) { Task = job.TaskName, Id = sending.Id };
         if (sending.ParentId is { } parent)
         {

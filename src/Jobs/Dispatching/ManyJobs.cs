@@ -107,7 +107,8 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
 
     IReadOnlyList<THandle> Result(Exception? broken)
     {
-        if (cancellationToken.IsCancellationRequested && (givenUp || broken is OperationCanceledException || failures.Values.Any(e => e is OperationCanceledException)))
+        if (cancellationToken.IsCancellationRequested
+            && (givenUp || broken is OperationCanceledException || failures.Values.Any(e => e is OperationCanceledException)))
         {
             throw new JobBatchCanceledException(handles, failures, cancellationToken, broken);
         }

@@ -54,7 +54,8 @@ sealed class LivenessCheck(IServiceProvider services, IOptions<JobsHealthOptions
         };
         if (worker.HasReaderEnded)
         {
-            return HealthCheckResult.Unhealthy("The worker takes no more jobs: the transport failed to deliver one. Restart the process; the log says why.", data: data);
+            return HealthCheckResult.Unhealthy(
+                "The worker takes no more jobs: the transport failed to deliver one. Restart the process; the log says why.", data: data);
         }
 
         var limit = healthOptions.Value.StalledAfter;

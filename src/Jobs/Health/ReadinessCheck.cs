@@ -25,7 +25,8 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
         var consuming = services.GetService<WorkerProgress>() is { } worker ? Consuming(worker, data) : null;
 
         var (status, reason) = consuming is { } found && found.Status < publishing.Status ? found
-            : consuming is { } other && other.Status == publishing.Status && publishing.Status != HealthStatus.Healthy ? (other.Status, $"{publishing.Reason} {other.Reason}")
+            : consuming is { } other && other.Status == publishing.Status && publishing.Status != HealthStatus.Healthy
+                ? (other.Status, $"{publishing.Reason} {other.Reason}")
             : publishing;
         return new(status, status == HealthStatus.Healthy && consuming is { } both ? $"{reason} {both.Reason}" : reason, data: data);
     }

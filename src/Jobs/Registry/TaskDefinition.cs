@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Jobs.Wire;
 
@@ -111,7 +112,8 @@ public abstract class TaskDefinition<T> : TaskDefinition
         catch (Exception e) // any exception: getters and iterators are the task's code
         {
             // Not the exception itself: that would be retried, although the task has succeeded.
-            throw new JobFormatException($"Task '{Name}' returned a value that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
+            throw new JobFormatException(
+                $"Task '{Name}' returned a value that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
         }
 
         return buffer.ToArray();
@@ -155,12 +157,12 @@ public abstract class TaskModule
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed class TaskModuleAttribute(
     Type @class,
-    [System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] Type module) : Attribute
+    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] Type module) : Attribute
 {
     /// <summary>The class with task methods.</summary>
     public Type Class { get; } = @class;
 
     /// <summary>Its <see cref="TaskModule"/>.</summary>
-    [System.Diagnostics.CodeAnalysis.DynamicallyAccessedMembers(System.Diagnostics.CodeAnalysis.DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)]
+    [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)]
     public Type Module { get; } = module;
 }

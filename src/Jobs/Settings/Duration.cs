@@ -51,7 +51,8 @@ static class Duration
             "d" => TimeSpan.TicksPerDay,
             _ => 0,
         };
-        if (ticks == 0 || !decimal.TryParse(number, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var count))
+        if (ticks == 0
+            || !decimal.TryParse(number, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var count))
         {
             return $"is not a time: {Fitting}";
         }

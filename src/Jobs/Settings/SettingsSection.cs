@@ -33,14 +33,20 @@ sealed class SettingsSection
     /// <param name="options">The type of its options.</param>
     /// <param name="parts">Keys that are sections of other options.</param>
     public static SettingsSection Read(
-        IConfigurationSection section, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options, IReadOnlyCollection<string> parts)
+        IConfigurationSection section,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options,
+        IReadOnlyCollection<string> parts)
     {
         var read = new SettingsSection();
         read.Object(section, "", options, parts);
         return read;
     }
 
-    void Object(IConfigurationSection section, string path, [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options, IReadOnlyCollection<string> parts)
+    void Object(
+        IConfigurationSection section,
+        string path,
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options,
+        IReadOnlyCollection<string> parts)
     {
         if (!string.IsNullOrEmpty(section.Value) && parts.Count == 0) // not of the root: an environment may have a variable JOBS of its own
         {

@@ -46,7 +46,8 @@ sealed class InMemoryTransport(TimeProvider time) : JobTransport
         return Task.FromResult<JobSubscription>(subscription);
     }
 
-    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => Task.FromResult(queues.TryGetValue(queue, out var there) ? (long)there.Count : 0);
+    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
+        Task.FromResult(queues.TryGetValue(queue, out var there) ? (long)there.Count : 0);
 
     public override JobJournal OpenJournal(string name) => journals.GetOrAdd(name, _ => new());
 

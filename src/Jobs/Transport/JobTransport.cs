@@ -55,7 +55,8 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// </summary>
     /// <inheritdoc cref="PublishAsync(Outgoing, TimeSpan, CancellationToken)" path="/param"/>
     /// <returns>What went wrong, by position; empty when all are durable.</returns>
-    public virtual async ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing, TimeSpan timeout, CancellationToken cancellationToken)
+    public virtual async ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(
+        IReadOnlyList<Outgoing> outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var publishes = new ValueTask[outgoing.Count];
         for (var i = 0; i < publishes.Length; i++)

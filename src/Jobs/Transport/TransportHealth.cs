@@ -15,7 +15,7 @@ public readonly record struct ConnectionHealth(bool IsUp, TimeSpan For, string? 
 [Experimental("JOBS0001")]
 public sealed record TransportHealth
 {
-    /// <summary>No problem; also for a transport that can have none.</summary>
+    /// <summary>No problem. A transport that has no connection to lose always reports this.</summary>
     public static TransportHealth Healthy { get; } = new() { Connection = new(true, TimeSpan.Zero) };
 
     /// <summary>The connection that publishes.</summary>
@@ -44,7 +44,7 @@ public sealed record TransportHealth
 [Experimental("JOBS0001")]
 public sealed record SubscriptionHealth
 {
-    /// <summary>No problem; also for a transport that can have none.</summary>
+    /// <summary>No problem. A transport that has no connection to lose always reports this.</summary>
     public static SubscriptionHealth Healthy { get; } = new() { Connection = new(true, TimeSpan.Zero) };
 
     /// <summary>The connection that consumes.</summary>
@@ -53,7 +53,7 @@ public sealed record SubscriptionHealth
     /// <summary>How many deliveries have arrived that the worker has not taken.</summary>
     public int Ready { get; init; }
 
-    /// <summary>One entry per queue; empty for a transport whose queues have no consumers that it could lose.</summary>
+    /// <summary>One entry per queue; empty for a transport that cannot lose its consumers.</summary>
     public IReadOnlyList<QueueHealth> Queues { get; init; } = [];
 }
 
@@ -65,12 +65,15 @@ public sealed record SubscriptionHealth
 [Experimental("JOBS0001")]
 public readonly record struct QueueHealth(string Queue, bool IsConsuming, TimeSpan For, string? Problem = null)
 {
-    /// <summary>The queue is the quarantine of another queue. Ordinary jobs run without it.</summary>
+    /// <summary>
+    /// Whether the queue is the quarantine of another queue. When a quarantine has no consumer, ordinary jobs still
+    /// run.
+    /// </summary>
     public bool IsQuarantine { get; init; }
 
     /// <summary>
-    /// For how long messages have waited at the broker, while this process held none and got none; zero when it is not
-    /// starved.
+    /// For how long messages have waited at the broker while this process held none and got none; zero when that is not
+    /// so.
     /// </summary>
     public TimeSpan StarvedFor { get; init; }
 }

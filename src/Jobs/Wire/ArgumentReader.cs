@@ -248,7 +248,9 @@ public ref partial struct ArgumentReader
             return number;
         }
 
-        return Text("decimal") is { } text && decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong("decimal");
+        return Text("decimal") is { } text && decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : throw Wrong("decimal");
     }
 
     /// <summary>Reads a UUID: a string, or kombu's envelope.</summary>
@@ -256,11 +258,16 @@ public ref partial struct ArgumentReader
 
     /// <summary>Reads a date and time. A time without an offset is UTC, as in Celery.</summary>
     public DateTimeOffset GetDateTimeOffset() =>
-        Text("datetime") is { } text && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var value) ? value : throw Wrong("DateTimeOffset");
+        Text("datetime") is { } text && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var value)
+            ? value
+            : throw Wrong("DateTimeOffset");
 
     /// <summary>Reads a date and time as UTC.</summary>
     public DateTime GetDateTime() =>
-        Text("datetime") is { } text && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var value) ? value : throw Wrong("DateTime");
+        Text("datetime") is { } text
+            && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var value)
+            ? value
+            : throw Wrong("DateTime");
 
     /// <summary>Reads a date. Celery 5.2 sends a date as midnight of that day.</summary>
     public DateOnly GetDateOnly()
@@ -270,7 +277,8 @@ public ref partial struct ArgumentReader
     }
 
     /// <summary>Reads a time of day.</summary>
-    public TimeOnly GetTimeOnly() => Text("time") is { } text && TimeOnly.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong("TimeOnly");
+    public TimeOnly GetTimeOnly() =>
+        Text("time") is { } text && TimeOnly.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : throw Wrong("TimeOnly");
 
     /// <summary>Reads a duration: <c>[d.]hh:mm:ss[.fffffff]</c>, or a number of seconds.</summary>
     public readonly TimeSpan GetTimeSpan()

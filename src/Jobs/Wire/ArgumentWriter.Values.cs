@@ -55,7 +55,10 @@ public readonly ref partial struct ArgumentWriter
             case IDictionary v when v.GetType().GenericTypeArguments is [var key, var item] && key == typeof(string): WriteMap(v, item); break;
             case IDictionary<string, object?> v: WriteMap(v); break;
             case IEnumerable v when IsArray(v.GetType()): WriteItems(v, EvaluatedItems.ItemOf(v.GetType())); break;
-            default: WriteObject(value, declared == typeof(object) || !declared.IsInstanceOfType(value) ? value.GetType() : Nullable.GetUnderlyingType(declared) ?? declared); break;
+            default:
+                var fits = declared != typeof(object) && declared.IsInstanceOfType(value);
+                WriteObject(value, fits ? Nullable.GetUnderlyingType(declared) ?? declared : value.GetType());
+                break;
         }
     }
 

@@ -59,7 +59,8 @@ sealed class JobEnvelope
             throw new JobFormatException($"The content type is '{type}'; only {JobMessage.Json} is read.");
         }
 
-        if (message.ContentEncoding is { Length: > 0 } encoding && !encoding.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !encoding.Equals("utf8", StringComparison.OrdinalIgnoreCase))
+        if (message.ContentEncoding is { Length: > 0 } encoding
+            && !encoding.Equals("utf-8", StringComparison.OrdinalIgnoreCase) && !encoding.Equals("utf8", StringComparison.OrdinalIgnoreCase))
         {
             throw new JobFormatException($"The content encoding is '{encoding}'; only utf-8 is read.");
         }

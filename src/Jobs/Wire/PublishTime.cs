@@ -31,7 +31,9 @@ static class PublishTime
     /// <summary>The millisecond in an id that the dispatcher made: a UUID of version 7, from the same second.</summary>
     /// <returns><see langword="null"/> for every other id.</returns>
     public static long? Milliseconds(string id, long seconds) =>
-        seconds > 0 && Guid.TryParseExact(id, "D", out var uuid) && uuid.Version == 7 && Milliseconds(uuid) is var exact && exact / 1000 == seconds ? exact : null;
+        seconds > 0 && Guid.TryParseExact(id, "D", out var uuid) && uuid.Version == 7 && Milliseconds(uuid) is var exact && exact / 1000 == seconds
+            ? exact
+            : null;
 
     static long Milliseconds(Guid id)
     {

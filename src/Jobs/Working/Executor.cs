@@ -66,7 +66,11 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         {
             body = JobBody.Read(envelope.Message.Body);
             return body.Asks() is not { } asked ? null : Outcome.Dead.Of(
-                attempt, $"It asks for '{asked}' after the task, which this version does not support: the jobs that shall follow would never run.", TelemetryNames.Error.Unsupported, null, time.GetUtcNow());
+                attempt,
+                $"It asks for '{asked}' after the task, which this version does not support: the jobs that shall follow would never run.",
+                TelemetryNames.Error.Unsupported,
+                null,
+                time.GetUtcNow());
         }
         catch (JobFormatException e)
         {

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Working;
 
 /// <summary>
-/// Makes the messages that follow an attempt: they are written before the attempt's message leaves its queue. Pure: the
-/// same attempt gives the same messages.
+/// Makes the messages that follow an attempt, such as a retry copy or a dead letter. The transport writes them before
+/// the attempt's own message leaves its queue. The same attempt always gives the same messages.
 /// </summary>
 sealed class FollowUps(IOptions<JobsOptions> options)
 {
@@ -28,7 +28,8 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     /// its job has succeeded.
     /// </summary>
     /// <returns>The substitutes, or <see langword="null"/> when no substitute is left to try.</returns>
-    public IReadOnlyList<Outgoing>? InsteadOf(IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)
+    public IReadOnlyList<Outgoing>? InsteadOf(
+        IReadOnlyList<Outgoing> outgoing, IReadOnlyDictionary<int, Exception> refused, Attempt attempt, DateTimeOffset now)
     {
         var substitutes = new List<Outgoing>();
         foreach (var (position, why) in refused)
@@ -60,13 +61,19 @@ sealed class FollowUps(IOptions<JobsOptions> options)
     {
         if (refused.Queue != deadLetterQueue)
         {
-            var letter = new DeadLetter { Reason = $"It was to run again, but the transport refused its retry copy. {why.Message}", At = now, Queue = attempt.Delivery.Queue, Attempts = attempt.Number };
+            var letter = new DeadLetter
+            {
+                Reason = $"It was to run again, but the transport refused its retry copy. {why.Message}",
+                At = now,
+                Queue = attempt.Delivery.Queue,
+                Attempts = attempt.Number,
+            };
             return new(deadLetterQueue, letter.Write(attempt.Message, attempt.Stamp));
         }
 
-        // The job's own headers may nearly fill a frame. A letter that does not fit with the exception and its stack
-        // may fit with a short reason only. A letter without a reason does fit: it is no larger than the job was when
-        // it came. The log then has the reason.
+        // The job's own headers may nearly fill a frame. If a letter with the exception and its stack does not fit, we
+        // try a brief letter with a short reason only. If the brief letter does not fit either, we send a letter
+        // without a reason: it is no larger than the job's message was, so it fits. Then only the log has the reason.
         return DeadLetter.Read(refused.Message) switch
         {
             { IsBrief: false } whole => new(deadLetterQueue, whole.Brief().Write(attempt.Message, attempt.Stamp)),

@@ -13,8 +13,8 @@ namespace Jobs.Working;
 sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOptions<WorkerOptions> workerOptions, JobObserver observer, TimeProvider time)
 {
     /// <summary>
-    /// A job that comes early by this time or less takes a slot, and waits there for the rest. The transport's delays
-    /// are not exact: another trip through them would take longer.
+    /// A job that comes at most this much too early takes a slot, and waits in the slot for its time. The transport's
+    /// delays are not exact: sending the job through a delay again would take longer.
     /// </summary>
     public static TimeSpan WaitedForInSlot { get; } = TimeSpan.FromMilliseconds(100);
 
@@ -39,9 +39,9 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
     }
 
     /// <summary>
-    /// The outcome of an expired job; <see langword="null"/> for any other. The executor asks again in the slot,
+    /// The outcome of an expired job; <see langword="null"/> for any other job. The executor asks again in the slot,
     /// because the job may have waited for the slot. An expired job that has failed before becomes a dead letter, and
-    /// is not dropped: somebody has seen the job begin.
+    /// is not dropped: somebody may have seen the job begin, and must be able to find out how it ended.
     /// </summary>
     public static Outcome? Expired(Attempt attempt, JobEnvelope envelope, DateTimeOffset now)
     {
@@ -52,7 +52,12 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
 
         return envelope.Retries == 0
             ? new Outcome.Expired(expires)
-            : Outcome.Dead.Of(attempt, $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.", TelemetryNames.Error.Expired, null, now);
+            : Outcome.Dead.Of(
+                attempt,
+                $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.",
+                TelemetryNames.Error.Expired,
+                null,
+                now);
     }
 
     Attempt Read(Delivery delivery, out JobFormatException? malformed)
@@ -96,5 +101,6 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
             : null;
     }
 
-    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) => Outcome.Dead.Of(attempt, reason, error, failure, time.GetUtcNow());
+    Outcome.Dead Dead(Attempt attempt, string reason, string error, Exception? failure = null) =>
+        Outcome.Dead.Of(attempt, reason, error, failure, time.GetUtcNow());
 }

@@ -6,12 +6,13 @@ namespace Jobs.Working;
 
 /// <summary>Takes deliveries and runs them, <see cref="WorkerOptions.Concurrency"/> at a time.</summary>
 /// <remarks>
-/// 1. One reader takes every delivery within the prefetch, and asks <see cref="Intake"/>.
-/// 2. If the intake already decides the outcome, no task has to run, and the attempt is settled without a slot.
+/// 1. One reader takes each delivery as it arrives. <see cref="Intake"/> makes an attempt of the delivery.
+/// 2. If the intake already decides the outcome, no task has to run: the worker settles the attempt without a slot.
 /// 3. All other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
 /// 4. A slot runs attempts one after the other, until none waits.
 /// </remarks>
-sealed class Worker(Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
+sealed class Worker(
+    Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
 {
     // A job that cannot be settled now cannot be settled a millisecond later either. Without a pause, the job would run
     // again and again.
@@ -127,7 +128,7 @@ sealed class Worker(Intake intake, Executor executor, Settlement settlement, Wor
             slot.Take(attempt);
             if (interrupt.IsCancellationRequested)
             {
-                attempt.Cancel(CancelCause.Stop); // Interrupt has told the attempts in slots; this one had no slot then
+                attempt.Cancel(CancelCause.Stop); // Interrupt told the attempts in slots; this attempt had none
             }
 
             await RunOneAsync(attempt).ConfigureAwait(false);
