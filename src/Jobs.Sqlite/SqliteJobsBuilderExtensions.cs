@@ -9,22 +9,26 @@ namespace Jobs;
 public static class SqliteJobsBuilderExtensions
 {
     /// <summary>
-    /// Keeps jobs in one file on this machine, without a server: for applications whose processes all run on one
-    /// machine.
+    /// Keeps jobs in the file that the configuration names, or in <c>jobs.db</c> if it names none.
     /// </summary>
-    /// <param name="jobs">The builder.</param>
-    /// <param name="file">
-    /// See <see cref="SqliteOptions.File"/>. With <see langword="null"/>, the configuration names the file.
-    /// </param>
-    /// <param name="configure">Sets further options.</param>
-    public static JobsBuilder UseSqlite(this JobsBuilder jobs, string? file = null, Action<SqliteOptions>? configure = null)
+    /// <inheritdoc cref="UseSqlite(JobsBuilder, string, Action{SqliteOptions}?)"/>
+    public static JobsBuilder UseSqlite(this JobsBuilder jobs, Action<SqliteOptions>? configure = null)
     {
         jobs.Services.BindOnce<SqliteOptions>("Jobs:Sqlite", (section, options) => section.Bind(options));
-        jobs.Services.Configure<SqliteOptions>(options =>
-        {
-            options.File = file ?? options.File;
-            configure?.Invoke(options);
-        });
+        jobs.Services.Configure(configure ?? (_ => { }));
         return jobs.UseTransport(services => ActivatorUtilities.CreateInstance<SqliteTransport>(services));
     }
+
+    /// <summary>
+    /// Keeps jobs in one file on this machine, without a server. All processes of this machine that name the same file
+    /// share its jobs.
+    /// </summary>
+    /// <param name="jobs">The builder.</param>
+    /// <param name="file">See <see cref="SqliteOptions.File"/>.</param>
+    /// <param name="configure">Sets further options.</param>
+    public static JobsBuilder UseSqlite(this JobsBuilder jobs, string file, Action<SqliteOptions>? configure = null) => jobs.UseSqlite(options =>
+    {
+        options.File = file;
+        configure?.Invoke(options);
+    });
 }

@@ -38,20 +38,37 @@ sealed class Tables(Database database)
     readonly Statement findClaims = database.Prepare("SELECT seq, queue, urgency, deliveries FROM jobs_claimed WHERE session = ?1");
     long last = -1;
     bool lastChanged;
+    bool addedDelay;
+    JournalRows? journals;
+    SessionRows? sessions;
 
     /// <summary>The database, for the statements of the journals and sessions.</summary>
     public Database Database => database;
 
     /// <summary>
-    /// Whether messages were added to queues, and left there: a worker of another process may want to know.
+    /// Whether another process may want to hear of the transaction: messages were added to queues and left there, or a
+    /// journal changed.
     /// </summary>
-    public bool LeavesSomethingReady => filled.Count > 0;
+    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged;
+
+    /// <summary>Whether a journal has new records or no leader.</summary>
+    public bool JournalsChanged { get; set; }
+
+    /// <summary>Whether a queue got a message in this transaction.</summary>
+    public bool WasFilled(long queue) => filled.Contains(queue);
+
+    /// <summary>The tables of the journals.</summary>
+    public JournalRows Journals => journals ??= new(this);
+
+    /// <summary>The table of the sessions.</summary>
+    public SessionRows Sessions => sessions ??= new(this);
 
     /// <summary>A transaction begins: what this object knows from the last one may be out of date.</summary>
     public void Begin()
     {
         (last, lastChanged) = (-1, false);
         filled.Clear();
+        (addedDelay, JournalsChanged) = (false, false);
     }
 
     /// <summary>Writes what the transaction has kept in memory so far.</summary>
@@ -103,6 +120,7 @@ sealed class Tables(Database database)
         else
         {
             addDelayed.Bind(1, due).Bind(2, seq).Bind(3, queue).Bind(4, urgency).Run();
+            addedDelay = true;
         }
     }
 

@@ -34,11 +34,13 @@ sealed class Writer : IAsyncDisposable
     const int TruncatePages = 16000;
 
     static readonly TimeSpan betweenTries = TimeSpan.FromMilliseconds(1);
+    static readonly TimeSpan afterFailure = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan closingTime = TimeSpan.FromSeconds(5);
 
     readonly DatabaseFile file;
     readonly TimeProvider time;
-    readonly Action<bool> afterCommit;
+    readonly Action<Tables> ringOthers;
+    readonly Action<long> armDue;
     readonly ILogger logger;
     readonly Thread thread;
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -55,15 +57,18 @@ sealed class Writer : IAsyncDisposable
     long nextDue = long.MaxValue;
     int sinceCheckpoint;
     bool failing;
+    bool pause;
 
     /// <param name="file">The file, which must have its tables.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="afterCommit">Called after each commit; says whether another process may want to hear of it.</param>
+    /// <param name="ringOthers">Called after a commit that other processes may want to hear of.</param>
+    /// <param name="armDue">Called with the time when the next delayed message is due.</param>
     /// <param name="logger">For changes of state.</param>
-    public Writer(DatabaseFile file, TimeProvider time, Action<bool> afterCommit, ILogger logger)
+    public Writer(DatabaseFile file, TimeProvider time, Action<Tables> ringOthers, Action<long> armDue, ILogger logger)
     {
-        (this.file, this.time, this.afterCommit, this.logger) = (file, time, afterCommit, logger);
+        (this.file, this.time, this.ringOthers, this.armDue, this.logger) = (file, time, ringOthers, armDue, logger);
         database = file.Open();
+        file.Watch();
         tables = new(database);
         thread = new(Run) { IsBackground = true, Name = "Jobs SQLite writer" };
         thread.Start();
@@ -86,9 +91,6 @@ sealed class Writer : IAsyncDisposable
 
     /// <summary>Since when; only with a <see cref="Problem"/>.</summary>
     public long ProblemSince { get; private set; }
-
-    /// <summary>When the next delayed message is due, in milliseconds; <see cref="long.MaxValue"/> for none.</summary>
-    public long NextDue => Volatile.Read(ref nextDue);
 
     long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
 
@@ -180,6 +182,12 @@ sealed class Writer : IAsyncDisposable
     {
         lock (gate)
         {
+            if (pause)
+            {
+                pause = false;
+                Monitor.Wait(gate, afterFailure);
+            }
+
             while (waiting.Count == 0 && !woken && !closing)
             {
                 Monitor.Wait(gate);
@@ -206,19 +214,13 @@ sealed class Writer : IAsyncDisposable
 
             Take();
             Transact();
-            Succeeded();
         }
         catch (Exception e)
         {
             Failed(e);
+            return;
         }
-        finally
-        {
-            lock (gate)
-            {
-                batch.Clear();
-            }
-        }
+        Succeeded();
     }
 
     /// <summary>Looks before it writes: a transaction that has nothing to do would still cost the others their turn.</summary>
@@ -237,8 +239,14 @@ sealed class Writer : IAsyncDisposable
             return false;
         }
 
-        Volatile.Write(ref nextDue, tables.FirstDue());
+        LookForDue();
         return nextDue <= Now || claimers.Exists(claimer => claimer.Wants(tables));
+    }
+
+    void LookForDue()
+    {
+        nextDue = tables.FirstDue();
+        armDue(nextDue);
     }
 
     bool TryBegin()
@@ -271,7 +279,15 @@ sealed class Writer : IAsyncDisposable
     {
         lock (gate)
         {
-            return waiting.Take(MostOperations).Any(o => o.NeedsSync);
+            for (var i = 0; i < waiting.Count && i < MostOperations; i++)
+            {
+                if (waiting[i].NeedsSync)
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 
@@ -279,10 +295,15 @@ sealed class Writer : IAsyncDisposable
     {
         lock (gate)
         {
-            var count = Math.Min(waiting.Count, MostOperations);
-            for (var i = 0; i < count; i++)
+            var count = 0;
+            for (; count < waiting.Count && count < MostOperations; count++)
             {
-                var operation = waiting[i];
+                var operation = waiting[count];
+                if (operation.NeedsSync && !database.SyncsOnCommit)
+                {
+                    break; // it came after the transaction had begun, and waits for the next one
+                }
+
                 if (operation.TryTake())
                 {
                     batch.Add(operation);
@@ -290,16 +311,6 @@ sealed class Writer : IAsyncDisposable
             }
 
             waiting.RemoveRange(0, count);
-        }
-
-        if (batch.Exists(o => o.NeedsSync) && !database.SyncsOnCommit)
-        {
-            // An operation that needs it came after the transaction had begun.
-            database.Rollback();
-            database.SyncOnCommit(true);
-            while (!TryBegin())
-            {
-            }
         }
     }
 
@@ -311,7 +322,7 @@ sealed class Writer : IAsyncDisposable
             operation.Execute(tables);
         }
 
-        if (claimers.Count > 0 && NextDue <= Now)
+        if (claimers.Count > 0 && nextDue <= Now)
         {
             while (tables.MoveDue(Now))
             {
@@ -331,13 +342,13 @@ sealed class Writer : IAsyncDisposable
 
     void Succeeded()
     {
-        Volatile.Write(ref nextDue, claimers.Count > 0 ? tables.FirstDue() : long.MaxValue);
         foreach (var operation in batch)
         {
             operation.Commit();
         }
 
         claimers.ForEach(claimer => claimer.Claimed(committed: true));
+        EndBatch();
         if (failing)
         {
             failing = false;
@@ -345,10 +356,39 @@ sealed class Writer : IAsyncDisposable
         }
 
         Problem = null;
-        afterCommit(tables.LeavesSomethingReady);
+        try
+        {
+            AfterCommit();
+        }
+        catch (Exception e)
+        {
+            Troubled(e.Message); // what was committed stays
+        }
+    }
+
+    void AfterCommit()
+    {
+        if (tables.ConcernsOthers)
+        {
+            ringOthers(tables);
+        }
+
+        if (claimers.Count > 0)
+        {
+            LookForDue();
+        }
+
         if (++sinceCheckpoint >= 64)
         {
             Checkpoint();
+        }
+    }
+
+    void EndBatch()
+    {
+        lock (gate)
+        {
+            batch.Clear();
         }
     }
 
@@ -369,12 +409,16 @@ sealed class Writer : IAsyncDisposable
         if (batch.Count < 2 || maybe)
         {
             batch.ForEach(operation => operation.Fail(failure, maybe));
-            return;
+        }
+        else
+        {
+            batch.ForEach(Alone);
         }
 
-        foreach (var operation in batch.Where(operation => !operation.IsOver))
+        EndBatch();
+        lock (gate)
         {
-            Alone(operation);
+            pause = true;
         }
     }
 

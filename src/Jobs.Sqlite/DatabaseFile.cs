@@ -1,0 +1,150 @@
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Jobs.Sqlite;
+
+/// <summary>The database file and its place: whether Jobs can be safe there, and whether it is still there.</summary>
+sealed class DatabaseFile
+{
+    // Before this version, two connections that write and checkpoint at the same instant can corrupt the file:
+    // https://sqlite.org/releaselog/3_51_3.html
+    const int OldestVersion = 3_051_003;
+
+    static readonly TimeSpan openTimeout = TimeSpan.FromSeconds(10);
+    static readonly string[] networkFileSystems = ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "afs", "ncpfs", "sshfs", "fuse.sshfs", "fuse.s3fs"];
+
+    // What Linux puts behind the name of an open file that has been deleted.
+    const string Deleted = " (deleted)";
+
+    string? descriptor;
+    bool isWatched;
+
+    DatabaseFile(string path) => Path = path;
+
+    /// <summary>The full path.</summary>
+    public string Path { get; }
+
+    /// <summary>The directory with a small file for each session.</summary>
+    public string Sessions => $"{Path}-sessions";
+
+    string Log => $"{Path}-wal";
+
+    /// <summary>Makes the file and its tables, or finds them.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="JobTransportException">Jobs would not be safe there, or the file cannot be used.</exception>
+    public static DatabaseFile Prepare(string path, TimeProvider time)
+    {
+        var file = new DatabaseFile(System.IO.Path.GetFullPath(path));
+        try
+        {
+            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(file.Path)!);
+            file.CheckGround();
+            using var database = file.Open(); // which loads SQLite
+            CheckVersion();
+            file.MakeTables(database, time);
+            return file;
+        }
+        catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            throw SqliteErrors.CannotUse(file.Path, e);
+        }
+    }
+
+    /// <summary>Opens another connection.</summary>
+    public Database Open() => Database.Open(Path);
+
+    /// <summary>Begins to watch the file. A connection must be open, and stay open.</summary>
+    public void Watch() => (descriptor, isWatched) = (FindDescriptor(), FindDescriptor() is not null);
+
+    /// <summary>
+    /// Whether the file has been deleted, or another one put in its place: what is written then goes to a file that
+    /// nobody finds again. SQLite does not notice.
+    /// </summary>
+    public bool IsGone()
+    {
+        if (!isWatched)
+        {
+            return !File.Exists(Path);
+        }
+
+        var target = descriptor is null ? null : new FileInfo(descriptor).LinkTarget;
+        if (target != Path && target != Path + Deleted)
+        {
+            // The connection of this descriptor was closed, and another file may have its number.
+            descriptor = FindDescriptor();
+            return descriptor is null;
+        }
+
+        return target != Path;
+    }
+
+    /// <summary>How many pages of 4 KiB the write-ahead log has, also those that a checkpoint has emptied.</summary>
+    public int LogPages() => new FileInfo(Log) is { Exists: true } log ? (int)(log.Length / 4096) : 0;
+
+    void CheckGround()
+    {
+        var drive = new DriveInfo(System.IO.Path.GetDirectoryName(Path)!);
+        if (Array.Exists(networkFileSystems, name => name.Equals(drive.DriveFormat, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new JobTransportException(
+                $"{Path} is on a network file system ({drive.DriveFormat}), where SQLite's locks do not work. Use a disk of this machine, or UseRabbitMq for several machines.");
+        }
+
+        Directory.CreateDirectory(Sessions);
+        if (!SessionFile.LocksWork(Sessions))
+        {
+            throw new JobTransportException(
+                $"File locks do not work in {Sessions} (file system {drive.DriveFormat}; or DOTNET_SYSTEM_IO_DISABLEFILELOCKING is set), "
+                + "so Jobs could not tell a dead worker from a living one. Use a local disk.");
+        }
+    }
+
+    static void CheckVersion()
+    {
+        if (raw.sqlite3_libversion_number() < OldestVersion)
+        {
+            throw new JobTransportException(
+                $"SQLite {raw.sqlite3_libversion().utf8_to_string()} can corrupt a database that several connections use; Jobs needs 3.51.3 or later. "
+                + "Update the package SQLitePCLRaw.bundle_e_sqlite3, or remove what replaces it.");
+        }
+    }
+
+    void MakeTables(Database database, TimeProvider time)
+    {
+        var since = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                database.Execute("PRAGMA journal_mode=WAL");
+                if (database.TryBegin())
+                {
+                    Schema.Ensure(database, Path);
+                    database.Commit();
+                    return;
+                }
+            }
+            catch (SqliteException e) when (e.IsBusy())
+            {
+                // Another process makes the tables now.
+            }
+
+            if (time.GetElapsedTime(since) > openTimeout)
+            {
+                throw new JobTransportException($"{Path} stayed locked by another program for {openTimeout.TotalSeconds} s.", isTransient: true);
+            }
+
+            SpinWait.SpinUntil(static () => false, 1);
+        }
+    }
+
+    // On Linux the system tells the name of each open file of a process.
+    string? FindDescriptor()
+    {
+        const string Descriptors = "/proc/self/fd";
+        return Directory.Exists(Descriptors)
+            ? Directory.EnumerateFileSystemEntries(Descriptors).FirstOrDefault(descriptor => new FileInfo(descriptor).LinkTarget == Path)
+            : null;
+    }
+}

@@ -1,0 +1,148 @@
+using Jobs.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Sqlite;
+
+/// <summary>The parts that work on one file in one process: the writer, the sessions, the doorbell, and the clock.</summary>
+sealed class Engine : IAsyncDisposable
+{
+    /// <summary>Names of quarantine queues begin so; the rest is the name of the queue.</summary>
+    public const string QuarantinePrefix = "jobs.quarantine.";
+
+    // How often deadlines are looked at.
+    static readonly TimeSpan sweep = TimeSpan.FromMilliseconds(250);
+
+    // How often each process looks at the file and at the other sessions by itself. A clock that is set forward makes
+    // delays end this much too late at most.
+    static readonly TimeSpan look = TimeSpan.FromSeconds(1);
+
+    readonly Doorbell doorbell;
+    readonly ITimer sweeping;
+    readonly ITimer looking;
+    readonly ITimer due;
+    readonly HashSet<IAsyncDisposable> open = [];
+    readonly Lock gate = new();
+    readonly ILogger logger;
+    Statement? findBells; // on the writer's thread only
+    int burying;
+
+    public Engine(DatabaseFile file, TimeProvider time, ILogger logger)
+    {
+        (File, Time, this.logger) = (file, time, logger);
+        doorbell = new(file.Sessions, () => Writer?.Wake(others: true), () => _ = BuryAsync(), logger);
+        due = time.CreateTimer(_ => Writer?.Wake(others: false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Writer = new(file, time, RingOthers, ArmDue, logger);
+        Sessions = new(Writer, file, doorbell, logger);
+        sweeping = time.CreateTimer(_ => Writer.Sweep(), null, sweep, sweep);
+        looking = time.CreateTimer(_ => Look(), null, look, look);
+    }
+
+    public DatabaseFile File { get; }
+
+    public TimeProvider Time { get; }
+
+    public Writer Writer { get; }
+
+    public Sessions Sessions { get; }
+
+    /// <summary>Milliseconds since 1970.</summary>
+    public long Now => Time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>The timestamp when a call with this time-out is given up.</summary>
+    public long DeadlineOf(TimeSpan timeout) => timeout == Timeout.InfiniteTimeSpan
+        ? long.MaxValue
+        : Time.GetTimestamp() + (long)(timeout.TotalSeconds * Time.TimestampFrequency);
+
+    /// <summary>Closes something together with the engine.</summary>
+    public void CloseWithIt(IAsyncDisposable part)
+    {
+        lock (gate)
+        {
+            open.Add(part);
+        }
+    }
+
+    public void ClosedBefore(IAsyncDisposable part)
+    {
+        lock (gate)
+        {
+            open.Remove(part);
+        }
+    }
+
+    public TransportHealth Health() => new()
+    {
+        Connection = Writer.Problem is { } problem
+            ? new(IsUp: false, Time.GetElapsedTime(Writer.ProblemSince), problem)
+            : new(IsUp: true, TimeSpan.Zero),
+        Pending = Writer.Pending,
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        IAsyncDisposable[] left;
+        lock (gate)
+        {
+            left = [.. open];
+        }
+
+        foreach (var part in left)
+        {
+            await part.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await sweeping.DisposeAsync().ConfigureAwait(false);
+        await looking.DisposeAsync().ConfigureAwait(false);
+        await due.DisposeAsync().ConfigureAwait(false);
+        await Writer.DisposeAsync().ConfigureAwait(false);
+        await doorbell.DisposeAsync().ConfigureAwait(false);
+    }
+
+    void Look()
+    {
+        Writer.Wake(others: true);
+        _ = BuryAsync();
+    }
+
+    async Task BuryAsync()
+    {
+        if (!Sessions.HasOwn || Interlocked.Exchange(ref burying, 1) == 1)
+        {
+            return;
+        }
+
+        try
+        {
+            await Sessions.BuryDeadAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The writer has said why it cannot write. The next look tries again.
+        }
+        finally
+        {
+            Volatile.Write(ref burying, 0);
+        }
+    }
+
+    // On the writer's thread, after a commit that others may want to hear of.
+    void RingOthers(Tables tables)
+    {
+        findBells ??= tables.Database.Prepare("SELECT DISTINCT bell FROM jobs_session");
+        var bells = new List<string>();
+        while (findBells.Step())
+        {
+            bells.Add(findBells.Text(0));
+        }
+
+        doorbell.Ring(bells);
+    }
+
+    // On the writer's thread. A delay that ends later than the next look is armed by a later look: a clock that was set
+    // back or forth meanwhile is then known.
+    void ArmDue(long next)
+    {
+        var left = next - Math.Min(next, Now);
+        due.Change(left <= look.TotalMilliseconds ? TimeSpan.FromMilliseconds(left) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+}

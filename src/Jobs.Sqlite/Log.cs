@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Sqlite;
+
+/// <summary>Every log line of the SQLite transport. Event ids begin at 500. Each change of state is logged once.</summary>
+static partial class Log
+{
+    [LoggerMessage(500, LogLevel.Warning, "{File} cannot be written: {Problem}. Jobs tries again and again; until then, enqueueing fails at its deadline")]
+    public static partial void CannotWrite(ILogger logger, string file, string problem);
+
+    [LoggerMessage(501, LogLevel.Information, "{File} can be written again; waiting work goes on")]
+    public static partial void WritesAgain(ILogger logger, string file);
+
+    [LoggerMessage(502, LogLevel.Warning, "A worker process ended without a goodbye; {Count} jobs that it held went back to their queues")]
+    public static partial void SessionDied(ILogger logger, int count);
+
+    [LoggerMessage(503, LogLevel.Information,
+        "No doorbell at {Path}: {Problem}. Workers of other processes hear of new jobs within a second instead of at once")]
+    public static partial void NoDoorbell(ILogger logger, string path, string problem);
+}

@@ -1,0 +1,57 @@
+using System.Buffers;
+using Jobs.Transport;
+
+namespace Jobs.Sqlite;
+
+/// <summary>One message on its way into the file.</summary>
+sealed class PublishOperation : WriteOperation
+{
+    [ThreadStatic]
+    static ArrayBufferWriter<byte>? scratch;
+
+    readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly Outgoing outgoing;
+    readonly byte[] head;
+    readonly long due;
+
+    /// <param name="outgoing">The message.</param>
+    /// <param name="now">The time in milliseconds.</param>
+    /// <exception cref="JobPublishException">The message cannot be stored.</exception>
+    public PublishOperation(in Outgoing outgoing, long now)
+    {
+        this.outgoing = outgoing;
+        head = Head(outgoing);
+        due = Due(outgoing, now);
+    }
+
+    public override bool NeedsSync => true;
+
+    public Task Task => completion.Task;
+
+    /// <returns>The message without its body, as it is stored.</returns>
+    public static byte[] Head(in Outgoing outgoing)
+    {
+        var writer = scratch ??= new(1024);
+        writer.ResetWrittenCount();
+        try
+        {
+            StoredMessage.Write(outgoing.Message, writer);
+            return writer.WrittenSpan.ToArray();
+        }
+        catch (ArgumentException e)
+        {
+            throw SqliteErrors.Publish(outgoing, e, maybe: false);
+        }
+    }
+
+    /// <returns>When the message may be delivered, in milliseconds; 0 for at once.</returns>
+    public static long Due(in Outgoing outgoing, long now) =>
+        outgoing.Delay <= TimeSpan.Zero ? 0 : now + (long)Math.Ceiling(outgoing.Delay.TotalMilliseconds);
+
+    public override void Execute(Tables tables) => tables.Publish(outgoing, due, head);
+
+    protected override void Committed() => completion.TrySetResult();
+
+    protected override void Failed(Exception why, bool maybe) =>
+        completion.TrySetException(why is OperationCanceledException ? why : SqliteErrors.Publish(outgoing, why, maybe));
+}

@@ -1,0 +1,148 @@
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Sqlite;
+
+/// <summary>One owner of claimed messages, or one reader of a journal.</summary>
+sealed record Session(long No, SessionFile File);
+
+/// <summary>Who may own messages: begins and ends sessions, and returns what the dead have left.</summary>
+sealed class Sessions
+{
+    readonly Writer writer;
+    readonly DatabaseFile file;
+    readonly Doorbell bell;
+    readonly ILogger logger;
+    readonly Lock gate = new();
+    readonly Dictionary<long, Session> own = [];
+
+    public Sessions(Writer writer, DatabaseFile file, Doorbell bell, ILogger logger) =>
+        (this.writer, this.file, this.bell, this.logger) = (writer, file, bell, logger);
+
+    /// <summary>Whether this process has a session, and so looks after the others.</summary>
+    public bool HasOwn
+    {
+        get
+        {
+            lock (gate)
+            {
+                return own.Count > 0;
+            }
+        }
+    }
+
+    public async Task<Session> BeginAsync()
+    {
+        bell.Listen();
+        var lockFile = SessionFile.Create(file.Sessions); // locked before anybody can find it in the table
+        try
+        {
+            var no = await writer.DoAsync(
+                tables => tables.Sessions.Add(lockFile.Name, bell.Address), needsSync: false).ConfigureAwait(false);
+            var session = new Session(no, lockFile);
+            lock (gate)
+            {
+                own[no] = session;
+            }
+
+            return session;
+        }
+        catch
+        {
+            lockFile.Delete();
+            throw;
+        }
+    }
+
+    /// <summary>Returns what a session has, and ends it.</summary>
+    public async Task EndAsync(Session session)
+    {
+        if (!Forget(session))
+        {
+            return;
+        }
+
+        try
+        {
+            await writer.DoAsync(tables => tables.Sessions.Remove(session.No), needsSync: false).ConfigureAwait(false);
+            session.File.Delete();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            session.File.Dispose(); // another process will do it
+        }
+    }
+
+    /// <summary>Ends a session as the death of its process would; for tests.</summary>
+    internal void Abandon(Session session)
+    {
+        Forget(session);
+        session.File.Dispose();
+    }
+
+    /// <summary>Returns the messages of sessions whose processes are gone.</summary>
+    public async Task BuryDeadAsync()
+    {
+        var others = await writer.DoAsync(tables => tables.Sessions.All(), needsSync: false).ConfigureAwait(false);
+        foreach (var (no, name) in others)
+        {
+            bool isOwn;
+            lock (gate)
+            {
+                isOwn = own.ContainsKey(no);
+            }
+
+            if (isOwn || !SessionFile.IsFree(file.Sessions, name))
+            {
+                continue;
+            }
+
+            var returned = await writer.DoAsync(tables => tables.Sessions.Remove(no), needsSync: false).ConfigureAwait(false);
+            SessionFile.Delete(file.Sessions, name);
+            if (returned > 0)
+            {
+                Log.SessionDied(logger, returned);
+            }
+        }
+    }
+
+    bool Forget(Session session)
+    {
+        lock (gate)
+        {
+            return own.Remove(session.No);
+        }
+    }
+
+    
+
+}
+
+/// <summary>The table of sessions, on the writer's thread.</summary>
+sealed class SessionRows(Tables tables)
+{
+    readonly Statement add = tables.Database.Prepare("INSERT INTO jobs_session (file, bell) VALUES (?1, ?2) RETURNING no");
+    readonly Statement remove = tables.Database.Prepare("DELETE FROM jobs_session WHERE no = ?1");
+    readonly Statement all = tables.Database.Prepare("SELECT no, file FROM jobs_session");
+
+    public long Add(string file, string bell) => add.Bind(1, file).Bind(2, bell).Single()!.Value;
+
+    /// <returns>How many messages went back to their queues.</returns>
+    public int Remove(long session)
+    {
+        var returned = tables.ReleaseAll(session);
+        tables.Journals.Resign(session);
+        remove.Bind(1, session).Run();
+        return returned;
+    }
+
+    public List<(long No, string File)> All()
+    {
+        var found = new List<(long, string)>();
+        while (all.Step())
+        {
+            found.Add((all.Number(0), all.Text(1)));
+        }
+
+        return found;
+    }
+}

@@ -1,0 +1,138 @@
+using System.Collections.Immutable;
+using Jobs.Transport;
+using Jobs.Wire;
+
+namespace Jobs.Sqlite;
+
+/// <summary>A claimed message. Its settlement is one transaction: what follows it is written, and it is gone.</summary>
+sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedRow row) : Delivery
+{
+    JobMessage? message;
+
+    public override string Queue => lane.Queue;
+
+    public override JobMessage Message => message ??= Read();
+
+    public override int DeliveryCount => row.Deliveries;
+
+    public override bool IsQuarantined => lane.IsQuarantine;
+
+    Writer Writer => subscription.Engine.Writer;
+
+    long Now => subscription.Engine.Now;
+
+    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) =>
+        WriteAsync(new SettleOperation(this, outgoing, leaves: false), outgoing);
+
+    protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAndLeaveAsync(IReadOnlyList<Outgoing> outgoing) =>
+        WriteAsync(new SettleOperation(this, outgoing, leaves: true), outgoing);
+
+    // The caller does not wait: when the process dies before the commit, the job runs again, which may happen anyhow.
+    protected override ValueTask LeaveAsync()
+    {
+        Writer.Add(new LeaveOperation(this));
+        return ValueTask.CompletedTask;
+    }
+
+    protected override async ValueTask<bool> LeaveEarlyCoreAsync() =>
+        await Writer.DoAsync(Leave, needsSync: true).ConfigureAwait(false);
+
+    protected override async ValueTask ReleaseCoreAsync()
+    {
+        // In quarantine only the death of a worker counts.
+        var deliveries = lane.IsQuarantine ? row.Deliveries : row.Deliveries + 1;
+        await Writer.DoAsync(
+            tables =>
+            {
+                Settled();
+                tables.Release(subscription.Session.No, row.Seq, lane.No, row.Urgency, deliveries);
+                return true;
+            },
+            needsSync: false).ConfigureAwait(false);
+    }
+
+    async ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(SettleOperation operation, IReadOnlyList<Outgoing> outgoing)
+    {
+        if (!Writer.Add(operation))
+        {
+            throw new ObjectDisposedException(nameof(SqliteTransport));
+        }
+
+        return await operation.Task.ConfigureAwait(false) is { } failure
+            ? Enumerable.Range(0, outgoing.Count).ToDictionary(i => i, i => (Exception)SqliteErrors.Publish(outgoing[i], failure.Why, failure.Maybe))
+            : ImmutableDictionary<int, Exception>.Empty;
+    }
+
+    /// <returns>Whether the message was still ours. If not, another session has it, and runs the job again.</returns>
+    bool Leave(Tables tables)
+    {
+        Settled();
+        return tables.Leave(subscription.Session.No, row.Seq);
+    }
+
+    bool isSettled; // on the writer's thread only
+
+    // May be called again, when its transaction failed.
+    void Settled()
+    {
+        if (!isSettled)
+        {
+            isSettled = true;
+            lane.Unsettled--;
+            lane.MayHaveMore |= lane.IsQuarantine; // until now, none of them could be claimed
+        }
+    }
+
+    JobMessage Read()
+    {
+        try
+        {
+            return StoredMessage.Read(row.Head, row.Body);
+        }
+        catch (Exception e)
+        {
+            var headers = new JobHeaders { Unreadable = $"The stored headers cannot be read: {e.Message}" };
+            return new() { Headers = headers, Body = row.Body };
+        }
+    }
+
+    sealed class LeaveOperation(SqliteDelivery delivery) : WriteOperation
+    {
+        public override void Execute(Tables tables) => delivery.Leave(tables);
+
+        protected override void Committed()
+        {
+        }
+
+        // The job is done, so nobody but this operation can still remove its message.
+        protected override void Failed(Exception why, bool maybe) => delivery.Writer.Add(new LeaveOperation(delivery));
+    }
+
+    sealed class SettleOperation(SqliteDelivery delivery, IReadOnlyList<Outgoing> outgoing, bool leaves) : WriteOperation
+    {
+        readonly TaskCompletionSource<(Exception Why, bool Maybe)?> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        readonly byte[][] heads = [.. outgoing.Select(one => PublishOperation.Head(one))];
+        readonly long now = delivery.Now;
+
+        public override bool NeedsSync => true;
+
+        public Task<(Exception Why, bool Maybe)?> Task => completion.Task;
+
+        public override void Execute(Tables tables)
+        {
+            if (leaves && !delivery.Leave(tables))
+            {
+                return; // it was given back meanwhile: the next run of the job writes what follows it
+            }
+
+            for (var i = 0; i < outgoing.Count; i++)
+            {
+                tables.Publish(outgoing[i], PublishOperation.Due(outgoing[i], now), heads[i]);
+            }
+        }
+
+        protected override void Committed() => completion.TrySetResult(null);
+
+        protected override void Failed(Exception why, bool maybe) => completion.TrySetResult((why, maybe));
+    }
+}

@@ -1,0 +1,114 @@
+using Jobs.Diagnostics;
+using Jobs.Transport;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Jobs.Sqlite;
+
+/// <summary>Keeps jobs in one file of this machine, for any number of processes.</summary>
+sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider time, ILogger<SqliteTransport> logger) : JobTransport
+{
+    readonly Lock gate = new();
+    readonly TimeProvider time = GuardedTime.Of(time);
+    Engine? engine;
+    bool closed;
+
+    public override TransportCapabilities Capabilities =>
+        TransportCapabilities.Durable | TransportCapabilities.Priorities;
+
+    public override string MessagingSystem => "sqlite";
+
+    /// <inheritdoc/>
+    /// <remarks>Opens the file: whoever starts a host must not find out later that the file cannot be used.</remarks>
+    public override IEnumerable<string> Problems()
+    {
+        string? problem = null;
+        try
+        {
+            Open();
+        }
+        catch (Exception e) when (e is JobTransportException or OptionsValidationException)
+        {
+            problem = e.Message;
+        }
+
+        return problem is null ? [] : [problem];
+    }
+
+    public override string? QueueProblem(string queue) =>
+        queue.StartsWith(Engine.QuarantinePrefix, StringComparison.Ordinal) ? $"names that begin with '{Engine.QuarantinePrefix}' are Jobs' own" : null;
+
+    public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Engine engine;
+        try
+        {
+            engine = Open();
+        }
+        catch (JobTransportException e)
+        {
+            return ValueTask.FromException(SqliteErrors.Publish(outgoing, e, maybe: false));
+        }
+
+        var operation = new PublishOperation(outgoing, engine.Now) { Deadline = engine.DeadlineOf(timeout) };
+        if (!engine.Writer.Add(operation))
+        {
+            return ValueTask.FromException(SqliteErrors.Publish(outgoing, new ObjectDisposedException(nameof(SqliteTransport)), maybe: false));
+        }
+
+        return cancellationToken.CanBeCanceled ? CancellableAsync(operation, cancellationToken) : new(operation.Task);
+    }
+
+    public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
+        await SqliteSubscription.StartAsync(Open(), options).WaitAsync(cancellationToken).ConfigureAwait(false);
+
+    public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
+        Open().Writer.DoAsync(tables => tables.Queue(queue, create: false) is { } no ? tables.Count(no) : 0, needsSync: false).WaitAsync(cancellationToken);
+
+    public override JobJournal OpenJournal(string name) => new SqliteJournal(Open, name);
+
+    public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new(Open().Health());
+        }
+        catch (JobTransportException e)
+        {
+            return new(new TransportHealth { Connection = new(IsUp: false, TimeSpan.Zero, e.Message) });
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        Engine? closing;
+        lock (gate)
+        {
+            closed = true;
+            (closing, engine) = (engine, null);
+        }
+
+        if (closing is not null)
+        {
+            await closing.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <exception cref="JobTransportException">The file cannot be used.</exception>
+    Engine Open()
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(closed, this);
+            return engine ??= new(DatabaseFile.Prepare(sqliteOptions.Value.File, time), time, logger);
+        }
+    }
+
+    static async ValueTask CancellableAsync(PublishOperation operation, CancellationToken cancellationToken)
+    {
+        using var cancelling = cancellationToken.UnsafeRegister(
+            static (state, token) => ((PublishOperation)state!).GiveUp(new OperationCanceledException(token)), operation);
+        await operation.Task.ConfigureAwait(false);
+    }
+}
