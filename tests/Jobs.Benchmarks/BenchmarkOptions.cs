@@ -14,6 +14,9 @@ sealed record BenchmarkOptions
 
     public bool InMemory { get; private init; }
 
+    /// <summary>The database file; empty for the benchmark to choose, <see langword="null"/> for another transport.</summary>
+    public string? Sqlite { get; init; }
+
     public int Jobs { get; private init; } = 100_000;
 
     public int? Rounds { get; private init; }
@@ -48,7 +51,13 @@ sealed record BenchmarkOptions
             options = option switch
             {
                 "--broker" => options with { Broker = value },
-                "--transport" => options with { InMemory = value switch { "memory" => true, "rabbitmq" => false, _ => throw new ArgumentException("--transport must be rabbitmq or memory") } },
+                "--transport" => value switch
+                {
+                    "memory" => options with { InMemory = true },
+                    "sqlite" => options with { Sqlite = "" },
+                    "rabbitmq" => options,
+                    _ => throw new ArgumentException("--transport must be rabbitmq, sqlite or memory"),
+                },
                 "--jobs" => options with { Jobs = Number(1) },
                 "--rounds" => options with { Rounds = Number(1) },
                 "--rate" => options with { Rate = Number(1) },
@@ -65,6 +74,8 @@ sealed record BenchmarkOptions
                 : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return options.InMemory && what != "throughput" ? throw new ArgumentException("--transport memory: only throughput has it") : options;
+        return (options.InMemory || options.Sqlite is not null) && what != "throughput"
+            ? throw new ArgumentException("--transport memory and sqlite: only throughput has them")
+            : options;
     }
 }

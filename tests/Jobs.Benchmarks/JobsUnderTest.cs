@@ -44,6 +44,10 @@ sealed class JobsUnderTest : ISide
             {
                 jobs.UseInMemory();
             }
+            else if (options.Sqlite is { } file)
+            {
+                jobs.UseSqlite(file);
+            }
             else
             {
                 jobs.UseRabbitMq(options.Broker, rabbit => (rabbit.Prefix, rabbit.PublishWindow) = (prefix, options.Window));

@@ -3,7 +3,7 @@ using Jobs.Benchmarks;
 const string Usage = """
     usage: dotnet run -c Release --project tests/Jobs.Benchmarks -- WHAT [options]
       throughput  jobs/s, CPU and allocated bytes of enqueue + run, against loops written by hand
-                  [--transport rabbitmq|memory] [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
+                  [--transport rabbitmq|sqlite|memory] [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       latency     enqueue → start and enqueue → confirmed at a fixed rate, against the same loop
                   [--rate N] [--seconds N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       lone        CPU per job of jobs that come one at a time, against the same loop
@@ -15,7 +15,7 @@ const string Usage = """
 
       --broker WHAT         a URI, defaults to amqp://guest:guest@127.0.0.1; of several hosts all sides use the first one
                             processes: starts one local rabbitmq-server for the run; processes3: a cluster of three
-      --transport WHAT      rabbitmq (the default), or memory: needs no broker
+      --transport WHAT      rabbitmq (the default), sqlite or memory; the last two need no broker
       --jobs N              jobs per round and side; defaults to 100,000
       --rounds N            defaults to 10 for throughput and crash, 5 for cold, 3 for latency and lone
       --rate N, --seconds N jobs per second and how long; default to 500 and 20 for latency, 50 and 10 for lone
@@ -39,6 +39,7 @@ catch (ArgumentException e)
 
 switch (what)
 {
+    case "throughput" when options.Sqlite is not null: await SqliteThroughput.RunAsync(options); return 0;
     case "throughput" when options.InMemory: await Throughput.RunAsync(options); return 0;
     case "throughput": return await AgainstBrokerAsync(Throughput.RunAsync);
     case "latency": return await AgainstBrokerAsync(Latency.RunAsync);

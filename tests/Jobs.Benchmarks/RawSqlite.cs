@@ -1,0 +1,83 @@
+using System.Text;
+using Jobs.Sqlite;
+
+namespace Jobs.Benchmarks;
+
+/// <summary>
+/// The yardstick of the SQLite transport: one thread that does the same durable work with kept statements, and nothing
+/// else. A row has a body as Jobs writes it; an insert is durable when its commit returns, a claim marks a row as taken,
+/// and the end of a job deletes the row. No queues, no delays, no headers, no tasks.
+/// </summary>
+sealed class RawSqlite : IDisposable
+{
+    public const string About = "SQLite by hand: one table, one thread, kept statements, batches of the size that is given";
+
+    readonly Database database;
+    readonly Statement insert;
+    readonly Statement find;
+    readonly Statement claim;
+    readonly Statement delete;
+    readonly byte[] body;
+    readonly List<long> taken = [];
+
+    public RawSqlite(string file, BenchmarkOptions options)
+    {
+        body = Encoding.UTF8.GetBytes(options.Text());
+        database = Database.Open(file);
+        database.Execute("PRAGMA journal_mode=WAL");
+        database.Execute("PRAGMA wal_autocheckpoint=4000");
+        database.Execute("CREATE TABLE job (seq INTEGER PRIMARY KEY, owner INTEGER, body BLOB NOT NULL) STRICT");
+        database.Execute("CREATE INDEX ready ON job (seq) WHERE owner IS NULL");
+        insert = database.Prepare("INSERT INTO job (body) VALUES (?1)");
+        find = database.Prepare("SELECT seq, body FROM job WHERE owner IS NULL ORDER BY seq LIMIT ?1");
+        claim = database.Prepare("UPDATE job SET owner = 1 WHERE seq = ?1");
+        delete = database.Prepare("DELETE FROM job WHERE seq = ?1");
+    }
+
+    /// <summary>Inserts jobs; a commit that the disk has for each batch.</summary>
+    public void Insert(int count, int batch)
+    {
+        for (var left = count; left > 0; left -= batch)
+        {
+            Begin(full: true);
+            for (var i = 0; i < Math.Min(batch, left); i++)
+            {
+                insert.Bind(1, body).Run();
+            }
+
+            database.Commit();
+        }
+    }
+
+    /// <summary>Claims and deletes all jobs: the deletes of one batch share a transaction with the next claims.</summary>
+    public void Drain(int batch)
+    {
+        do
+        {
+            Begin(full: false);
+            taken.ForEach(seq => delete.Bind(1, seq).Run());
+            taken.Clear();
+            find.Bind(1, batch);
+            while (find.Step())
+            {
+                taken.Add(find.Number(0));
+                _ = find.Bytes(1);
+            }
+
+            taken.ForEach(seq => claim.Bind(1, seq).Run());
+            database.Commit();
+        }
+        while (taken.Count > 0);
+    }
+
+    public void Dispose() => database.Dispose();
+
+    void Begin(bool full)
+    {
+        database.SyncOnCommit(full);
+        if (!database.TryBegin())
+        {
+            throw new InvalidOperationException("Somebody else writes to the file.");
+        }
+    }
+}
