@@ -19,19 +19,15 @@ sealed class Database : IDisposable
     readonly Statement begin;
     readonly Statement commit;
     readonly Statement rollback;
+    readonly bool isGuest;
     bool isFull;
 
-    Database(SqliteConnection connection)
+    Database(SqliteConnection connection, bool isGuest)
     {
-        this.connection = connection;
+        (this.connection, this.isGuest) = (connection, isGuest);
         handle = connection.Handle!;
-        Check(raw.sqlite3_busy_timeout(handle, 0));
-        Check(raw.sqlite3_extended_result_codes(handle, 1));
         (begin, commit, rollback) = (Prepare("BEGIN IMMEDIATE"), Prepare("COMMIT"), Prepare("ROLLBACK"));
     }
-
-    /// <summary>How many connections have committed changes, as a number that only this connection understands.</summary>
-    public long ChangesSeen => Single("PRAGMA data_version");
 
     /// <exception cref="SqliteException">The file cannot be opened.</exception>
     public static Database Open(string file, SqliteOpenMode mode = SqliteOpenMode.ReadWriteCreate)
@@ -41,7 +37,10 @@ sealed class Database : IDisposable
         try
         {
             connection.Open();
-            return new(connection);
+            var database = new Database(connection, isGuest: false);
+            database.Check(raw.sqlite3_busy_timeout(database.handle, 0));
+            database.Check(raw.sqlite3_extended_result_codes(database.handle, 1));
+            return database;
         }
         catch
         {
@@ -50,12 +49,23 @@ sealed class Database : IDisposable
         }
     }
 
+    /// <summary>The same functions on a connection of somebody else, which this object neither changes nor closes.</summary>
+    public static Database OnConnectionOf(SqliteConnection connection) => new(connection, isGuest: true);
+
+    /// <summary>The file that the connection has opened, as SQLite names it.</summary>
+    public string FileName => raw.sqlite3_db_filename(handle, "main").utf8_to_string() ?? "";
+
     public Statement Prepare(string sql)
     {
+        var statement = new Statement(this, sql);
+        statements.Add(statement);
+        return statement;
+    }
+
+    public sqlite3_stmt Compile(string sql)
+    {
         Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));
-        var prepared = new Statement(this, statement);
-        statements.Add(prepared);
-        return prepared;
+        return statement;
     }
 
     public void Execute(string sql) => Check(raw.sqlite3_exec(handle, sql));
@@ -63,8 +73,7 @@ sealed class Database : IDisposable
     /// <summary>The first column of the first row as a number.</summary>
     public long Single(string sql)
     {
-        Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));
-        using (statement)
+        using (var statement = Compile(sql))
         {
             var result = raw.sqlite3_step(statement);
             return result == raw.SQLITE_ROW ? raw.sqlite3_column_int64(statement, 0) : throw Failure(result);
@@ -104,7 +113,7 @@ sealed class Database : IDisposable
     /// <summary>Undoes the transaction, if SQLite has not done so already.</summary>
     public void Rollback()
     {
-        if (raw.sqlite3_get_autocommit(handle) == 0)
+        if (IsInTransaction)
         {
             rollback.Run();
         }
@@ -124,6 +133,8 @@ sealed class Database : IDisposable
         return pages;
     }
 
+    public bool IsInTransaction => raw.sqlite3_get_autocommit(handle) == 0;
+
     public int Changes => raw.sqlite3_changes(handle);
 
     public void Check(int result)
@@ -134,7 +145,8 @@ sealed class Database : IDisposable
         }
     }
 
-    public SqliteException Failure(int result) => new(raw.sqlite3_errmsg(handle).utf8_to_string(), result & 0xFF, result);
+    public SqliteException Failure(int result) =>
+        new(raw.sqlite3_errmsg(handle).utf8_to_string(), result & 0xFF, raw.sqlite3_extended_errcode(handle));
 
     public void Dispose()
     {
@@ -143,6 +155,9 @@ sealed class Database : IDisposable
             statement.Dispose();
         }
 
-        connection.Dispose();
+        if (!isGuest)
+        {
+            connection.Dispose();
+        }
     }
 }

@@ -16,6 +16,7 @@ sealed class DatabaseFile
     // What Linux puts behind the name of an open file that has been deleted.
     const string Deleted = " (deleted)";
 
+    string name = "";
     string? descriptor;
     bool isWatched;
 
@@ -43,6 +44,7 @@ sealed class DatabaseFile
             using var database = file.Open(); // which loads SQLite
             CheckVersion();
             file.MakeTables(database, time);
+            file.name = database.FileName;
             return file;
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
@@ -53,6 +55,9 @@ sealed class DatabaseFile
 
     /// <summary>Opens another connection.</summary>
     public Database Open() => Database.Open(Path);
+
+    /// <summary>Whether another connection has opened this file.</summary>
+    public bool IsOf(Database other) => other.FileName == name;
 
     /// <summary>Begins to watch the file. A connection must be open, and stay open.</summary>
     public void Watch() => (descriptor, isWatched) = (FindDescriptor(), FindDescriptor() is not null);
@@ -132,7 +137,8 @@ sealed class DatabaseFile
 
             if (time.GetElapsedTime(since) > openTimeout)
             {
-                throw new JobTransportException($"{Path} stayed locked by another program for {openTimeout.TotalSeconds} s.", isTransient: true);
+                throw new JobTransportException($"{Path} stayed locked by another connection for {openTimeout.TotalSeconds} s. If that is an open transaction of this program, "
+                    + "start the host before the transaction.", isTransient: true);
             }
 
             SpinWait.SpinUntil(static () => false, 1);

@@ -1,4 +1,5 @@
 using Jobs.Transport;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
 namespace Jobs.Sqlite;
@@ -16,15 +17,21 @@ sealed class Engine : IAsyncDisposable
     // delays end this much too late at most.
     static readonly TimeSpan look = TimeSpan.FromSeconds(1);
 
+    // How often the transactions of the application are looked at, while there are any.
+    static readonly TimeSpan watch = TimeSpan.FromMilliseconds(2);
+
     readonly Doorbell doorbell;
     readonly ITimer sweeping;
     readonly ITimer looking;
     readonly ITimer due;
+    readonly ITimer watching;
+    readonly HashSet<SqliteTransaction> guests = [];
     readonly HashSet<IAsyncDisposable> open = [];
     readonly Lock gate = new();
     readonly ILogger logger;
     Statement? findBells; // on the writer's thread only
     int burying;
+    volatile bool hasWarned;
 
     public Engine(DatabaseFile file, TimeProvider time, ILogger logger)
     {
@@ -34,6 +41,7 @@ sealed class Engine : IAsyncDisposable
         Writer = new(file, time, RingOthers, ArmDue, logger);
         Sessions = new(Writer, file, doorbell, logger);
         sweeping = time.CreateTimer(_ => Writer.Sweep(), null, sweep, sweep);
+        watching = time.CreateTimer(_ => WatchGuests(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         looking = time.CreateTimer(_ => Look(), null, look, look);
     }
 
@@ -52,6 +60,32 @@ sealed class Engine : IAsyncDisposable
     public long DeadlineOf(TimeSpan timeout) => timeout == Timeout.InfiniteTimeSpan
         ? long.MaxValue
         : Time.GetTimestamp() + (long)(timeout.TotalSeconds * Time.TimestampFrequency);
+
+    /// <summary>
+    /// Wakes all workers when a transaction of the application has ended. SQLite tells nobody of it, but its object
+    /// forgets its connection, which costs little to ask.
+    /// </summary>
+    public void WakeAfter(SqliteTransaction transaction)
+    {
+        lock (gate)
+        {
+            if (guests.Add(transaction) && guests.Count == 1)
+            {
+                watching.Change(watch, watch);
+            }
+        }
+    }
+
+    /// <summary>Warns once when a connection of the application does not sync its commits.</summary>
+    public void WarnOfWeakSync(Database database)
+    {
+        const int Full = 2;
+        if (!hasWarned && database.Single("PRAGMA synchronous") < Full)
+        {
+            hasWarned = true;
+            Log.WeakSync(logger, File.Path);
+        }
+    }
 
     /// <summary>Closes something together with the engine.</summary>
     public void CloseWithIt(IAsyncDisposable part)
@@ -94,6 +128,7 @@ sealed class Engine : IAsyncDisposable
         await sweeping.DisposeAsync().ConfigureAwait(false);
         await looking.DisposeAsync().ConfigureAwait(false);
         await due.DisposeAsync().ConfigureAwait(false);
+        await watching.DisposeAsync().ConfigureAwait(false);
         await Writer.DisposeAsync().ConfigureAwait(false);
         await doorbell.DisposeAsync().ConfigureAwait(false);
     }
@@ -102,6 +137,25 @@ sealed class Engine : IAsyncDisposable
     {
         Writer.Wake(others: true);
         _ = BuryAsync();
+    }
+
+    void WatchGuests()
+    {
+        lock (gate)
+        {
+            if (guests.RemoveWhere(transaction => transaction.Connection is null) == 0)
+            {
+                return;
+            }
+
+            if (guests.Count == 0)
+            {
+                watching.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        Writer.Wake(others: true);
+        _ = Writer.DoAsync(tables => tables.ConcernsAll = true, needsSync: false);
     }
 
     async Task BuryAsync()

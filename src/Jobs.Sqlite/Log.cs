@@ -17,4 +17,9 @@ static partial class Log
     [LoggerMessage(503, LogLevel.Information,
         "No doorbell at {Path}: {Problem}. Workers of other processes hear of new jobs within a second instead of at once")]
     public static partial void NoDoorbell(ILogger logger, string path, string problem);
+
+    [LoggerMessage(504, LogLevel.Warning,
+        "A job was enqueued in a transaction on a connection to {File} with 'PRAGMA synchronous' below FULL: a power cut may lose the job after its "
+        + "commit. Further ones are not logged")]
+    public static partial void WeakSync(ILogger logger, string file);
 }

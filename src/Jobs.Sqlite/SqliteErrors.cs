@@ -7,6 +7,10 @@ namespace Jobs.Sqlite;
 /// <summary>What SQLite's error codes mean for a job, and what to do about them.</summary>
 static class SqliteErrors
 {
+    /// <summary>Another connection writes, and does not come to an end.</summary>
+    public const string Locked = "another connection keeps the file locked; if that is an open transaction of this program, "
+        + "pass it: EnqueueAsync(job, transaction)";
+
     public static bool IsBusy(this SqliteException e) => e.SqliteErrorCode is raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
 
     /// <summary>
@@ -51,7 +55,7 @@ static class SqliteErrors
         raw.SQLITE_CANTOPEN => "the file cannot be opened; check the path, owner and permissions",
         raw.SQLITE_CORRUPT => "the file is damaged; restore a backup, or move the file away",
         raw.SQLITE_NOTADB => "the file is no SQLite database; name another file",
-        raw.SQLITE_BUSY or raw.SQLITE_LOCKED => "another program keeps the file locked",
+        raw.SQLITE_BUSY or raw.SQLITE_LOCKED => Locked,
         raw.SQLITE_TOOBIG => "the message is larger than SQLite can store (1 GB)",
         raw.SQLITE_IOERR => $"the disk failed ({e.Message.TrimEnd('.')})",
         _ => e.Message.TrimEnd('.'),

@@ -1,5 +1,7 @@
+using System.Data.Common;
 using Jobs.Diagnostics;
 using Jobs.Transport;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -51,6 +53,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
             return ValueTask.FromException(SqliteErrors.Publish(outgoing, e, maybe: false));
         }
 
+        Guest.RefuseDeadlock(engine);
         var operation = new PublishOperation(outgoing, engine.Now) { Deadline = engine.DeadlineOf(timeout) };
         if (!engine.Writer.Add(operation))
         {
@@ -59,6 +62,13 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
 
         return cancellationToken.CanBeCanceled ? CancellableAsync(operation, cancellationToken) : new(operation.Task);
     }
+
+    /// <summary>Writes jobs in a transaction of the application.</summary>
+    /// <exception cref="ArgumentException">The transaction is of another kind, of another file, or over.</exception>
+    public Guest GuestOf(DbTransaction transaction) => transaction is SqliteTransaction sqlite
+        ? Guest.Of(Open(), sqlite)
+        : throw new ArgumentException(
+            $"The transaction is a {transaction.GetType().FullName}; Jobs can only write in one of Microsoft.Data.Sqlite.", nameof(transaction));
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
         await SqliteSubscription.StartAsync(Open(), options).WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -2,21 +2,27 @@ using SQLitePCL;
 
 namespace Jobs.Sqlite;
 
-/// <summary>A prepared statement that is kept and used again. Whoever steps it to a row resets it afterwards.</summary>
-sealed class Statement(Database database, sqlite3_stmt statement) : IDisposable
+/// <summary>
+/// A statement that is prepared when it is first used, and then kept. Whoever steps it to a row resets it afterwards.
+/// </summary>
+sealed class Statement(Database database, string sql) : IDisposable
 {
+    sqlite3_stmt? prepared;
+
+    sqlite3_stmt Prepared => prepared ??= database.Compile(sql);
+
     /// <param name="index">From 1, as in SQLite.</param>
     /// <param name="value">The value.</param>
     public Statement Bind(int index, long value)
     {
-        database.Check(raw.sqlite3_bind_int64(statement, index, value));
+        database.Check(raw.sqlite3_bind_int64(Prepared, index, value));
         return this;
     }
 
     /// <inheritdoc cref="Bind(int, long)"/>
     public Statement Bind(int index, string value)
     {
-        database.Check(raw.sqlite3_bind_text(statement, index, value));
+        database.Check(raw.sqlite3_bind_text(Prepared, index, value));
         return this;
     }
 
@@ -24,14 +30,14 @@ sealed class Statement(Database database, sqlite3_stmt statement) : IDisposable
     public Statement Bind(int index, ReadOnlySpan<byte> value)
     {
         // An empty span has no address, which SQLite would take for NULL.
-        database.Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(statement, index, 0) : raw.sqlite3_bind_blob(statement, index, value));
+        database.Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(Prepared, index, 0) : raw.sqlite3_bind_blob(Prepared, index, value));
         return this;
     }
 
     /// <returns>Whether there is a row. After the last row, the statement is reset.</returns>
     public bool Step()
     {
-        var result = raw.sqlite3_step(statement);
+        var result = raw.sqlite3_step(Prepared);
         if (result == raw.SQLITE_ROW)
         {
             return true;
@@ -65,18 +71,18 @@ sealed class Statement(Database database, sqlite3_stmt statement) : IDisposable
             return null;
         }
 
-        long? value = raw.sqlite3_column_type(statement, 0) == raw.SQLITE_NULL ? null : raw.sqlite3_column_int64(statement, 0);
+        long? value = raw.sqlite3_column_type(Prepared, 0) == raw.SQLITE_NULL ? null : raw.sqlite3_column_int64(Prepared, 0);
         Reset();
         return value;
     }
 
-    public long Number(int column) => raw.sqlite3_column_int64(statement, column);
+    public long Number(int column) => raw.sqlite3_column_int64(Prepared, column);
 
-    public string Text(int column) => raw.sqlite3_column_text(statement, column).utf8_to_string();
+    public string Text(int column) => raw.sqlite3_column_text(Prepared, column).utf8_to_string();
 
-    public byte[] Bytes(int column) => raw.sqlite3_column_blob(statement, column).ToArray();
+    public byte[] Bytes(int column) => raw.sqlite3_column_blob(Prepared, column).ToArray();
 
-    public void Reset() => raw.sqlite3_reset(statement);
+    public void Reset() => raw.sqlite3_reset(Prepared);
 
-    public void Dispose() => statement.Dispose();
+    public void Dispose() => prepared?.Dispose();
 }

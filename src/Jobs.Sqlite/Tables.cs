@@ -49,7 +49,10 @@ sealed class Tables(Database database)
     /// Whether another process may want to hear of the transaction: messages were added to queues and left there, or a
     /// journal changed.
     /// </summary>
-    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged;
+    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || ConcernsAll;
+
+    /// <summary>Whether another connection has committed something that nobody was told of.</summary>
+    public bool ConcernsAll { get; set; }
 
     /// <summary>Whether a journal has new records or no leader.</summary>
     public bool JournalsChanged { get; set; }
@@ -68,7 +71,7 @@ sealed class Tables(Database database)
     {
         (last, lastChanged) = (-1, false);
         filled.Clear();
-        (addedDelay, JournalsChanged) = (false, false);
+        (addedDelay, JournalsChanged, ConcernsAll) = (false, false, false);
     }
 
     /// <summary>Writes what the transaction has kept in memory so far.</summary>

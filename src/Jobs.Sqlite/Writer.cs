@@ -258,7 +258,7 @@ sealed class Writer : IAsyncDisposable
             // Another process writes. SQLite has no line to wait in: who asks most often gets its turn.
             if (time.GetElapsedTime(since) > TimeSpan.FromSeconds(1))
             {
-                Troubled("another program keeps the database locked");
+                Troubled(SqliteErrors.Locked);
             }
 
             lock (gate)
@@ -429,7 +429,7 @@ sealed class Writer : IAsyncDisposable
             database.SyncOnCommit(operation.NeedsSync);
             if (!database.TryBegin())
             {
-                throw new TimeoutException("another program keeps the database locked");
+                throw new TimeoutException(SqliteErrors.Locked);
             }
 
             tables.Begin();

@@ -27,6 +27,11 @@ sealed class JobDispatcher(
     public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default) =>
         SendManyAsync(jobs, static id => new JobHandle<T>(id), cancellationToken);
 
+    /// <summary>For a transport that can take a job in another way than by a publish.</summary>
+    internal JobTransport Transport => transport;
+
+    internal TimeSpan EnqueueTimeout => options.EnqueueTimeout;
+
     async Task<THandle> SendAsync<THandle>(Job job, Func<string, THandle> handle, CancellationToken cancellationToken)
     {
         var outgoing = Encode(job, out var observation);
