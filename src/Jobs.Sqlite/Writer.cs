@@ -68,6 +68,7 @@ sealed class Writer : IAsyncDisposable
     {
         (this.file, this.time, this.ringOthers, this.armDue, this.logger) = (file, time, ringOthers, armDue, logger);
         database = file.Open();
+        database.Execute("PRAGMA wal_autocheckpoint=4000"); // pages of 4 KiB
         file.Watch();
         tables = new(database);
         thread = new(Run) { IsBackground = true, Name = "Jobs SQLite writer" };

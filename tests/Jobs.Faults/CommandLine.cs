@@ -17,6 +17,7 @@ sealed record CommandLine
 
           --broker WHAT            processes: a cluster of local rabbitmq-servers (the default)
                                    docker: a cluster of containers
+                                   sqlite: no broker; processes that share a database file (run only)
                                    amqp://…,http://…: a cluster that is there and its management API; only the way to it is broken
           --minutes M              how long things break, without start and drain; defaults to 10
           --quick                  a fixed seed and five minutes in all
@@ -117,9 +118,9 @@ sealed record CommandLine
             var at = line.Broker.LastIndexOf('@') + 1;
             line = line with { Text = line.Text.Replace(line.Broker, at == 0 ? line.Broker : "amqp://…@" + line.Broker[at..], StringComparison.Ordinal) };
         }
-        else if (line.Broker is not ("processes" or "docker"))
+        else if (line.Broker is not ("processes" or "docker" or "sqlite"))
         {
-            throw new ArgumentException($"--broker {line.Broker}: it must be 'processes', 'docker' or a URI that begins with amqp://.");
+            throw new ArgumentException($"--broker {line.Broker}: it must be 'processes', 'docker', 'sqlite' or a URI that begins with amqp://.");
         }
 
         return line;

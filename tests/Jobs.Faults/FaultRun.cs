@@ -56,15 +56,15 @@ static class FaultRun
     {
         var (line, folder) = (summary.Line, summary.Folder);
         var pace = new Pace(line.Rate, line.Producers);
-        var victim = line.Faults.Count == 0 || line.Faults.Any(name => name.StartsWith("queue-", StringComparison.Ordinal));
+        var victim = site.HasBroker && (line.Faults.Count == 0 || line.Faults.Any(name => name.StartsWith("queue-", StringComparison.Ordinal)));
         await using var load = new LoadInFlight(folder, site.ClientUri, pace, line.Producers, line.EnqueueTimeout, victim);
         await using var workers = await WorkerFleet.StartAsync(line.Workers, folder, site.ClientUri);
         folder.Say($"{workers.Size} worker processes consume");
 
         var faults = FaultCatalog.Choose(FaultCatalog.Create(load, line.Quick), line.Faults);
-        summary.Impossible = [.. faults.Where(fault => !fault.CanBeDoneTo(site)).Select(fault => fault.Name)];
-        var context = new FaultContext(site, workers, LoadQueues.Safe, new Random(line.Seed), folder.Say) { VictimQueue = LoadQueues.Victim, ByHand = summary.SayByHand };
-        var schedule = new Schedule([.. faults.Where(fault => fault.CanBeDoneTo(site))], context, load, line.Quick ? (5, 8) : (5, 20));
+        summary.Impossible = [.. faults.Where(fault => !CanBeDone(fault)).Select(fault => fault.Name)];
+        var context = new FaultContext(site, workers, LoadQueues.Safe, new Random(line.Seed), folder.Say) { VictimQueue = LoadQueues.Victim, ByHand = summary.SayByHand, Folder = folder };
+        var schedule = new Schedule([.. faults.Where(CanBeDone)], context, load, line.Quick ? (5, 8) : (5, 20));
         summary.Load = load;
         summary.Faults = schedule.Inflicted;
         summary.Start = Stopwatch.GetTimestamp();
@@ -86,5 +86,7 @@ static class FaultRun
         summary.Letters = await Drain.DeadLettersAsync(site, folder);
         summary.MaxInFlight = load.MaxInFlight;
         summary.ShareAbove2000 = load.ShareAbove2000;
+
+        bool CanBeDone(Fault fault) => fault.CanBeDoneTo(site) && (site.HasBroker || fault.Kind is FaultKind.Workers or FaultKind.File);
     }
 }

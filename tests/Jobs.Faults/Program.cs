@@ -12,6 +12,13 @@ if (args is [WorkerProgram.Command, var uri, var name])
     return 0;
 }
 
+if (args is [ProducerProgram.Command, var ofSite, var file, var run, var number])
+{
+    await ProducerProgram.RunAsync(
+        ofSite, file, int.Parse(run, System.Globalization.CultureInfo.InvariantCulture), ushort.Parse(number, System.Globalization.CultureInfo.InvariantCulture));
+    return 0;
+}
+
 if (args is [BeatProgram.Command, var broker, var schedules])
 {
     await BeatProgram.RunAsync(broker, int.Parse(schedules, System.Globalization.CultureInfo.InvariantCulture));

@@ -16,7 +16,7 @@ static class Report
         var text = new StringBuilder();
         Line($"## {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC: {(failures.Count == 0 ? "passed" : "FAILED")}");
         Line($"");
-        Line($"`{line.Text}` with seed {line.Seed}, {summary.Length.TotalMinutes:0.0} minutes in all. {summary.Site}; RabbitMQ.Client {Version(typeof(global::RabbitMQ.Client.IConnection))}, .NET {Environment.Version}, {Environment.ProcessorCount} processors.");
+        Line($"`{line.Text}` with seed {line.Seed}, {summary.Length.TotalMinutes:0.0} minutes in all. {summary.Site}{(line.Broker == "sqlite" ? "" : $"; RabbitMQ.Client {Version(typeof(global::RabbitMQ.Client.IConnection))}")}, .NET {Environment.Version}, {Environment.ProcessorCount} processors.");
         Line($"");
         Line($"Load: {line.Producers} publisher connections with a window of 512 each, {(line.Rate == 0 ? "as fast as the broker takes it" : $"{line.Rate} jobs/s, and {Pace.Surge} calls kept in flight when a fault begins")}; {LoadMix.Description}. {line.Workers} worker processes, {WorkerProgram.Description}.");
         Line($"");

@@ -33,6 +33,9 @@ sealed record FaultContext(Site Site, WorkerFleet Workers, IReadOnlyList<string>
     /// <summary>The queue whose jobs may be lost, for <c>queue-purge</c> and <c>queue-delete</c>; none of <see cref="Queues"/>. Null: these two do nothing.</summary>
     public string? VictimQueue { get; init; }
 
+    /// <summary>Where processes that a fault starts keep their records.</summary>
+    public Logs.RunFolder? Folder { get; init; }
+
     /// <summary>Is told of what an operator would have had to do by hand to get the site well.</summary>
     public Action<string> ByHand { get; init; } = Say;
 }
@@ -58,6 +61,9 @@ enum FaultKind
 
     /// <summary>The worker processes of the run.</summary>
     Workers,
+
+    /// <summary>A database file, and the processes that share it.</summary>
+    File,
 
     /// <summary>Several of the others.</summary>
     Mixture,

@@ -71,6 +71,11 @@ static class Drain
     /// <summary>What is ready in these queues as each node sees them, or <see langword="null"/> when nothing is.</summary>
     public static async Task<string?> LeftAsync(Site site, IReadOnlyList<string> queues)
     {
+        if (site is SqliteSite file)
+        {
+            return await file.LeftAsync();
+        }
+
         foreach (var node in site.Nodes)
         {
             try
@@ -114,6 +119,11 @@ static class Drain
     /// <summary>Deletes what an earlier run may have left; the dead-letter queue is not ours and stays.</summary>
     public static async Task CleanAsync(Site site)
     {
+        if (!site.HasBroker)
+        {
+            return; // a file is made anew
+        }
+
         await using var connection = await new ConnectionFactory { Uri = new Uri(site.Nodes[0].DirectUri) }.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
         foreach (var queue in LoadQueues.All)
@@ -128,6 +138,11 @@ static class Drain
     /// <summary>Takes all letters of this run out of the dead-letter queue and writes them to the records; those of others stay.</summary>
     public static async Task<List<Letter>> DeadLettersAsync(Site site, RunFolder folder)
     {
+        if (site is SqliteSite file)
+        {
+            return await file.DeadLettersAsync(folder);
+        }
+
         var letters = new List<Letter>();
         await using var connection = await new ConnectionFactory { Uri = new Uri(site.Nodes[0].DirectUri) }.CreateConnectionAsync();
         if (await LookAsync(connection, LoadQueues.DeadLetters) is null)

@@ -37,7 +37,7 @@ sealed class Producer : IAsyncDisposable
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Logging.AddProvider(logger);
-        builder.Services.AddJobs(jobs => jobs.UseRabbitMq(uri).Configure(options => options.EnqueueTimeout = timeout));
+        builder.Services.AddJobs(jobs => jobs.UseSite(uri).Configure(options => options.EnqueueTimeout = timeout));
         host = builder.Build();
         dispatcher = host.Services.GetRequiredService<IJobDispatcher>();
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Jobs.Faults.Logs;
+using Jobs.Faults.Sites;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -29,9 +30,9 @@ static class WorkerProgram
         builder.Logging.ClearProviders();
         builder.Logging.AddProvider(logger);
         builder.Services.AddSingleton(records);
-        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(SqliteSite.Is(uri) ? new WrongClock(SqliteSite.ClockOf(uri)) : TimeProvider.System);
         builder.Services.AddJobs(jobs => jobs
-            .UseRabbitMq(uri, options => options.WatchdogInterval = watchdogInterval)
+            .UseSite(uri, options => options.WatchdogInterval = watchdogInterval)
             .AddTasks<LoadTasks>()
             .AddWorker(options =>
             {

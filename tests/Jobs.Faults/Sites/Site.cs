@@ -19,14 +19,18 @@ abstract class Site : IAsyncDisposable
     /// <summary>Asks about queues and connections; null when there is no management API to ask.</summary>
     public abstract SiteManagement? Management { get; }
 
+    /// <summary>Whether jobs go over a broker, with nodes, a network and queues that can be broken.</summary>
+    public virtual bool HasBroker => true;
+
     /// <summary>Whether nodes and the load balancer are ours to kill, pause, drain and restart.</summary>
     public virtual bool OwnsNodes => false;
 
-    /// <param name="broker"><c>processes</c>, <c>docker</c>, or the URIs of somebody's cluster with commas between: <c>amqp://</c> one or several, <c>http://</c> the management API.</param>
+    /// <param name="broker"><c>processes</c>, <c>docker</c>, <c>sqlite</c>, or the URIs of somebody's cluster with commas between: <c>amqp://</c> one or several, <c>http://</c> the management API.</param>
     public static async Task<Site> StartAsync(string broker) => broker switch
     {
         "processes" => await ProcessSite.StartAsync(),
         "docker" => await DockerSite.StartAsync(),
+        "sqlite" => await SqliteSite.StartAsync(),
         _ => UriSite.Start(broker),
     };
 
