@@ -27,12 +27,18 @@ public sealed class SqliteOptionsTests
     [Theory]
     [InlineData("Jobs:Sqlite:File", ":memory:", "Jobs:Sqlite:File is ':memory:'")]
     [InlineData("Jobs:Sqlite:Fil", "jobs.db", "Jobs:Sqlite:Fil is no setting of Jobs; did you mean Jobs:Sqlite:File?")]
-    [InlineData("Jobs:SqLit:File", "jobs.db", "Jobs:SqLit is no setting of Jobs; did you mean Jobs:Sqlite?")]
     [InlineData("Jobs:Sqlite", "jobs.db", "Jobs:Sqlite is 'jobs.db', and should be a section")]
     public async Task A_setting_that_does_not_fit_is_refused(string key, string value, string problem)
     {
         using var host = Build(jobs => jobs.UseSqlite(), (key, value));
         Assert.StartsWith(problem, Assert.Single(await ProblemsAsync(host)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_section_with_a_misspelt_name_is_refused()
+    {
+        using var host = Build(jobs => jobs.UseInMemory(), ("Jobs:SqLit:File", "jobs.db"));
+        Assert.Equal("Jobs:SqLit is no setting of Jobs; did you mean Jobs:Sqlite?", Assert.Single(await ProblemsAsync(host)));
     }
 
     [Fact]
