@@ -9,7 +9,7 @@ work=$(mktemp -d)
 # Nobody else has this version, so that no package of an earlier run is taken for it.
 version="0.1.0-test.$$.$RANDOM"
 cache=$(dotnet nuget locals global-packages --list | sed 's/^global-packages: //')
-cleanup() { rm -rf "$work" "${cache%/}/jobs/$version" "${cache%/}/jobs.rabbitmq/$version"; }
+cleanup() { rm -rf "$work" "${cache%/}"/jobs{,.rabbitmq,.sqlite}/"$version"; }
 trap cleanup EXIT
 trap 'exit 143' TERM
 
@@ -29,15 +29,19 @@ check() {
 package() { printf '%s' "${cache%/}/$1/$version/$2"; }
 
 pack() {
-  dotnet build src/Jobs.RabbitMQ -c Release --nologo -v quiet || return
-  for project in src/Jobs src/Jobs.RabbitMQ; do
+  for project in src/Jobs src/Jobs.RabbitMQ src/Jobs.Sqlite; do
+    dotnet build "$project" -c Release --nologo -v quiet || return
     dotnet pack "$project" -c Release --no-build --nologo -v quiet -p:Version="$version" -o "$work/feed" || return
   done
 }
 
-exact_range() { grep -F "<dependency id=\"Jobs\" version=\"[$version]\"" "$(package jobs.rabbitmq jobs.rabbitmq.nuspec)"; }
+# exact_range <package>
+exact_range() { grep -F "<dependency id=\"Jobs\" version=\"[$version]\"" "$(package "$1" "$1.nuspec")"; }
 
-symbols() { [ -f "$work/feed/Jobs.$version.snupkg" ] && [ -f "$work/feed/Jobs.RabbitMQ.$version.snupkg" ]; }
+symbols() {
+  local name
+  for name in Jobs Jobs.RabbitMQ Jobs.Sqlite; do [ -f "$work/feed/$name.$version.snupkg" ] || return; done
+}
 
 without_warnings() {
   "$@" | tee "$work/output" || return
@@ -48,7 +52,7 @@ without_warnings() {
 says_what_it_should() {
   local line
   line=$(timeout 120 "$@") || return
-  [ "$line" = "shipped 2 x tea; ticked; 3 at once; from RabbitMQ: refused" ] || { echo "it says: $line"; return 1; }
+  [ "$line" = "shipped 2 x tea; ticked; 3 at once; from SQLite: shipped 1 x coffee; ticked; from RabbitMQ: refused" ] || { echo "it says: $line"; return 1; }
 }
 
 # --- A project of its own, with the machine's package sources and one more -------------------------
@@ -79,6 +83,7 @@ cat >"$work/app/App.csproj" <<END
   <ItemGroup>
     <PackageReference Include="Jobs" Version="$version" />
     <PackageReference Include="Jobs.RabbitMQ" Version="$version" />
+    <PackageReference Include="Jobs.Sqlite" Version="$version" />
     <PackageReference Include="Microsoft.Extensions.Hosting" Version="$hosting" />
   </ItemGroup>
 </Project>
@@ -86,6 +91,7 @@ END
 
 cat >"$work/app/Program.cs" <<'END'
 using System.Text.Json.Serialization;
+using System.Threading.Channels;
 using Jobs;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -93,17 +99,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
-var builder = Host.CreateApplicationBuilder(args);
-builder.Logging.SetMinimumLevel(LogLevel.Warning);
-builder.Configuration.AddInMemoryCollection([new("Jobs:Worker:Concurrency", "3")]);
-builder.Services.AddJobs(jobs => jobs.UseInMemory().UseJsonContext(OrderJson.Default).AddTasks<OrderTasks>().AddWorker().AddBeat());
-builder.Services.AddHealthChecks().AddJobs();
-using var host = builder.Build();
-await host.StartAsync();
-await host.Services.GetRequiredService<IJobDispatcher>().EnqueueAsync(OrderJobs.Ship(new Order("tea", 2)));
-var shipped = await OrderTasks.Shipped.Task.WaitAsync(TimeSpan.FromSeconds(60));
-await OrderTasks.Ticked.Task.WaitAsync(TimeSpan.FromSeconds(60));
-await host.StopAsync();
+var inMemory = await RunAsync(jobs => jobs.UseInMemory(), new("tea", 2));
+var inFile = await RunAsync(jobs => jobs.UseSqlite(Path.Combine(AppContext.BaseDirectory, "jobs.db")), new("coffee", 1));
 
 // Nobody listens there: this takes the code of the other transport along, and shows that it gets as far as the network.
 var services = new ServiceCollection();
@@ -119,7 +116,31 @@ catch (JobPublishException e) when (!e.MaybeEnqueued)
     answer = "refused";
 }
 
-Console.WriteLine($"{shipped}; ticked; {host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value.Concurrency} at once; from RabbitMQ: {answer}");
+Console.WriteLine($"{inMemory.Said}; {inMemory.Concurrency} at once; from SQLite: {inFile.Said}; from RabbitMQ: {answer}");
+
+async Task<(string Said, int Concurrency)> RunAsync(Action<JobsBuilder> useTransport, Order order)
+{
+    var builder = Host.CreateApplicationBuilder(args);
+    builder.Logging.SetMinimumLevel(LogLevel.Warning);
+    builder.Configuration.AddInMemoryCollection([new("Jobs:Worker:Concurrency", "3")]);
+    builder.Services.AddJobs(jobs =>
+    {
+        useTransport(jobs);
+        jobs.UseJsonContext(OrderJson.Default).AddTasks<OrderTasks>().AddWorker().AddBeat();
+    });
+    builder.Services.AddHealthChecks().AddJobs();
+    using var host = builder.Build();
+    await host.StartAsync();
+    await host.Services.GetRequiredService<IJobDispatcher>().EnqueueAsync(OrderJobs.Ship(order));
+    using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+    var said = $"{await OrderTasks.Shipped.Reader.ReadAsync(patience.Token)}; {await OrderTasks.Ticked.Reader.ReadAsync(patience.Token)}";
+    await host.StopAsync();
+    while (OrderTasks.Ticked.Reader.TryRead(out _))
+    {
+    }
+
+    return (said, host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value.Concurrency);
+}
 
 public sealed record Order(string Article, int Count);
 
@@ -128,25 +149,26 @@ public sealed partial class OrderJson : JsonSerializerContext;
 
 public sealed class OrderTasks
 {
-    public static TaskCompletionSource<string> Shipped { get; } = new();
+    public static Channel<string> Shipped { get; } = Channel.CreateUnbounded<string>();
 
-    public static TaskCompletionSource Ticked { get; } = new();
+    public static Channel<string> Ticked { get; } = Channel.CreateUnbounded<string>();
 
     [Task("order.ship")]
-    public void Ship(Order order) => Shipped.TrySetResult($"shipped {order.Count} x {order.Article}");
+    public void Ship(Order order) => Shipped.Writer.TryWrite($"shipped {order.Count} x {order.Article}");
 
     [Task("order.tick")]
     [Cron("* * * * * *")]
-    public void Tick() => Ticked.TrySetResult();
+    public void Tick() => Ticked.Writer.TryWrite("ticked");
 }
 END
 
 # --- The checks ------------------------------------------------------------------------------------
 
-check "Jobs and Jobs.RabbitMQ can be packed" pack
-check "both have symbols" symbols
+check "Jobs, Jobs.RabbitMQ and Jobs.Sqlite can be packed" pack
+check "all have symbols" symbols
 check "a project that references the packages builds without a warning" without_warnings dotnet build "$work/app" -c Release --nologo -o "$work/built"
-check "Jobs.RabbitMQ depends on exactly this version of Jobs" exact_range
+check "Jobs.RabbitMQ depends on exactly this version of Jobs" exact_range jobs.rabbitmq
+check "Jobs.Sqlite depends on exactly this version of Jobs" exact_range jobs.sqlite
 check "Jobs brings its generator" test -f "$(package jobs analyzers/dotnet/cs/Jobs.Generators.dll)"
 check "the project runs" says_what_it_should dotnet "$work/built/App.dll"
 check "it is published as AOT without a warning" without_warnings dotnet publish "$work/app" -c Release --nologo -p:IlcTreatWarningsAsErrors=true -o "$work/aot"

@@ -18,8 +18,10 @@ sealed record CommandLine
     public const string Usage = """
         A news site whose work is done in the background.
 
-          --broker URI        keep jobs in RabbitMQ (amqp://user:password@host1,host2); default: in this process's memory
-          --role ROLE         web, worker, beat or all; default: all. All but 'all' need --broker
+          --sqlite FILE       keep jobs in this SQLite file, which all processes of the site share; default: jobs.db beside the database
+          --memory            keep jobs in this process's memory
+          --broker URI        keep jobs in RabbitMQ (amqp://user:password@host1,host2)
+          --role ROLE         web, worker, beat or all; default: all
           --urls URL          address of the pages; default: http://127.0.0.1:5080
           --site URL          where other processes reach the pages; default: the value of --urls
           --feed NAME=URL     an RSS or Atom feed, repeatable; default: cricket and football, served by this site itself
@@ -29,6 +31,12 @@ sealed record CommandLine
         """;
 
     public bool Help { get; private init; }
+
+    /// <summary>The file that jobs are kept in, when there is neither <see cref="InMemory"/> nor a <see cref="Broker"/>.</summary>
+    public string Sqlite { get; private init; } = "";
+
+    /// <summary>Whether jobs are kept in this process's memory.</summary>
+    public bool InMemory { get; private init; }
 
     /// <summary>The broker's address. Not a <see cref="Uri"/>, because it may name several hosts.</summary>
     public string? Broker { get; private init; }
@@ -73,22 +81,35 @@ sealed record CommandLine
             result = option switch
             {
                 "--help" or "-h" => result with { Help = true },
+                "--sqlite" => result with { Sqlite = FilePath(option, Value()) },
+                "--memory" => result with { InMemory = true },
                 "--broker" => result with { Broker = BrokerAddress(Value()) },
                 "--role" => result with { Roles = Role(Value()) },
                 "--urls" => result with { Urls = Address(option, Value(), "http") },
                 "--site" => result with { Site = (site = Address(option, Value(), "http", "https")).ToString() },
                 "--feed" => Feed(Value()),
                 "--cron" => result with { Cron = Value() },
-                "--database" => result with { Database = Path.GetFullPath(Value()) },
+                "--database" => result with { Database = FilePath(option, Value()) },
                 _ => throw new FormatException($"There is no option '{option}'."),
             };
 
             string Value() => ++i < args.Count ? args[i] : throw new FormatException($"{option} needs a value.");
         }
 
-        if (result is { Broker: null, Roles: not Roles.All, Help: false })
+        string?[] places = [result.Sqlite.Length > 0 ? "--sqlite" : null, result.InMemory ? "--memory" : null, result.Broker is null ? null : "--broker"];
+        if (places.OfType<string>().ToArray() is { Length: > 1 } several)
         {
-            throw new FormatException("--role needs --broker: jobs in memory cannot be shared between processes.");
+            throw new FormatException($"{string.Join(" and ", several)} exclude each other: jobs are kept in one place.");
+        }
+
+        if (result is { InMemory: true, Roles: not Roles.All })
+        {
+            throw new FormatException("--memory needs --role all: jobs in memory cannot be shared between processes.");
+        }
+
+        if (result.Sqlite.Length == 0)
+        {
+            result = result with { Sqlite = Path.Combine(Path.GetDirectoryName(result.Database)!, "jobs.db") };
         }
 
         // A server can listen on a wildcard address, but a client cannot call one.
@@ -119,6 +140,9 @@ sealed record CommandLine
         Uri.TryCreate(value, UriKind.Absolute, out var uri) && schemes.Contains(uri.Scheme)
             ? uri
             : throw new FormatException($"{option} '{value}': use an address that begins with {string.Join(" or ", schemes.Select(s => s + "://"))}.");
+
+    static string FilePath(string option, string value) =>
+        value.Length > 0 && Path.GetDirectoryName(Path.GetFullPath(value)) is not null ? Path.GetFullPath(value) : throw new FormatException($"{option} needs the path of a file.");
 
     static string BrokerAddress(string value) =>
         value.StartsWith("amqp://", StringComparison.Ordinal) || value.StartsWith("amqps://", StringComparison.Ordinal)

@@ -23,7 +23,7 @@ try
     Console.WriteLine($"""
 
         News: {options.Roles.ToString().ToLowerInvariant()}
-          jobs      {(options.Broker is { } broker ? "in RabbitMQ at " + broker[(broker.LastIndexOf('@') + 1)..] : "in this process's memory")}
+          jobs      {WhereJobsAre()}
           pages     {options.Site}
           database  {options.Database}
           Ctrl-C stops it.
@@ -84,7 +84,12 @@ void AddJobs(JobsBuilder jobs)
 {
     jobs.AddTasks<NewsTasks>().AddTasks<ProfileTasks>();
     jobs.Configure(o => o.EnqueueTimeout = TimeSpan.FromSeconds(5)); // a reader is waiting for the login
-    _ = options.Broker is { } broker ? jobs.UseRabbitMq(broker) : jobs.UseInMemory();
+    _ = options switch
+    {
+        { Broker: { } broker } => jobs.UseRabbitMq(broker),
+        { InMemory: true } => jobs.UseInMemory(),
+        _ => jobs.UseSqlite(options.Sqlite),
+    };
     if (options.Has(Roles.Worker))
     {
         jobs.AddWorker();
@@ -99,6 +104,13 @@ void AddJobs(JobsBuilder jobs)
         }
     }
 }
+
+string WhereJobsAre() => options switch
+{
+    { Broker: { } broker } => $"in RabbitMQ at {broker[(broker.LastIndexOf('@') + 1)..]}",
+    { InMemory: true } => "in this process's memory",
+    _ => $"in {options.Sqlite}",
+};
 
 // The first reader should not have to wait for the schedule.
 async Task RefreshNowAsync(IHost host)

@@ -15,7 +15,7 @@ static class OptionsBinding
     /// The sections inside <c>Jobs</c>. A host may have settings for parts that it did not add: a web application may
     /// share its configuration with its worker.
     /// </summary>
-    static readonly string[] parts = ["Worker", "Beat", "Health", "RabbitMq"];
+    static readonly string[] parts = ["Worker", "Beat", "Health", "RabbitMq", "Sqlite"];
 
     /// <summary>Binds a section to options; a second call for the same options does nothing.</summary>
     /// <param name="services">The services of the host.</param>

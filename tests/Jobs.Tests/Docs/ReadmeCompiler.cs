@@ -70,12 +70,16 @@ static class ReadmeCompiler
     public static string Write(CodeBlock program, string folder)
     {
         // Everything beside the tests except the tests; without a .deps.json the host takes what lies beside the program.
-        foreach (var path in Directory.GetFiles(AppContext.BaseDirectory, "*.dll"))
+        string[] wanted = ["Jobs", "Microsoft.Extensions", "Microsoft.Data.Sqlite", "SQLitePCLRaw", "Cronos.dll"];
+        var native = ((string)AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES")!)
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Where(Directory.Exists)
+            .SelectMany(directory => Directory.GetFiles(directory, "*e_sqlite3.*"));
+        foreach (var path in Directory.GetFiles(AppContext.BaseDirectory, "*.dll")
+            .Where(path => Array.Exists(wanted, name => Path.GetFileName(path).StartsWith(name, StringComparison.Ordinal)))
+            .Concat(native))
         {
-            if (Path.GetFileName(path) is var name && (name.StartsWith("Jobs", StringComparison.Ordinal) || name.StartsWith("Microsoft.Extensions", StringComparison.Ordinal) || name is "Cronos.dll"))
-            {
-                File.Copy(path, Path.Combine(folder, name));
-            }
+            File.Copy(path, Path.Combine(folder, Path.GetFileName(path)), overwrite: true);
         }
 
         File.Copy(Path.Combine(AppContext.BaseDirectory, "Jobs.Tests.runtimeconfig.json"), Path.Combine(folder, "Readme.runtimeconfig.json"));

@@ -38,6 +38,7 @@ public sealed class ReadmeTests
         {
             using var process = Process.Start(new ProcessStartInfo("dotnet", [ReadmeCompiler.Write(program, folder.FullName)])
             {
+                WorkingDirectory = folder.FullName, // its jobs.db must be nobody else's
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
             })!;

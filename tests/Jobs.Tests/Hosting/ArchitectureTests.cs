@@ -41,6 +41,31 @@ public sealed class ArchitectureTests
             .Select(l => $"{s.Path}: {l}"))));
     }
 
+    [Fact]
+    public void The_core_knows_no_transport_project() =>
+        Assert.Empty(Sources(Path.Combine("src", "Jobs")).SelectMany(s => s.Lines
+            .Where(l => l.StartsWith("using Jobs.RabbitMQ", StringComparison.Ordinal) || l.StartsWith("using Jobs.Sqlite", StringComparison.Ordinal))
+            .Select(l => $"{s.Path}: {l}")));
+
+    [Theory]
+    [InlineData("Jobs.RabbitMQ")]
+    [InlineData("Jobs.Sqlite")]
+    public void A_transport_project_references_the_core_and_no_other_project(string project)
+    {
+        var text = File.ReadAllText(Path.Combine(Root(), "src", project, $"{project}.csproj"));
+        var references = Regex.Matches(text, "<ProjectReference Include=\"(?<path>[^\"]*)\"").Select(m => m.Groups["path"].Value);
+        Assert.Equal(["../Jobs/Jobs.csproj"], references);
+    }
+
+    /// <summary>Lines with code: no empty ones, and none with only a comment. Less is better.</summary>
+    [Theory]
+    [InlineData("Jobs", 10_000)]
+    [InlineData("Jobs.RabbitMQ", 6_000)]
+    [InlineData("Jobs.Sqlite", 2_500)]
+    [InlineData("Jobs.Generators", 2_200)]
+    public void A_project_stays_within_its_budget_of_lines(string project, int budget) =>
+        Assert.InRange(Sources(Path.Combine("src", project)).Sum(s => s.Lines.Count(HasCode)), 1, budget);
+
     [Theory]
     [InlineData("sealed class ConnectionManager(int x)", true)]
     [InlineData("public static partial class StringUtils", true)]
@@ -49,6 +74,8 @@ public sealed class ArchitectureTests
     [InlineData("sealed class Helpers2", false)]
     public void The_rule_for_names_sees_what_it_should(string line, bool banned) =>
         Assert.Equal(banned, emptyName.IsMatch($"x: {declaration.Match(line).Groups["name"].Value}"));
+
+    static bool HasCode(string line) => line.AsSpan().TrimStart() is { Length: > 0 } text && !text.StartsWith("//", StringComparison.Ordinal);
 
     static IEnumerable<(string Path, string[] Lines)> Sources(string folder)
     {

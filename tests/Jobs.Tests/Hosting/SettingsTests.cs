@@ -118,7 +118,8 @@ public sealed class SettingsTests
     {
         var host = await StartedAsync(
             ("Jobs:Worker:Queues:0", "news"), ("Jobs:Worker:Queues:1", "mail"), ("Jobs:Worker:waitforapplicationstart", "False"), ("Jobs:DefaultQueue", null),
-            ("Jobs", "8"), ("Jobs:Worker:Prefetch", ""), ("Jobs:RabbitMq:Uri", "amqp://elsewhere"), ("Jobs:Health:SlowConfirm", "1s"), ("Jobs:Beat:Schedules", ""));
+            ("Jobs", "8"), ("Jobs:Worker:Prefetch", ""), ("Jobs:RabbitMq:Uri", "amqp://elsewhere"), ("Jobs:Sqlite:File", "elsewhere.db"),
+            ("Jobs:Health:SlowConfirm", "1s"), ("Jobs:Beat:Schedules", ""));
         await using var running = host;
 
         var worker = host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value;

@@ -48,9 +48,56 @@ public sealed class NewsSampleTests
         Assert.Equal(0, await site.TerminateAsync());
     }
 
+    [Fact]
+    public async Task Web_worker_and_beat_share_one_file_as_processes_of_their_own()
+    {
+        await using var web = NewsSite.Start("--role", "web");
+        await using var worker = web.Another("--role", "worker");
+        await using var beat = web.Another("--role", "beat");
+
+        var page = await web.PollAsync("/live", html => Count(html, ">refreshed ") == 2, headlinesWithin);
+        await web.LoginAsync("ada.lovelace");
+        await web.PollAsync("/live", html => html.Contains("profile updated", StringComparison.Ordinal), headlinesWithin);
+        await web.PollAsync("/live", html => Refreshed(html) != Refreshed(page), headlinesWithin);
+        await worker.PrintsAsync("jobs.db", headlinesWithin);
+
+        Assert.Equal(0, await beat.TerminateAsync());
+        Assert.Equal(0, await worker.TerminateAsync());
+        Assert.Equal(0, await web.TerminateAsync());
+    }
+
+    [Fact]
+    public async Task A_refresh_that_is_killed_with_its_process_goes_on_in_the_next_process()
+    {
+        using var feed = new HeldFeed();
+        string[] options = ["--feed", $"held={feed.Address}", "--cron", "0 0 1 1 *"];
+        await using var site = NewsSite.Start(options);
+        await feed.Asked.WaitAsync(headlinesWithin, TestContext.Current.CancellationToken);
+        await site.KillAsync();
+
+        // A worker enqueues nothing by itself: the job that it runs can only be the one that was killed.
+        feed.Answer();
+        await using var worker = site.Another(["--role", "worker", .. options]);
+        await worker.PrintsAsync("held: 1 new headlines", headlinesWithin);
+
+        Assert.Equal(0, await worker.TerminateAsync());
+    }
+
+    [Fact]
+    public async Task Jobs_may_be_in_memory()
+    {
+        await using var site = NewsSite.Start("--memory");
+        await site.PollAsync("/live", html => Count(html, ">refreshed ") == 2, headlinesWithin);
+        await site.PrintsAsync("in this process's memory", headlinesWithin);
+        Assert.Equal(0, await site.TerminateAsync());
+    }
+
     [Theory]
     [InlineData("--colour red", "There is no option '--colour'.")]
-    [InlineData("--role worker", "--role needs --broker: jobs in memory cannot be shared between processes.")]
+    [InlineData("--role worker --memory", "--memory needs --role all: jobs in memory cannot be shared between processes.")]
+    [InlineData("--memory --sqlite jobs.db", "--sqlite and --memory exclude each other: jobs are kept in one place.")]
+    [InlineData("--broker amqp://rabbit --sqlite jobs.db", "--sqlite and --broker exclude each other: jobs are kept in one place.")]
+    [InlineData("--sqlite /", "--sqlite needs the path of a file.")]
     [InlineData("--role cook", "use web, worker, beat or all")]
     [InlineData("--urls", "--urls needs a value.")]
     [InlineData("--feed espn", "use NAME=URL")]

@@ -9,24 +9,32 @@ namespace Jobs.Tests.News;
 /// <summary>A running process of the sample, on a port and a database of its own.</summary>
 sealed class NewsSite : IAsyncDisposable
 {
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("jobs-news-");
+    readonly DirectoryInfo folder;
+    readonly bool ownsFolder;
+    readonly string address;
     readonly HttpClient http;
     readonly Process process;
     readonly ConcurrentQueue<string> output = new();
 
-    NewsSite(string[] more, IReadOnlyDictionary<string, string>? environment)
+    NewsSite(string[] more, IReadOnlyDictionary<string, string>? environment, NewsSite? first = null)
     {
-        var address = $"http://127.0.0.1:{FreePort()}";
+        ownsFolder = first is null;
+        folder = first?.folder ?? Directory.CreateTempSubdirectory("jobs-news-");
+        address = first?.address ?? $"http://127.0.0.1:{FreePort()}";
         http = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(5) };
         process = Launch(["--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *", .. more], environment, output.Enqueue);
     }
 
     static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public static NewsSite Start() => new([], null);
+    /// <summary>A process with these options, and with its jobs in a file beside its database if they name no other place.</summary>
+    public static NewsSite Start(params string[] options) => new(options, null);
 
     /// <summary>All roles in one process, with its jobs in RabbitMQ.</summary>
     public static NewsSite Start(string broker, IReadOnlyDictionary<string, string> environment) => new(["--broker", broker], environment);
+
+    /// <summary>Another process of the same site: it has the same files and the same address. It must end before this one is disposed.</summary>
+    public NewsSite Another(params string[] options) => new(options, null, first: this);
 
     public static async Task<(int ExitCode, string Error)> RunAsync(string arguments)
     {
@@ -72,9 +80,21 @@ sealed class NewsSite : IAsyncDisposable
             }
         }
 
-        var state = process.HasExited ? $"it ended with {process.ExitCode}: {await process.StandardError.ReadToEndAsync(Stop)}" : "it is running";
-        throw new TimeoutException(
-            $"{path} did not become what was expected within {within}; {state}. The last answer: {last}\nIts last lines:\n{string.Join('\n', output.TakeLast(100))}");
+        throw new TimeoutException($"{path} did not become what was expected within {within}; {await StateAsync()}. The last answer: {last}\n{LastLines()}");
+    }
+
+    /// <summary>Waits until the process has printed a line with this text.</summary>
+    public async Task PrintsAsync(string text, TimeSpan within)
+    {
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < within && !process.HasExited; await Task.Delay(50, Stop))
+        {
+            if (output.Any(line => line.Contains(text, StringComparison.Ordinal)))
+            {
+                return;
+            }
+        }
+
+        throw new TimeoutException($"It did not print '{text}' within {within}; {await StateAsync()}.\n{LastLines()}");
     }
 
     /// <returns>The exit code after a SIGTERM.</returns>
@@ -86,14 +106,29 @@ sealed class NewsSite : IAsyncDisposable
         return process.ExitCode;
     }
 
+    /// <summary>Ends the process by a SIGKILL.</summary>
+    public async Task KillAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync(Stop).WaitAsync(TimeSpan.FromSeconds(30), Stop);
+    }
+
     public async ValueTask DisposeAsync()
     {
         End(process);
         await process.WaitForExitAsync(CancellationToken.None);
         process.Dispose();
         http.Dispose();
-        folder.Delete(recursive: true);
+        if (ownsFolder)
+        {
+            folder.Delete(recursive: true);
+        }
     }
+
+    async Task<string> StateAsync() =>
+        process.HasExited ? $"it ended with {process.ExitCode}: {await process.StandardError.ReadToEndAsync(Stop)}" : "it is running";
+
+    string LastLines() => $"Its last lines:\n{string.Join('\n', output.TakeLast(100))}";
 
     static Process Launch(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, Action<string>? onLine = null)
     {
