@@ -92,6 +92,12 @@ sealed class Writer : IAsyncDisposable
     /// <summary>Since when; only with a <see cref="Problem"/>.</summary>
     public long ProblemSince { get; private set; }
 
+    /// <summary>
+    /// For tests: called when the operations of a transaction were "executed", and when they are "committed" and nobody
+    /// has heard of it.
+    /// </summary>
+    internal Action<string, IReadOnlyList<WriteOperation>>? Checkpoint { get; set; }
+
     long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>Adds an operation.</summary>
@@ -333,7 +339,9 @@ sealed class Writer : IAsyncDisposable
 
         claimers.ForEach(claimer => claimer.Claim(tables));
         tables.Finish();
+        Checkpoint?.Invoke("executed", batch);
         database.Commit();
+        Checkpoint?.Invoke("committed", batch);
         if (file.IsGone())
         {
             throw new FileNotFoundException($"{file.Path} was deleted or replaced while this process used it");
@@ -380,7 +388,7 @@ sealed class Writer : IAsyncDisposable
 
         if (++sinceCheckpoint >= 64)
         {
-            Checkpoint();
+            EmptyLog();
         }
     }
 
@@ -392,7 +400,7 @@ sealed class Writer : IAsyncDisposable
         }
     }
 
-    void Checkpoint()
+    void EmptyLog()
     {
         sinceCheckpoint = 0;
         if (file.LogPages() is var pages && pages > CheckpointPages)
