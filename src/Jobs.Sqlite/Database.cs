@@ -41,6 +41,12 @@ sealed class Database : IDisposable
         try
         {
             connection.Open();
+            if (mode != SqliteOpenMode.ReadOnly && raw.sqlite3_db_readonly(connection.Handle, "main") == 1)
+            {
+                // SQLite would say so only at the first write.
+                throw new SqliteException("attempt to write a readonly database", raw.SQLITE_READONLY);
+            }
+
             return new(connection);
         }
         catch

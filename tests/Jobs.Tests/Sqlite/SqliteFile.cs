@@ -16,8 +16,11 @@ sealed class SqliteFile : IDisposable
     public DirectoryInfo Folder => directory;
 
     /// <summary>What one process has.</summary>
-    public SqliteTransport Open(TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) =>
-        new(Options.Create(new SqliteOptions { File = Path }), time ?? TimeProvider.System, logger ?? NullLogger<SqliteTransport>.Instance);
+    public SqliteTransport Open(TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) => Open(Path, time, logger);
+
+    /// <summary>What one process has of any file.</summary>
+    public static SqliteTransport Open(string path, TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) =>
+        new(Options.Create(new SqliteOptions { File = path }), time ?? TimeProvider.System, logger ?? NullLogger<SqliteTransport>.Instance);
 
     /// <summary>Asks the database, on a connection of its own.</summary>
     public long Single(string sql)
