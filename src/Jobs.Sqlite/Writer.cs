@@ -123,9 +123,18 @@ sealed class Writer : IAsyncDisposable
         return Add(operation) ? operation.Task : Task.FromException<T>(new ObjectDisposedException("SqliteTransport"));
     }
 
-    public Task AddClaimerAsync(IClaimer claimer) => DoAsync(_ => { claimers.Add(claimer); return true; }, needsSync: false);
+    public Task AddClaimerAsync(IClaimer claimer)
+    {
+        var operation = new ClaimerOperation(claimers, claimer, adds: true);
+        return Add(operation) ? operation.Task : Task.FromException(new ObjectDisposedException("SqliteTransport"));
+    }
 
-    public Task RemoveClaimerAsync(IClaimer claimer) => DoAsync(_ => claimers.Remove(claimer), needsSync: false);
+    /// <summary>Returns when the transaction is over in which the claimer may have claimed.</summary>
+    public Task RemoveClaimerAsync(IClaimer claimer)
+    {
+        var operation = new ClaimerOperation(claimers, claimer, adds: false);
+        return Add(operation) ? operation.Task : Task.CompletedTask;
+    }
 
     /// <summary>Lets the thread look for work: somebody has room for messages, or a delay may be over.</summary>
     /// <param name="others">Whether other processes may have added something.</param>
@@ -213,7 +222,7 @@ sealed class Writer : IAsyncDisposable
     {
         try
         {
-            if (!HasWork() || !TryBegin())
+            if (!HasWork() || !TryBegin(NeedsSync()))
             {
                 return;
             }
@@ -255,9 +264,9 @@ sealed class Writer : IAsyncDisposable
         armDue(nextDue);
     }
 
-    bool TryBegin()
+    bool TryBegin(bool sync)
     {
-        database.SyncOnCommit(NeedsSync());
+        database.SyncOnCommit(sync);
         var since = time.GetTimestamp();
         while (!database.TryBegin())
         {
@@ -434,8 +443,7 @@ sealed class Writer : IAsyncDisposable
     {
         try
         {
-            database.SyncOnCommit(operation.NeedsSync);
-            if (!database.TryBegin())
+            if (!TryBegin(operation.NeedsSync))
             {
                 throw new TimeoutException("another program keeps the database locked");
             }
