@@ -37,6 +37,12 @@ sealed class Database : IDisposable
         try
         {
             connection.Open();
+            if (mode != SqliteOpenMode.ReadOnly && raw.sqlite3_db_readonly(connection.Handle, "main") == 1)
+            {
+                // SQLite would say so only at the first write.
+                throw new SqliteException("attempt to write a readonly database", raw.SQLITE_READONLY);
+            }
+
             var database = new Database(connection, isGuest: false);
             database.Check(raw.sqlite3_busy_timeout(database.handle, 0));
             database.Check(raw.sqlite3_extended_result_codes(database.handle, 1));

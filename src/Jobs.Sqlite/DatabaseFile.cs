@@ -13,6 +13,9 @@ sealed class DatabaseFile
     static readonly TimeSpan openTimeout = TimeSpan.FromSeconds(10);
     static readonly string[] networkFileSystems = ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "afs", "ncpfs", "sshfs", "fuse.sshfs", "fuse.s3fs"];
 
+    // As on Linux.
+    const int MostLinks = 40;
+
     // What Linux puts behind the name of an open file that has been deleted.
     const string Deleted = " (deleted)";
 
@@ -22,7 +25,7 @@ sealed class DatabaseFile
 
     DatabaseFile(string path) => Path = path;
 
-    /// <summary>The full path.</summary>
+    /// <summary>The full path, without symbolic links: processes that name the file differently must share its sessions.</summary>
     public string Path { get; }
 
     /// <summary>The directory with a small file for each session.</summary>
@@ -39,6 +42,7 @@ sealed class DatabaseFile
         var file = new DatabaseFile(System.IO.Path.GetFullPath(path));
         try
         {
+            file = new(RealPath(file.Path, MostLinks));
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(file.Path)!);
             file.CheckGround();
             using var database = file.Open(); // which loads SQLite
@@ -123,6 +127,11 @@ sealed class DatabaseFile
             try
             {
                 database.Execute("PRAGMA journal_mode=WAL");
+                if (Schema.IsThere(database, Path))
+                {
+                    return; // and whoever writes now did not have to end first
+                }
+
                 if (database.TryBegin())
                 {
                     Schema.Ensure(database, Path);
@@ -143,6 +152,19 @@ sealed class DatabaseFile
 
             SpinWait.SpinUntil(static () => false, 1);
         }
+    }
+
+    static string RealPath(string path, int links)
+    {
+        if (System.IO.Path.GetDirectoryName(path) is not { } parent)
+        {
+            return path; // the root
+        }
+
+        var real = System.IO.Path.Combine(RealPath(parent, links), System.IO.Path.GetFileName(path));
+        return new FileInfo(real).LinkTarget is not { } target ? real
+            : links == 0 ? throw new IOException($"too many symbolic links lead to {real}")
+            : RealPath(System.IO.Path.GetFullPath(target, System.IO.Path.GetDirectoryName(real)!), links - 1);
     }
 
     // On Linux the system tells the name of each open file of a process.

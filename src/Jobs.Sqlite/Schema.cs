@@ -35,10 +35,19 @@ static class Schema
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
     public static void Ensure(Database database, string file)
     {
-        if (database.Single("SELECT count(*) FROM sqlite_schema WHERE name = 'jobs_meta'") == 0)
+        if (!IsThere(database, file))
         {
             database.Execute(Create);
-            return;
+        }
+    }
+
+    /// <summary>Whether the tables are there.</summary>
+    /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
+    public static bool IsThere(Database database, string file)
+    {
+        if (database.Single("SELECT count(*) FROM sqlite_schema WHERE name = 'jobs_meta'") == 0)
+        {
+            return false;
         }
 
         var version = database.Single("SELECT version FROM jobs_meta");
@@ -47,5 +56,7 @@ static class Schema
             throw new JobTransportException(string.Create(CultureInfo.InvariantCulture,
                 $"{file} has the tables of version {version} of Jobs.Sqlite, and this program knows version {Version}. Update this program's Jobs packages."));
         }
+
+        return true;
     }
 }

@@ -83,7 +83,8 @@ sealed class Sessions
     public async Task BuryDeadAsync()
     {
         var others = await writer.DoAsync(tables => tables.Sessions.All(), needsSync: false).ConfigureAwait(false);
-        foreach (var (no, name) in others)
+        var (living, dead) = (new HashSet<string>(), new HashSet<string>());
+        foreach (var (no, name, address) in others)
         {
             bool isOwn;
             lock (gate)
@@ -93,15 +94,22 @@ sealed class Sessions
 
             if (isOwn || !SessionFile.IsFree(file.Sessions, name))
             {
+                living.Add(address);
                 continue;
             }
 
+            dead.Add(address);
             var returned = await writer.DoAsync(tables => tables.Sessions.Remove(no), needsSync: false).ConfigureAwait(false);
             SessionFile.Delete(file.Sessions, name);
             if (returned > 0)
             {
                 Log.SessionDied(logger, returned);
             }
+        }
+
+        foreach (var address in dead.Except(living).Where(address => address.Length > 0 && address != bell.Address))
+        {
+            SessionFile.Delete(file.Sessions, Path.GetFileName(address));
         }
     }
 
@@ -112,9 +120,6 @@ sealed class Sessions
             return own.Remove(session.No);
         }
     }
-
-    
-
 }
 
 /// <summary>The table of sessions, on the writer's thread.</summary>
@@ -122,7 +127,7 @@ sealed class SessionRows(Tables tables)
 {
     readonly Statement add = tables.Database.Prepare("INSERT INTO jobs_session (file, bell) VALUES (?1, ?2) RETURNING no");
     readonly Statement remove = tables.Database.Prepare("DELETE FROM jobs_session WHERE no = ?1");
-    readonly Statement all = tables.Database.Prepare("SELECT no, file FROM jobs_session");
+    readonly Statement all = tables.Database.Prepare("SELECT no, file, bell FROM jobs_session");
 
     public long Add(string file, string bell) => add.Bind(1, file).Bind(2, bell).Single()!.Value;
 
@@ -135,12 +140,12 @@ sealed class SessionRows(Tables tables)
         return returned;
     }
 
-    public List<(long No, string File)> All()
+    public List<(long No, string File, string Bell)> All()
     {
-        var found = new List<(long, string)>();
+        var found = new List<(long, string, string)>();
         while (all.Step())
         {
-            found.Add((all.Number(0), all.Text(1)));
+            found.Add((all.Number(0), all.Text(1), all.Text(2)));
         }
 
         return found;

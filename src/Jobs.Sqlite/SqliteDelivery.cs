@@ -17,6 +17,12 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
 
     public override bool IsQuarantined => lane.IsQuarantine;
 
+    SqliteSubscription Subscription => subscription;
+
+    Lane Lane => lane;
+
+    ClaimedRow Row => row;
+
     Writer Writer => subscription.Engine.Writer;
 
     long Now => subscription.Engine.Now;
@@ -34,21 +40,18 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
         return ValueTask.CompletedTask;
     }
 
-    protected override async ValueTask<bool> LeaveEarlyCoreAsync() =>
-        await Writer.DoAsync(Leave, needsSync: true).ConfigureAwait(false);
-
-    protected override async ValueTask ReleaseCoreAsync()
+    protected override async ValueTask<bool> LeaveEarlyCoreAsync()
     {
-        // In quarantine only the death of a worker counts.
-        var deliveries = lane.IsQuarantine ? row.Deliveries : row.Deliveries + 1;
-        await Writer.DoAsync(
-            tables =>
-            {
-                Settled();
-                tables.Release(subscription.Session.No, row.Seq, lane.No, row.Urgency, deliveries);
-                return true;
-            },
-            needsSync: false).ConfigureAwait(false);
+        var operation = new LeaveEarlyOperation(this);
+        ObjectDisposedException.ThrowIf(!Writer.Add(operation), subscription);
+        return await operation.Task.ConfigureAwait(false);
+    }
+
+    // When the writer takes no more, the end of the session gives the message back.
+    protected override ValueTask ReleaseCoreAsync()
+    {
+        var operation = new ReleaseOperation(this);
+        return Writer.Add(operation) ? new(operation.Task) : ValueTask.CompletedTask;
     }
 
     async ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(SettleOperation operation, IReadOnlyList<Outgoing> outgoing)
@@ -83,6 +86,16 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
         }
     }
 
+    // The job is not settled after all, and takes up its room again.
+    void Unsettled()
+    {
+        if (isSettled)
+        {
+            isSettled = false;
+            lane.Unsettled++;
+        }
+    }
+
     JobMessage Read()
     {
         try
@@ -106,6 +119,39 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
 
         // The job is done, so nobody but this operation can still remove its message.
         protected override void Failed(Exception why, bool maybe) => delivery.Writer.Add(new LeaveOperation(delivery));
+    }
+
+    sealed class LeaveEarlyOperation(SqliteDelivery delivery) : AwaitedOperation<bool>(delivery.Leave, needsSync: true)
+    {
+        protected override void Failed(Exception why, bool maybe)
+        {
+            delivery.Unsettled();
+            base.Failed(why, maybe);
+        }
+    }
+
+    sealed class ReleaseOperation(SqliteDelivery delivery) : WriteOperation
+    {
+        readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Task => completion.Task;
+
+        public override void Execute(Tables tables)
+        {
+            // In quarantine only the death of a worker counts.
+            var deliveries = delivery.Lane.IsQuarantine ? delivery.Row.Deliveries : delivery.Row.Deliveries + 1;
+            delivery.Settled();
+            tables.Release(delivery.Subscription.Session.No, delivery.Row.Seq, delivery.Lane.No, delivery.Row.Urgency, deliveries);
+        }
+
+        protected override void Committed() => completion.TrySetResult();
+
+        // As above: a job that nobody gives back would wait for the end of this process.
+        protected override void Failed(Exception why, bool maybe)
+        {
+            delivery.Writer.Add(new ReleaseOperation(delivery));
+            completion.TrySetResult();
+        }
     }
 
     sealed class SettleOperation(SqliteDelivery delivery, IReadOnlyList<Outgoing> outgoing, bool leaves) : WriteOperation
@@ -133,6 +179,14 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
 
         protected override void Committed() => completion.TrySetResult(null);
 
-        protected override void Failed(Exception why, bool maybe) => completion.TrySetResult((why, maybe));
+        protected override void Failed(Exception why, bool maybe)
+        {
+            if (leaves)
+            {
+                delivery.Unsettled();
+            }
+
+            completion.TrySetResult((why, maybe));
+        }
     }
 }

@@ -29,10 +29,20 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
     public static async Task<JobSubscription> StartAsync(Engine engine, SubscriptionOptions options)
     {
         var session = await engine.Sessions.BeginAsync().ConfigureAwait(false);
-        var lanes = await engine.Writer.DoAsync(tables => Lanes(tables, options), needsSync: false).ConfigureAwait(false);
-        var subscription = new SqliteSubscription(engine, session, lanes, options);
-        engine.CloseWithIt(subscription);
-        await engine.Writer.AddClaimerAsync(subscription).ConfigureAwait(false);
+        SqliteSubscription subscription;
+        try
+        {
+            var lanes = await engine.Writer.DoAsync(tables => Lanes(tables, options), needsSync: false).ConfigureAwait(false);
+            subscription = new SqliteSubscription(engine, session, lanes, options);
+            engine.CloseWithIt(subscription);
+            await engine.Writer.AddClaimerAsync(subscription).ConfigureAwait(false);
+        }
+        catch
+        {
+            await engine.Sessions.EndAsync(session).ConfigureAwait(false);
+            throw;
+        }
+
         if (!options.Begin.IsCompleted)
         {
             _ = options.Begin.ContinueWith(

@@ -70,8 +70,19 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         : throw new ArgumentException(
             $"The transaction is a {transaction.GetType().FullName}; Jobs can only write in one of Microsoft.Data.Sqlite.", nameof(transaction));
 
-    public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) =>
-        await SqliteSubscription.StartAsync(Open(), options).WaitAsync(cancellationToken).ConfigureAwait(false);
+    public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken)
+    {
+        var starting = SqliteSubscription.StartAsync(Open(), options);
+        try
+        {
+            return await starting.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = EndAsync(starting); // or it would take messages that nobody reads
+            throw;
+        }
+    }
 
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
         Open().Writer.DoAsync(tables => tables.Queue(queue, create: false) is { } no ? tables.Count(no) : 0, needsSync: false).WaitAsync(cancellationToken);
@@ -112,6 +123,18 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         {
             ObjectDisposedException.ThrowIf(closed, this);
             return engine ??= new(DatabaseFile.Prepare(sqliteOptions.Value.File, time), time, logger);
+        }
+    }
+
+    static async Task EndAsync(Task<JobSubscription> starting)
+    {
+        try
+        {
+            await (await starting.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // It has not started, or ends with the transport.
         }
     }
 

@@ -62,6 +62,44 @@ abstract class WriteOperation
     protected abstract void Failed(Exception why, bool maybe);
 }
 
+/// <summary>
+/// Begins or ends somebody's claims. It changes no table, so a transaction that fails does not undo it.
+/// </summary>
+sealed class ClaimerOperation(List<IClaimer> claimers, IClaimer claimer, bool adds) : WriteOperation
+{
+    readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    bool isDone = !adds; // who goes claims nothing any more, even while it is in the list
+
+    public Task Task => completion.Task;
+
+    public override void Execute(Tables tables)
+    {
+        if (!adds)
+        {
+            claimers.Remove(claimer);
+        }
+        else if (!isDone)
+        {
+            claimers.Add(claimer);
+            isDone = true;
+        }
+    }
+
+    protected override void Committed() => completion.TrySetResult();
+
+    protected override void Failed(Exception why, bool maybe)
+    {
+        if (isDone)
+        {
+            completion.TrySetResult();
+        }
+        else
+        {
+            completion.TrySetException(why);
+        }
+    }
+}
+
 /// <summary>An operation that somebody awaits.</summary>
 class AwaitedOperation<T>(Func<Tables, T> execute, bool needsSync) : WriteOperation
 {

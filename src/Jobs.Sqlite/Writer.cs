@@ -93,6 +93,12 @@ sealed class Writer : IAsyncDisposable
     /// <summary>Since when; only with a <see cref="Problem"/>.</summary>
     public long ProblemSince { get; private set; }
 
+    /// <summary>
+    /// For tests: called when the operations of a transaction were "executed", and when they are "committed" and nobody
+    /// has heard of it.
+    /// </summary>
+    internal Action<string, IReadOnlyList<WriteOperation>>? Checkpoint { get; set; }
+
     long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>Adds an operation.</summary>
@@ -118,9 +124,18 @@ sealed class Writer : IAsyncDisposable
         return Add(operation) ? operation.Task : Task.FromException<T>(new ObjectDisposedException("SqliteTransport"));
     }
 
-    public Task AddClaimerAsync(IClaimer claimer) => DoAsync(_ => { claimers.Add(claimer); return true; }, needsSync: false);
+    public Task AddClaimerAsync(IClaimer claimer)
+    {
+        var operation = new ClaimerOperation(claimers, claimer, adds: true);
+        return Add(operation) ? operation.Task : Task.FromException(new ObjectDisposedException("SqliteTransport"));
+    }
 
-    public Task RemoveClaimerAsync(IClaimer claimer) => DoAsync(_ => claimers.Remove(claimer), needsSync: false);
+    /// <summary>Returns when the transaction is over in which the claimer may have claimed.</summary>
+    public Task RemoveClaimerAsync(IClaimer claimer)
+    {
+        var operation = new ClaimerOperation(claimers, claimer, adds: false);
+        return Add(operation) ? operation.Task : Task.CompletedTask;
+    }
 
     /// <summary>Lets the thread look for work: somebody has room for messages, or a delay may be over.</summary>
     /// <param name="others">Whether other processes may have added something.</param>
@@ -208,7 +223,7 @@ sealed class Writer : IAsyncDisposable
     {
         try
         {
-            if (!HasWork() || !TryBegin())
+            if (!HasWork() || !TryBegin(NeedsSync()))
             {
                 return;
             }
@@ -250,9 +265,9 @@ sealed class Writer : IAsyncDisposable
         armDue(nextDue);
     }
 
-    bool TryBegin()
+    bool TryBegin(bool sync)
     {
-        database.SyncOnCommit(NeedsSync());
+        database.SyncOnCommit(sync);
         var since = time.GetTimestamp();
         while (!database.TryBegin())
         {
@@ -334,7 +349,9 @@ sealed class Writer : IAsyncDisposable
 
         claimers.ForEach(claimer => claimer.Claim(tables));
         tables.Finish();
+        Checkpoint?.Invoke("executed", batch);
         database.Commit();
+        Checkpoint?.Invoke("committed", batch);
         if (file.IsGone())
         {
             throw new FileNotFoundException($"{file.Path} was deleted or replaced while this process used it");
@@ -381,7 +398,7 @@ sealed class Writer : IAsyncDisposable
 
         if (++sinceCheckpoint >= 64)
         {
-            Checkpoint();
+            EmptyLog();
         }
     }
 
@@ -393,7 +410,7 @@ sealed class Writer : IAsyncDisposable
         }
     }
 
-    void Checkpoint()
+    void EmptyLog()
     {
         sinceCheckpoint = 0;
         if (file.LogPages() is var pages && pages > CheckpointPages)
@@ -427,8 +444,7 @@ sealed class Writer : IAsyncDisposable
     {
         try
         {
-            database.SyncOnCommit(operation.NeedsSync);
-            if (!database.TryBegin())
+            if (!TryBegin(operation.NeedsSync))
             {
                 throw new TimeoutException(SqliteErrors.Locked);
             }

@@ -1,4 +1,5 @@
 using Jobs.Sqlite;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -15,8 +16,28 @@ sealed class SqliteFile : IDisposable
     public DirectoryInfo Folder => directory;
 
     /// <summary>What one process has.</summary>
-    public SqliteTransport Open(TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) =>
-        new(Options.Create(new SqliteOptions { File = Path }), time ?? TimeProvider.System, logger ?? NullLogger<SqliteTransport>.Instance);
+    public SqliteTransport Open(TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) => Open(Path, time, logger);
+
+    /// <summary>What one process has of any file.</summary>
+    public static SqliteTransport Open(string path, TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) =>
+        new(Options.Create(new SqliteOptions { File = path }), time ?? TimeProvider.System, logger ?? NullLogger<SqliteTransport>.Instance);
+
+    /// <summary>Asks the database, on a connection of its own.</summary>
+    public long Single(string sql)
+    {
+        using var database = Database.Open(Path);
+        while (true)
+        {
+            try
+            {
+                return database.Single(sql);
+            }
+            catch (SqliteException e) when (e.IsBusy())
+            {
+                // Whoever opens the file first after a death repairs it, alone.
+            }
+        }
+    }
 
     public void Dispose() => directory.Delete(recursive: true);
 }
