@@ -83,7 +83,7 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
             {
                 var tables = new Tables(database);
                 tables.Begin();
-                tables.Publish(outgoing, PublishOperation.Due(outgoing, engine.Now), head);
+                tables.Publish(outgoing, engine.Now, head);
                 tables.Finish();
                 database.Execute("RELEASE jobs_enqueue");
                 return true;

@@ -5,7 +5,7 @@ namespace Jobs.Sqlite;
 /// <summary>Every log line of the SQLite transport. Event ids begin at 500. Each change of state is logged once.</summary>
 static partial class Log
 {
-    [LoggerMessage(500, LogLevel.Warning, "{File} cannot be written: {Problem}. Jobs tries again and again; until then, enqueueing fails at its deadline")]
+    [LoggerMessage(500, LogLevel.Warning, "{File} cannot be written: {Problem}. Until it can, enqueueing fails and no job is taken; Jobs keeps trying")]
     public static partial void CannotWrite(ILogger logger, string file, string problem);
 
     [LoggerMessage(501, LogLevel.Information, "{File} can be written again; waiting work goes on")]

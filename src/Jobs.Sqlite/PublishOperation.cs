@@ -12,7 +12,7 @@ sealed class PublishOperation : WriteOperation
     readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Outgoing outgoing;
     readonly byte[] head;
-    readonly long due;
+    readonly long now;
 
     /// <param name="outgoing">The message.</param>
     /// <param name="now">The time in milliseconds.</param>
@@ -21,7 +21,7 @@ sealed class PublishOperation : WriteOperation
     {
         this.outgoing = outgoing;
         head = Head(outgoing);
-        due = Due(outgoing, now);
+        this.now = now;
     }
 
     public override bool NeedsSync => true;
@@ -44,11 +44,7 @@ sealed class PublishOperation : WriteOperation
         }
     }
 
-    /// <returns>When the message may be delivered, in milliseconds; 0 for at once.</returns>
-    public static long Due(in Outgoing outgoing, long now) =>
-        outgoing.Delay <= TimeSpan.Zero ? 0 : now + (long)Math.Ceiling(outgoing.Delay.TotalMilliseconds);
-
-    public override void Execute(Tables tables) => tables.Publish(outgoing, due, head);
+    public override void Execute(Tables tables) => tables.Publish(outgoing, now, head);
 
     protected override void Committed() => completion.TrySetResult();
 

@@ -173,7 +173,7 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
 
             for (var i = 0; i < outgoing.Count; i++)
             {
-                tables.Publish(outgoing[i], PublishOperation.Due(outgoing[i], now), heads[i]);
+                tables.Publish(outgoing[i], now, heads[i]);
             }
         }
 

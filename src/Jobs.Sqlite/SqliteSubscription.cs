@@ -143,6 +143,13 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
                 }
             }
 
+            if (!committed && lane.Claimed.Count > 0)
+            {
+                // After a failed sync the claim may be in the file all the same. A claim that is not there is not undone.
+                ClaimedRow[] rows = [.. lane.Claimed];
+                _ = engine.Writer.DoAsync(tables => Unclaim(tables, lane, rows), needsSync: false);
+            }
+
             if (!committed || (lane.Claimed.Count == 0 && lane.MayHaveMore && lane.Room > 0))
             {
                 lane.MayHaveMore = true;
@@ -159,6 +166,16 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
         {
             lane.MayHaveMore = true;
         }
+    }
+
+    bool Unclaim(Tables tables, Lane lane, ClaimedRow[] rows)
+    {
+        foreach (var row in rows)
+        {
+            tables.Release(session.No, row.Seq, lane.No, row.Urgency, row.Deliveries);
+        }
+
+        return true;
     }
 
     static Lane[] Lanes(Tables tables, SubscriptionOptions options)

@@ -24,17 +24,19 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
     /// <remarks>Opens the file: whoever starts a host must not find out later that the file cannot be used.</remarks>
     public override IEnumerable<string> Problems()
     {
-        string? problem = null;
         try
         {
             Open();
+            return [];
         }
-        catch (Exception e) when (e is JobTransportException or OptionsValidationException)
+        catch (OptionsValidationException e)
         {
-            problem = e.Message;
+            return e.Failures;
         }
-
-        return problem is null ? [] : [problem];
+        catch (JobTransportException e)
+        {
+            return [e.Message];
+        }
     }
 
     public override string? QueueProblem(string queue) =>

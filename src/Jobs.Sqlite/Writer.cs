@@ -3,22 +3,6 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Sqlite;
 
-/// <summary>Something that takes messages at the end of each transaction.</summary>
-interface IClaimer
-{
-    /// <summary>Whether it wants messages, and there may be some. Looks without a transaction.</summary>
-    bool Wants(Tables tables);
-
-    /// <summary>Claims messages, in the transaction.</summary>
-    void Claim(Tables tables);
-
-    /// <summary>The transaction is in the file, or was undone.</summary>
-    void Claimed(bool committed);
-
-    /// <summary>Other processes may have added something.</summary>
-    void LookAgain();
-}
-
 /// <summary>The thread that writes to the database; there is one in each process.</summary>
 /// <remarks>
 /// 1. Callers add operations, and wait. 2. The thread takes all operations that came while it was busy with the former
@@ -27,13 +11,9 @@ interface IClaimer
 /// When a transaction fails, each of its operations gets a transaction of its own: one that cannot succeed must not
 /// fail the others.
 /// </remarks>
-sealed class Writer : IAsyncDisposable
+sealed partial class Writer : IAsyncDisposable
 {
     const int MostOperations = 1024;
-    const int CheckpointPages = 4000; // 16 MB
-    const int TruncatePages = 16000;
-
-    static readonly TimeSpan betweenTries = TimeSpan.FromMilliseconds(1);
     static readonly TimeSpan afterFailure = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan closingTime = TimeSpan.FromSeconds(5);
 
@@ -58,6 +38,7 @@ sealed class Writer : IAsyncDisposable
     int sinceCheckpoint;
     bool failing;
     bool pause;
+    volatile bool isLocked; // another connection writes, and we wait for our turn
 
     /// <param name="file">The file, which must have its tables.</param>
     /// <param name="time">The clock.</param>
@@ -68,7 +49,7 @@ sealed class Writer : IAsyncDisposable
     {
         (this.file, this.time, this.ringOthers, this.armDue, this.logger) = (file, time, ringOthers, armDue, logger);
         database = file.Open();
-        database.Execute("PRAGMA wal_autocheckpoint=4000"); // pages of 4 KiB
+        database.Execute($"PRAGMA wal_autocheckpoint={CheckpointPages}");
         file.Watch();
         tables = new(database);
         thread = new(Run) { IsBackground = true, Name = "Jobs SQLite writer" };
@@ -157,7 +138,7 @@ sealed class Writer : IAsyncDisposable
         {
             foreach (var operation in waiting.Concat(batch).Where(o => o.Deadline <= now))
             {
-                operation.GiveUp(new TimeoutException(Problem ?? "the writer has not come to it in time"));
+                operation.GiveUp(new TimeoutException(Problem ?? (isLocked ? SqliteErrors.Locked : "the writer has not come to it in time")));
             }
 
             waiting.RemoveAll(o => o.IsOver);
@@ -236,259 +217,8 @@ sealed class Writer : IAsyncDisposable
             Failed(e);
             return;
         }
+
         Succeeded();
-    }
-
-    /// <summary>Looks before it writes: a transaction that has nothing to do would still cost the others their turn.</summary>
-    bool HasWork()
-    {
-        lock (gate)
-        {
-            if (waiting.Count > 0)
-            {
-                return true;
-            }
-        }
-
-        if (claimers.Count == 0)
-        {
-            return false;
-        }
-
-        LookForDue();
-        return nextDue <= Now || claimers.Exists(claimer => claimer.Wants(tables));
-    }
-
-    void LookForDue()
-    {
-        nextDue = tables.FirstDue();
-        armDue(nextDue);
-    }
-
-    bool TryBegin(bool sync)
-    {
-        database.SyncOnCommit(sync);
-        var since = time.GetTimestamp();
-        while (!database.TryBegin())
-        {
-            // Another process writes. SQLite has no line to wait in: who asks most often gets its turn.
-            if (time.GetElapsedTime(since) > TimeSpan.FromSeconds(1))
-            {
-                Troubled(SqliteErrors.Locked);
-            }
-
-            lock (gate)
-            {
-                if (closing && time.GetElapsedTime(closingSince) > closingTime)
-                {
-                    return false;
-                }
-
-                Monitor.Wait(gate, betweenTries);
-            }
-        }
-
-        return true;
-    }
-
-    bool NeedsSync()
-    {
-        lock (gate)
-        {
-            for (var i = 0; i < waiting.Count && i < MostOperations; i++)
-            {
-                if (waiting[i].NeedsSync)
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-    }
-
-    void Take()
-    {
-        lock (gate)
-        {
-            var count = 0;
-            for (; count < waiting.Count && count < MostOperations; count++)
-            {
-                var operation = waiting[count];
-                if (operation.NeedsSync && !database.SyncsOnCommit)
-                {
-                    break; // it came after the transaction had begun, and waits for the next one
-                }
-
-                if (operation.TryTake())
-                {
-                    batch.Add(operation);
-                }
-            }
-
-            waiting.RemoveRange(0, count);
-        }
-    }
-
-    void Transact()
-    {
-        tables.Begin();
-        foreach (var operation in batch)
-        {
-            operation.Execute(tables);
-        }
-
-        if (claimers.Count > 0 && nextDue <= Now)
-        {
-            while (tables.MoveDue(Now))
-            {
-            }
-
-            claimers.ForEach(claimer => claimer.LookAgain());
-        }
-
-        claimers.ForEach(claimer => claimer.Claim(tables));
-        tables.Finish();
-        Checkpoint?.Invoke("executed", batch);
-        database.Commit();
-        Checkpoint?.Invoke("committed", batch);
-        if (file.IsGone())
-        {
-            throw new FileNotFoundException($"{file.Path} was deleted or replaced while this process used it");
-        }
-    }
-
-    void Succeeded()
-    {
-        foreach (var operation in batch)
-        {
-            operation.Commit();
-        }
-
-        claimers.ForEach(claimer => claimer.Claimed(committed: true));
-        EndBatch();
-        if (failing)
-        {
-            failing = false;
-            Log.WritesAgain(logger, file.Path);
-        }
-
-        Problem = null;
-        try
-        {
-            AfterCommit();
-        }
-        catch (Exception e)
-        {
-            Troubled(e.Message); // what was committed stays
-        }
-    }
-
-    void AfterCommit()
-    {
-        if (tables.ConcernsOthers)
-        {
-            ringOthers(tables);
-        }
-
-        if (claimers.Count > 0)
-        {
-            LookForDue();
-        }
-
-        if (++sinceCheckpoint >= 64)
-        {
-            EmptyLog();
-        }
-    }
-
-    void EndBatch()
-    {
-        lock (gate)
-        {
-            batch.Clear();
-        }
-    }
-
-    void EmptyLog()
-    {
-        sinceCheckpoint = 0;
-        if (file.LogPages() is var pages && pages > CheckpointPages)
-        {
-            database.Checkpoint(truncate: pages > TruncatePages);
-        }
-    }
-
-    void Failed(Exception failure)
-    {
-        Undo();
-        Troubled(failure.Message);
-        var maybe = failure.LeavesDoubt();
-        if (batch.Count < 2 || maybe)
-        {
-            batch.ForEach(operation => operation.Fail(failure, maybe));
-        }
-        else
-        {
-            batch.ForEach(Alone);
-        }
-
-        EndBatch();
-        lock (gate)
-        {
-            pause = true;
-        }
-    }
-
-    void Alone(WriteOperation operation)
-    {
-        try
-        {
-            if (!TryBegin(operation.NeedsSync))
-            {
-                throw new TimeoutException(SqliteErrors.Locked);
-            }
-
-            tables.Begin();
-            operation.Execute(tables);
-            tables.Finish();
-            database.Commit();
-            operation.Commit();
-        }
-        catch (Exception e)
-        {
-            Undo();
-            operation.Fail(e, e.LeavesDoubt());
-        }
-    }
-
-    void Undo()
-    {
-        try
-        {
-            database.Rollback();
-        }
-        catch (SqliteException)
-        {
-            // SQLite has undone it.
-        }
-
-        tables.Undone();
-        claimers.ForEach(claimer => claimer.Claimed(committed: false));
-    }
-
-    void Troubled(string problem)
-    {
-        if (Problem is null)
-        {
-            (Problem, ProblemSince) = (problem, time.GetTimestamp());
-        }
-
-        if (!failing)
-        {
-            failing = true;
-            Log.CannotWrite(logger, file.Path, problem);
-        }
     }
 
     void Close()
