@@ -20,9 +20,6 @@ sealed class Engine : IAsyncDisposable
     // How often the transactions of the application are looked at, while there are any.
     static readonly TimeSpan watch = TimeSpan.FromMilliseconds(2);
 
-    // A clock that is slewed, and a look that is late, are no steps.
-    static readonly TimeSpan tolerance = TimeSpan.FromSeconds(1);
-
     readonly Doorbell doorbell;
     readonly ITimer sweeping;
     readonly ITimer looking;
@@ -34,8 +31,6 @@ sealed class Engine : IAsyncDisposable
     readonly ILogger logger;
     Statement? findBells; // on the writer's thread only
     int burying;
-    long lastClock; // only the look uses these
-    long lastLook;
     volatile bool hasWarned;
 
     public Engine(DatabaseFile file, TimeProvider time, ILogger logger)
@@ -140,23 +135,8 @@ sealed class Engine : IAsyncDisposable
 
     void Look()
     {
-        if (Sessions.HasOwn && WasSetBack())
-        {
-            _ = Writer.DoAsync(tables => tables.BeginDelaysAnew(Now), needsSync: false);
-        }
-
         Writer.Wake(others: true);
         _ = BuryAsync();
-    }
-
-    // Compares the clock with the machine's running time. At the first look it may have been set back before.
-    bool WasSetBack()
-    {
-        var (clock, ran) = (Now, Time.GetTimestamp());
-        var expected = lastClock + (long)Time.GetElapsedTime(lastLook, ran).TotalMilliseconds;
-        var isFirst = lastLook == 0;
-        (lastClock, lastLook) = (clock, ran);
-        return isFirst || clock < expected - tolerance.TotalMilliseconds;
     }
 
     void WatchGuests()

@@ -20,7 +20,7 @@ static class Schema
             queue INTEGER NOT NULL, urgency INTEGER NOT NULL, seq INTEGER NOT NULL, deliveries INTEGER NOT NULL,
             PRIMARY KEY (queue, urgency, seq)) STRICT, WITHOUT ROWID;
         CREATE TABLE jobs_delayed (
-            due INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL, made INTEGER NOT NULL,
+            due INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL,
             PRIMARY KEY (due, seq)) STRICT, WITHOUT ROWID;
         CREATE TABLE jobs_claimed (
             session INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL, deliveries INTEGER NOT NULL,

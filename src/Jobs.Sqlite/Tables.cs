@@ -21,11 +21,10 @@ sealed class Tables(Database database)
     readonly Statement addQueue = database.Prepare("INSERT INTO jobs_queue (name) VALUES (?1) RETURNING no");
     readonly Statement addMessage = database.Prepare("INSERT INTO jobs_message VALUES (?1, ?2, ?3)");
     readonly Statement addReady = database.Prepare("INSERT INTO jobs_ready VALUES (?1, ?2, ?3, ?4)");
-    readonly Statement addDelayed = database.Prepare("INSERT INTO jobs_delayed VALUES (?1, ?2, ?3, ?4, ?5)");
+    readonly Statement addDelayed = database.Prepare("INSERT INTO jobs_delayed VALUES (?1, ?2, ?3, ?4)");
     readonly Statement firstDue = database.Prepare("SELECT min(due) FROM jobs_delayed");
     readonly Statement findDue = database.Prepare("SELECT due, seq, queue, urgency FROM jobs_delayed WHERE due <= ?1 ORDER BY due, seq LIMIT 256");
     readonly Statement removeDelayed = database.Prepare("DELETE FROM jobs_delayed WHERE due = ?1 AND seq = ?2");
-    readonly Statement beginAnew = database.Prepare("UPDATE jobs_delayed SET due = due - made + ?1, made = ?1 WHERE made > ?1");
     readonly Statement renumber = database.Prepare("UPDATE jobs_message SET seq = ?2 WHERE seq = ?1");
     readonly Statement hasReady = database.Prepare("SELECT 1 FROM jobs_ready WHERE queue = ?1 LIMIT 1");
     readonly Statement countReady = database.Prepare("SELECT count(*) FROM jobs_ready WHERE queue = ?1");
@@ -124,7 +123,7 @@ sealed class Tables(Database database)
         else
         {
             var due = now + (long)Math.Ceiling(outgoing.Delay.TotalMilliseconds);
-            addDelayed.Bind(1, due).Bind(2, seq).Bind(3, queue).Bind(4, urgency).Bind(5, now).Run();
+            addDelayed.Bind(1, due).Bind(2, seq).Bind(3, queue).Bind(4, urgency).Run();
             addedDelay = true;
         }
     }
@@ -155,18 +154,6 @@ sealed class Tables(Database database)
         }
 
         return dueRows.Count == 256;
-    }
-
-    /// <summary>
-    /// The clock was set back. Delays that began at a time which is still to come begin now: else a clock that was an
-    /// hour fast for a moment would hold back what was delayed in that moment for an hour.
-    /// </summary>
-    /// <returns>How many.</returns>
-    public int BeginDelaysAnew(long now)
-    {
-        beginAnew.Bind(1, now).Run();
-        addedDelay = true;
-        return database.Changes;
     }
 
     public bool HasReady(long queue) => hasReady.Bind(1, queue).Single() is not null;

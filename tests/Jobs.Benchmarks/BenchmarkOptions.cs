@@ -55,6 +55,7 @@ sealed record BenchmarkOptions
                 {
                     "memory" => options with { InMemory = true },
                     "sqlite" => options with { Sqlite = "" },
+                    _ when value.StartsWith("sqlite:", StringComparison.Ordinal) => options with { Sqlite = value["sqlite:".Length..] },
                     "rabbitmq" => options,
                     _ => throw new ArgumentException("--transport must be rabbitmq, sqlite or memory"),
                 },
@@ -74,7 +75,7 @@ sealed record BenchmarkOptions
                 : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return (options.InMemory || options.Sqlite is not null) && what != "throughput"
+        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "wake-worker")
             ? throw new ArgumentException("--transport memory and sqlite: only throughput has them")
             : options;
     }

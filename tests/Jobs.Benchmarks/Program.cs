@@ -11,6 +11,8 @@ const string Usage = """
       cold        how long the first enqueues of a new host take, plain and delayed                    [--rounds N] [--body BYTES]
       delayed     memory of a worker while many jobs wait for an hour                                  [--jobs N]
       crash       how soon the jobs of a killed worker process run elsewhere                           [--rounds N]
+      wake        SQLite: from the process that enqueues to a worker in another process, busy and after a minute of idleness     [--seconds N]
+      size        SQLite: jobs beside a million others and 200,000 delayed ones; the file after many jobs                        [--jobs N]
       codec       encode and decode of one message (BenchmarkDotNet, no broker)
 
       --broker WHAT         a URI, defaults to amqp://guest:guest@127.0.0.1; of several hosts all sides use the first one
@@ -42,6 +44,9 @@ switch (what)
     case "throughput" when options.Sqlite is not null: await SqliteThroughput.RunAsync(options); return 0;
     case "throughput" when options.InMemory: await Throughput.RunAsync(options); return 0;
     case "throughput": return await AgainstBrokerAsync(Throughput.RunAsync);
+    case "wake": await SqliteWake.RunAsync(options); return 0;
+    case "wake-worker": await SqliteWake.WorkAsync(options); return 0; // started by wake
+    case "size": await SqliteSize.RunAsync(options); return 0;
     case "latency": return await AgainstBrokerAsync(Latency.RunAsync);
     case "lone": return await AgainstBrokerAsync(Lone.RunAsync);
     case "cold": return await AgainstBrokerAsync(Cold.RunAsync);

@@ -62,17 +62,18 @@ sealed class ClockStep : Fault
 {
     public override string Name => "clock-step";
 
-    public override string Description => "the clocks of all workers jump by an hour, forth or back, for 5 to 10 s";
+    public override string Description => "the clocks of all workers jump by two minutes, forth or back, for 5 to 10 s";
 
     public override FaultKind Kind => FaultKind.File;
 
     public override bool CanBeDoneTo(Site site) => site is SqliteSite;
 
+    // Two minutes: a retry that is made by a fast clock has an eta that far ahead, and is waited for when the clock is right again.
     public override async Task InflictAsync(FaultContext context, CancellationToken cancellationToken)
     {
         var site = (SqliteSite)context.Site;
-        var error = TimeSpan.FromHours(context.Random.Next(2) == 0 ? 1 : -1);
-        context.Say($"the workers' clocks are wrong by {error.TotalHours} h");
+        var error = TimeSpan.FromMinutes(context.Random.Next(2) == 0 ? 2 : -2);
+        context.Say($"the workers' clocks are wrong by {error.TotalMinutes} min");
         site.SetClocks(error);
         await Task.Delay(TimeSpan.FromSeconds(5 + context.Random.NextDouble() * 5), cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         site.SetClocks(TimeSpan.Zero);
