@@ -59,7 +59,7 @@ sealed class Writer : IAsyncDisposable
     bool failing;
     bool pause;
 
-    /// <param name="file">The file, which must have its tables.</param>
+    /// <param name="file">The file. The writer closes its connection.</param>
     /// <param name="time">The clock.</param>
     /// <param name="ringOthers">Called after a commit that other processes may want to hear of.</param>
     /// <param name="armDue">Called with the time when the next delayed message is due.</param>
@@ -67,7 +67,7 @@ sealed class Writer : IAsyncDisposable
     public Writer(DatabaseFile file, TimeProvider time, Action<Tables> ringOthers, Action<long> armDue, ILogger logger)
     {
         (this.file, this.time, this.ringOthers, this.armDue, this.logger) = (file, time, ringOthers, armDue, logger);
-        database = file.Open();
+        database = file.Database;
         file.Watch();
         tables = new(database);
         thread = new(Run) { IsBackground = true, Name = "Jobs SQLite writer" };

@@ -1,3 +1,4 @@
+using Jobs.Contracts;
 using Jobs.Sqlite;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -37,6 +38,14 @@ sealed class SqliteFile : IDisposable
                 // Whoever opens the file first after a death repairs it, alone.
             }
         }
+    }
+
+    /// <summary>Locks the database as another program would, until the result is disposed.</summary>
+    public async Task<IDisposable> LockAsync()
+    {
+        var other = Database.Open(Path);
+        await Wait.Until(() => other.TryBegin()); // not while a process looks for the dead
+        return other;
     }
 
     public void Dispose() => directory.Delete(recursive: true);
