@@ -27,13 +27,14 @@ sealed class SqliteFile : IDisposable
     public long Single(string sql)
     {
         using var database = Database.Open(Path);
+        var start = TimeProvider.System.GetTimestamp();
         while (true)
         {
             try
             {
                 return database.Single(sql);
             }
-            catch (SqliteException e) when (e.IsBusy())
+            catch (SqliteException e) when (e.IsBusy() && TimeProvider.System.GetElapsedTime(start) < Wait.Deadline)
             {
                 // Whoever opens the file first after a death repairs it, alone.
             }
