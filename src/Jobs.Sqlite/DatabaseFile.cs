@@ -20,6 +20,7 @@ sealed class DatabaseFile
     const string Deleted = " (deleted)";
 
     string name = "";
+    Database? database;
     string? descriptor;
     bool isWatched;
 
@@ -45,20 +46,29 @@ sealed class DatabaseFile
             file = new(RealPath(file.Path, MostLinks));
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(file.Path)!);
             file.CheckGround();
-            using var database = file.Open(); // which loads SQLite
+            file.database = Database.Open(file.Path); // which loads SQLite
             CheckVersion();
-            file.MakeTables(database, time);
-            file.name = database.FileName;
+            file.MakeTables(time);
+            file.name = file.database.FileName;
             return file;
         }
-        catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
-            throw SqliteErrors.CannotUse(file.Path, e);
+            file.database?.Dispose();
+            if (e is SqliteException or IOException or UnauthorizedAccessException)
+            {
+                throw SqliteErrors.CannotUse(file.Path, e);
+            }
+
+            throw;
         }
     }
 
-    /// <summary>Opens another connection.</summary>
-    public Database Open() => Database.Open(Path);
+    /// <summary>
+    /// The connection that has found the tables. It is never closed and opened again: the last process that closes the
+    /// file locks it for a moment, which the first one to open it again would run into.
+    /// </summary>
+    public Database Database => database!;
 
     /// <summary>Whether another connection has opened this file.</summary>
     public bool IsOf(Database other) => other.FileName == name;
@@ -119,8 +129,9 @@ sealed class DatabaseFile
         }
     }
 
-    void MakeTables(Database database, TimeProvider time)
+    void MakeTables(TimeProvider time)
     {
+        var database = Database;
         var since = time.GetTimestamp();
         while (true)
         {

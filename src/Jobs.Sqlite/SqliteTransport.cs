@@ -124,7 +124,20 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(closed, this);
-            return engine ??= new(DatabaseFile.Prepare(sqliteOptions.Value.File, time), time, logger);
+            return engine ??= Start(DatabaseFile.Prepare(sqliteOptions.Value.File, time));
+        }
+    }
+
+    Engine Start(DatabaseFile file)
+    {
+        try
+        {
+            return new(file, time, logger);
+        }
+        catch (SqliteException e)
+        {
+            file.Database.Dispose();
+            throw SqliteErrors.CannotUse(file.Path, e); // for example, a table is missing
         }
     }
 

@@ -40,7 +40,7 @@ sealed partial class Writer : IAsyncDisposable
     bool pause;
     volatile bool isLocked; // another connection writes, and we wait for our turn
 
-    /// <param name="file">The file, which must have its tables.</param>
+    /// <param name="file">The file. The writer closes its connection.</param>
     /// <param name="time">The clock.</param>
     /// <param name="ringOthers">Called after a commit that other processes may want to hear of.</param>
     /// <param name="armDue">Called with the time when the next delayed message is due.</param>
@@ -48,7 +48,7 @@ sealed partial class Writer : IAsyncDisposable
     public Writer(DatabaseFile file, TimeProvider time, Action<Tables> ringOthers, Action<long> armDue, ILogger logger)
     {
         (this.file, this.time, this.ringOthers, this.armDue, this.logger) = (file, time, ringOthers, armDue, logger);
-        database = file.Open();
+        database = file.Database;
         database.Execute($"PRAGMA wal_autocheckpoint={CheckpointPages}");
         file.Watch();
         tables = new(database);

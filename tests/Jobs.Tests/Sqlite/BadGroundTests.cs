@@ -63,14 +63,12 @@ public sealed class BadGroundTests : IDisposable
     {
         await using var transport = file.Open();
         await PublishAsync(transport, "first");
-        using (var other = Database.Open(file.Path))
+        using (await file.LockAsync())
         {
-            Assert.True(other.TryBegin());
             var thrown = await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "second", second));
             Assert.False(thrown.MaybeEnqueued);
             Assert.True(thrown.IsTransient);
             Assert.Contains("locked", thrown.Message, StringComparison.Ordinal);
-            other.Rollback();
         }
 
         await PublishAsync(transport, "third");
@@ -86,13 +84,11 @@ public sealed class BadGroundTests : IDisposable
         }
 
         await using var transport = file.Open();
-        using var other = Database.Open(file.Path);
-        Assert.True(other.TryBegin());
+        using var other = await file.LockAsync();
 
         Assert.Empty(transport.Problems());
         var thrown = await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "second", second));
         Assert.False(thrown.MaybeEnqueued);
-        other.Rollback();
     }
 
     [Fact]
@@ -204,6 +200,24 @@ public sealed class BadGroundTests : IDisposable
 
         await using var transport = file.Open();
         Assert.Contains("version 2", Assert.Single(transport.Problems()), StringComparison.Ordinal);
+        Assert.False((await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "x"))).MaybeEnqueued);
+    }
+
+    [Fact]
+    public async Task A_file_that_lacks_a_table_is_named_at_start()
+    {
+        await using (var before = file.Open())
+        {
+            Assert.Empty(before.Problems());
+        }
+
+        using (var database = Database.Open(file.Path))
+        {
+            database.Execute("DROP TABLE jobs_delayed");
+        }
+
+        await using var transport = file.Open();
+        Assert.Contains("jobs_delayed", Assert.Single(transport.Problems()), StringComparison.Ordinal);
         Assert.False((await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "x"))).MaybeEnqueued);
     }
 

@@ -134,17 +134,32 @@ public sealed class FailedTransactionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_transport_closes_while_nothing_can_be_written_and_its_jobs_run_elsewhere()
+    {
+        var subscription = await SubscribeAsync(transport, "work", prefetch: 2);
+        await PublishAsync("a");
+        await PublishAsync("b");
+        await NextAsync(subscription);
+        FailNext(int.MaxValue);
+
+        await transport.DisposeAsync().AsTask().Soon();
+
+        await using var elsewhere = file.Open();
+        var other = await SubscribeAsync(elsewhere, "work", prefetch: 3);
+        string[] found = [await IdAsync(other), await IdAsync(other)];
+        Assert.Equal(["a", "b"], found.Order());
+    }
+
+    [Fact]
     public async Task A_subscription_that_was_cancelled_before_it_began_takes_no_jobs()
     {
         await PublishAsync("job");
-        using (var other = Database.Open(file.Path))
+        using (await file.LockAsync()) // so that it cannot begin
         {
-            Assert.True(other.TryBegin()); // so that it cannot begin
             using var cancelling = new CancellationTokenSource();
             var starting = transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 1 }, cancelling.Token);
             await cancelling.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
-            other.Rollback();
         }
 
         var subscription = await SubscribeAsync(transport, "work", prefetch: 1);
@@ -154,12 +169,11 @@ public sealed class FailedTransactionTests : IAsyncLifetime
     [Fact]
     public async Task One_operation_that_cannot_be_written_does_not_fail_the_others()
     {
-        using var other = Database.Open(file.Path);
-        Assert.True(other.TryBegin()); // so that all of them wait for one transaction
+        var other = await file.LockAsync(); // so that all of them wait for one transaction
         var all = Enumerable.Range(0, 20).Select(i => (Id: $"{i}", Task: PublishAsync($"{i}"))).ToList();
         var doomed = Writer.DoAsync<int>(_ => throw new SqliteException("string or blob too big", 18, 18), needsSync: true);
         all.AddRange(Enumerable.Range(20, 20).Select(i => ($"{i}", PublishAsync($"{i}"))));
-        other.Rollback();
+        other.Dispose();
 
         await Assert.ThrowsAsync<SqliteException>(() => doomed.Soon());
         await Task.WhenAll(all.Select(one => one.Task)).Soon();

@@ -74,6 +74,29 @@ public sealed class SharedFileTests : IDisposable
         Assert.InRange(TimeProvider.System.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(20));
     }
 
+    [Fact]
+    public async Task Processes_that_come_and_go_do_not_disturb_each_other()
+    {
+        // The last one to leave tidies the file up, alone; the first one to come makes it.
+        const int Each = 40;
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(n => Task.Run(() => ComeAndGoAsync(n), Stop))).Soon();
+        Assert.Equal(3 * Each, file.Single("SELECT count(*) FROM jobs_ready"));
+
+        async Task ComeAndGoAsync(int n)
+        {
+            for (var i = 0; i < Each; i++)
+            {
+                await using var transport = file.Open();
+                if (i % 4 == 0)
+                {
+                    await using var subscription = await transport.SubscribeAsync(new() { Queues = ["other"], Prefetch = 1 }, Stop);
+                }
+
+                await PublishAsync(transport, $"{n} {i}");
+            }
+        }
+    }
+
     [Theory]
     [InlineData("folder")]
     [InlineData("file")]

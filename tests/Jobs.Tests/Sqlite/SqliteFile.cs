@@ -1,3 +1,4 @@
+using Jobs.Contracts;
 using Jobs.Sqlite;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -26,17 +27,26 @@ sealed class SqliteFile : IDisposable
     public long Single(string sql)
     {
         using var database = Database.Open(Path);
+        var start = TimeProvider.System.GetTimestamp();
         while (true)
         {
             try
             {
                 return database.Single(sql);
             }
-            catch (SqliteException e) when (e.IsBusy())
+            catch (SqliteException e) when (e.IsBusy() && TimeProvider.System.GetElapsedTime(start) < Wait.Deadline)
             {
                 // Whoever opens the file first after a death repairs it, alone.
             }
         }
+    }
+
+    /// <summary>Locks the database as another program would, until the result is disposed.</summary>
+    public async Task<IDisposable> LockAsync()
+    {
+        var other = Database.Open(Path);
+        await Wait.Until(() => other.TryBegin()); // not while a process looks for the dead
+        return other;
     }
 
     public void Dispose() => directory.Delete(recursive: true);

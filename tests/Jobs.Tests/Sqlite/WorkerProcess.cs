@@ -40,7 +40,8 @@ sealed class WorkerProcess : IAsyncDisposable
     public IReadOnlyCollection<string> Lines => lines;
 
     /// <summary>The rest of all lines that begin with a word.</summary>
-    public string[] All(string word) => [.. lines.Where(line => line.StartsWith(word + ' ', StringComparison.Ordinal)).Select(line => line[(word.Length + 1)..])];
+    public string[] All(string word) =>
+        [.. lines.Where(line => line.StartsWith(word + ' ', StringComparison.Ordinal)).Select(line => line[(word.Length + 1)..])];
 
     public void Do(string command) => process.StandardInput.WriteLine(command);
 

@@ -1,0 +1,76 @@
+using Jobs.Contracts;
+using Jobs.Sqlite;
+using Jobs.Transport;
+using Xunit;
+
+namespace Jobs.Tests.Sqlite;
+
+/// <summary>Which transactions wait for the disk. No test can cut the power, so these look at what SQLite was told.</summary>
+public sealed class DurabilityTests : IAsyncLifetime
+{
+    const long Normal = 1;
+    const long Full = 2;
+
+    readonly SqliteFile file = new();
+    readonly SqliteTransport transport;
+    SqliteSubscription? subscription;
+
+    public DurabilityTests() => transport = file.Open();
+
+    static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    Writer Writer => subscription!.Engine.Writer;
+
+    public async ValueTask InitializeAsync() =>
+        subscription = (SqliteSubscription)await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 1 }, Stop).Soon();
+
+    public async ValueTask DisposeAsync()
+    {
+        await transport.DisposeAsync();
+        file.Dispose();
+    }
+
+    [Fact]
+    public async Task What_somebody_relies_on_is_synced_whatever_is_written_together_with_it()
+    {
+        var synced = new List<Task<long>>();
+        for (var i = 0; i < 300; i++)
+        {
+            _ = LevelAsync(needsSync: false);
+            synced.Add(LevelAsync(needsSync: true));
+            if (i % 10 == 0)
+            {
+                await LevelAsync(needsSync: false).Soon(); // so that a transaction without a sync may have begun
+            }
+        }
+
+        Assert.All(await Task.WhenAll(synced).Soon(), level => Assert.Equal(Full, level));
+        await Wait.Until(async () => await LevelAsync(needsSync: false) == Normal); // alone, it waits for no disk
+    }
+
+    [Fact]
+    public async Task A_publish_a_settlement_with_follow_ups_and_an_early_acknowledgement_are_synced()
+    {
+        var synced = 0;
+        Writer.Checkpoint = (checkpoint, operations) =>
+        {
+            if (checkpoint == "committed")
+            {
+                synced += operations.Count(operation => operation.NeedsSync);
+            }
+        };
+        await PublishAsync("one");
+        await PublishAsync("two");
+        var one = (await subscription!.NextAsync().Soon())!;
+        await one.SettleAsync([new("next", TestMessage.Of("follow-up"))]).AsTask().Soon();
+        var two = (await subscription.NextAsync().Soon())!;
+        Assert.True(await two.LeaveEarlyAsync().AsTask().Soon());
+        Writer.Checkpoint = null;
+
+        Assert.Equal(4, synced);
+    }
+
+    Task<long> LevelAsync(bool needsSync) => Writer.DoAsync(tables => tables.Database.Single("PRAGMA synchronous"), needsSync);
+
+    Task PublishAsync(string id) => transport.PublishAsync(new Outgoing("work", TestMessage.Of(id)), Wait.Deadline, Stop).AsTask();
+}
