@@ -65,25 +65,11 @@ sealed class Doorbell : IAsyncDisposable
         _ = AcceptAsync(listener);
     }
 
-    /// <summary>Sends a byte to each of these bells but our own. Never waits.</summary>
-    public void Ring(IReadOnlyCollection<string> bells)
-    {
-        lock (gate)
-        {
-            foreach (var gone in peers.Keys.Except(bells).ToList())
-            {
-                Drop(gone);
-            }
+    /// <summary>Connects to these bells, to hear at once when one of their processes ends.</summary>
+    public void Watch(IReadOnlyCollection<string> bells) => Each(bells, static _ => true);
 
-            foreach (var bell in bells)
-            {
-                if (bell != path && bell.Length > 0 && !closed && Peer(bell) is { } peer && !TrySend(peer))
-                {
-                    Drop(bell);
-                }
-            }
-        }
-    }
+    /// <summary>Sends a byte to each of these bells but our own. Never waits.</summary>
+    public void Ring(IReadOnlyCollection<string> bells) => Each(bells, TrySend);
 
     public async ValueTask DisposeAsync()
     {
@@ -106,6 +92,25 @@ sealed class Doorbell : IAsyncDisposable
         }
 
         await ValueTask.CompletedTask.ConfigureAwait(false);
+    }
+
+    void Each(IReadOnlyCollection<string> bells, Func<Socket, bool> isWell)
+    {
+        lock (gate)
+        {
+            foreach (var gone in peers.Keys.Except(bells).ToList())
+            {
+                Drop(gone);
+            }
+
+            foreach (var bell in bells)
+            {
+                if (bell != path && bell.Length > 0 && !closed && Peer(bell) is { } peer && !isWell(peer))
+                {
+                    Drop(bell);
+                }
+            }
+        }
     }
 
     Socket? Peer(string bell)

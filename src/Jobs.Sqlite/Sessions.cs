@@ -107,6 +107,7 @@ sealed class Sessions
             }
         }
 
+        bell.Watch(living);
         foreach (var address in dead.Except(living).Where(address => address.Length > 0 && address != bell.Address))
         {
             SessionFile.Delete(file.Sessions, Path.GetFileName(address));
