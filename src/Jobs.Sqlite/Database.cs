@@ -68,6 +68,9 @@ sealed class Database : IDisposable
         return statement;
     }
 
+    /// <summary>Compiles every statement now: a table that is missing shows before anything is written.</summary>
+    public void CompileAll() => statements.ForEach(statement => statement.Compile());
+
     public sqlite3_stmt Compile(string sql)
     {
         Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));

@@ -11,6 +11,8 @@ sealed class Statement(Database database, string sql) : IDisposable
 
     sqlite3_stmt Prepared => prepared ??= database.Compile(sql);
 
+    public void Compile() => _ = Prepared;
+
     /// <param name="index">From 1, as in SQLite.</param>
     /// <param name="value">The value.</param>
     public Statement Bind(int index, long value)

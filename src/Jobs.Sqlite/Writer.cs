@@ -52,6 +52,7 @@ sealed partial class Writer : IAsyncDisposable
         database.Execute($"PRAGMA wal_autocheckpoint={CheckpointPages}");
         file.Watch();
         tables = new(database);
+        database.CompileAll();
         thread = new(Run) { IsBackground = true, Name = "Jobs SQLite writer" };
         thread.Start();
     }
