@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Jobs.Transport;
 
-/// <summary>Where jobs wait. Implementations: in memory, RabbitMQ.</summary>
+/// <summary>Where jobs wait. Implementations: in memory, SQLite, RabbitMQ.</summary>
 /// <remarks>
 /// The contract is the suite in <c>tests/Jobs.Contracts</c>, which runs against every implementation.
 /// </remarks>
