@@ -73,8 +73,8 @@ sealed class RabbitMqJournal : JobJournal
     /// <summary>
     /// Asks the leader for its records. If nobody answers, this process leads for a moment and reads the records
     /// itself. For this it makes a second journal object, and disposes that object afterwards, which ends its consumer.
-    /// A consumer of this object could outlive the call. The broker could then make this process the leader, nobody
-    /// here would take the term, and no beat would lead.
+    /// If this object consumed instead, its consumer could outlive the call. The broker could then make this process
+    /// the leader, nobody here would take the term, and no beat would lead.
     /// </summary>
     public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {

@@ -30,11 +30,12 @@ sealed class RabbitMqJournalReader : JournalReader
     readonly TimeProvider time;
     readonly Lock gate = new();
     readonly List<ReadOnlyMemory<byte>> backlog = [];
-    readonly List<ulong> empty = []; // tags of the backlog's records that say nothing: marks and questions
+    // Tags of the backlog's records without a body: marks, questions, and those that only make the broker deliver.
+    readonly List<ulong> empty = [];
 
     // The records that an answer to a question holds, in order: those that the broker delivered and no snapshot has
-    // replaced yet. When a snapshot replaces records, the broker may not have delivered all its parts yet. Until it
-    // does, those parts are here with tag 0, so that no answer lacks them.
+    // replaced yet. When a snapshot replaces records, the broker may not have delivered all parts of the snapshot
+    // yet. Until it does, those parts are here with tag 0, so that no answer lacks them.
     readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = [];
     readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
     readonly CancellationTokenSource lost = new();

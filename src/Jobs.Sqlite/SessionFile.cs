@@ -24,7 +24,7 @@ sealed class SessionFile : IDisposable
             }
             catch (IOException) when (File.Exists(path))
             {
-                // Somebody who tidies up has tried the lock first.
+                // Somebody else, for example a virus scanner, locked the new file before us. We try another name.
             }
         }
     }

@@ -5,7 +5,9 @@ namespace Jobs.Sqlite;
 /// <summary>One owner of claimed messages, or one reader of a journal.</summary>
 sealed record Session(long No, SessionFile File);
 
-/// <summary>Who may own messages: begins and ends sessions, and returns what the dead have left.</summary>
+/// <summary>
+/// Begins and ends the sessions of this process, and puts back the messages of sessions whose processes are gone.
+/// </summary>
 sealed class Sessions
 {
     readonly Writer writer;
@@ -53,7 +55,7 @@ sealed class Sessions
         }
     }
 
-    /// <summary>Returns what a session has, and ends it.</summary>
+    /// <summary>Ends a session: its messages go back to their queues, and it leads no journal any more.</summary>
     public async Task EndAsync(Session session)
     {
         if (!Forget(session))
@@ -68,7 +70,7 @@ sealed class Sessions
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            session.File.Dispose(); // another process will do it
+            session.File.Dispose(); // the lock is free now: the next search for dead sessions finds what is left
         }
     }
 
@@ -79,7 +81,7 @@ sealed class Sessions
         session.File.Dispose();
     }
 
-    /// <summary>Returns the messages of sessions whose processes are gone.</summary>
+    /// <summary>Ends the sessions whose processes are gone: their messages go back to their queues.</summary>
     public async Task BuryDeadAsync()
     {
         var others = await writer.DoAsync(tables => tables.Sessions.All(), needsSync: false).ConfigureAwait(false);

@@ -4,7 +4,10 @@ using Jobs.Wire;
 
 namespace Jobs.Sqlite;
 
-/// <summary>A claimed message. Its settlement is one transaction: what follows it is written, and it is gone.</summary>
+/// <summary>
+/// A claimed message. One transaction writes the messages that follow it (a result, a retry copy or a dead letter), and
+/// removes it.
+/// </summary>
 sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedRow row) : Delivery
 {
     JobMessage? message;
@@ -66,7 +69,7 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
             : ImmutableDictionary<int, Exception>.Empty;
     }
 
-    /// <returns>Whether the message was still ours. If not, another session has it, and runs the job again.</returns>
+    /// <returns>Whether the message was still ours. If not, it went back to its queue, and the job runs again.</returns>
     bool Leave(Tables tables)
     {
         Settled();
@@ -82,7 +85,7 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
         {
             isSettled = true;
             lane.Unsettled--;
-            lane.MayHaveMore |= lane.IsQuarantine; // until now, none of them could be claimed
+            lane.MayHaveMore |= lane.IsQuarantine; // while this message was out, no other message of the quarantine could be claimed
         }
     }
 
@@ -146,7 +149,7 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
 
         protected override void Committed() => completion.TrySetResult();
 
-        // As above: a job that nobody gives back would wait for the end of this process.
+        // We try again: otherwise the message would stay claimed until this session ends.
         protected override void Failed(Exception why, bool maybe)
         {
             delivery.Writer.Add(new ReleaseOperation(delivery));

@@ -11,7 +11,7 @@ sealed partial class Writer
 
     static readonly TimeSpan betweenTries = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>Looks before it writes: a transaction that has nothing to do would still cost the others their turn.</summary>
+    /// <summary>Looks before it writes: even a transaction that has nothing to do keeps other processes from writing.</summary>
     bool HasWork()
     {
         lock (gate)
@@ -45,7 +45,7 @@ sealed partial class Writer
         {
             isLocked = true;
 
-            // Another process writes. SQLite has no line to wait in: who asks most often gets its turn.
+            // Another connection writes. SQLite has no line to wait in: who asks most often gets its turn.
             if (time.GetElapsedTime(since) > TimeSpan.FromSeconds(1))
             {
                 Troubled(SqliteErrors.Locked);
@@ -92,7 +92,7 @@ sealed partial class Writer
                 var operation = waiting[count];
                 if (operation.NeedsSync && !database.SyncsOnCommit)
                 {
-                    break; // it came after the transaction had begun, and waits for the next one
+                    break; // it came after we chose to commit without a sync, and waits for the next transaction
                 }
 
                 if (operation.TryTake())
@@ -185,8 +185,8 @@ sealed partial class Writer
         }
     }
 
-    // SQLite moves the log into the database by itself, and then begins the log anew unless somebody reads from it. A
-    // log that readers made grow is cut off here.
+    // SQLite moves the log into the database by itself, and then begins the log anew unless somebody reads from it. When
+    // readers have prevented that for long, the file has grown large, and we truncate it here.
     void EmptyLog()
     {
         sinceCheckpoint = 0;

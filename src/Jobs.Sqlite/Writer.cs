@@ -6,10 +6,11 @@ namespace Jobs.Sqlite;
 /// <summary>The thread that writes to the database; there is one in each process.</summary>
 /// <remarks>
 /// 1. Callers add operations, and wait. 2. The thread takes all operations that came while it was busy with the former
-/// transaction, and executes them in one transaction: group commit, without a timer. 3. Who has room for messages
-/// claims them in the same transaction. 4. One commit makes all of it durable, and all callers hear of it.
-/// When a transaction fails, each of its operations gets a transaction of its own: one that cannot succeed must not
-/// fail the others.
+/// transaction, and executes them in one transaction: group commit, without a timer. 3. Workers that have room
+/// for messages claim them in the same transaction. 4. One commit writes all of it, and then all callers hear of it. The
+/// commit waits for the disk if one of the operations needs that.
+/// When a transaction of several operations fails and is certainly not in the file, each operation is tried again in a
+/// transaction of its own: an operation that cannot succeed must not fail the others.
 /// </remarks>
 sealed partial class Writer : IAsyncDisposable
 {
@@ -76,8 +77,8 @@ sealed partial class Writer : IAsyncDisposable
     public long ProblemSince { get; private set; }
 
     /// <summary>
-    /// For tests: called when the operations of a transaction were "executed", and when they are "committed" and nobody
-    /// has heard of it.
+    /// For tests: called with "executed" before the commit of a transaction, and with "committed" after it, before any
+    /// caller hears of it.
     /// </summary>
     internal Action<string, IReadOnlyList<WriteOperation>>? Checkpoint { get; set; }
 
@@ -112,7 +113,7 @@ sealed partial class Writer : IAsyncDisposable
         return Add(operation) ? operation.Task : Task.FromException(new ObjectDisposedException("SqliteTransport"));
     }
 
-    /// <summary>Returns when the transaction is over in which the claimer may have claimed.</summary>
+    /// <summary>Removes a claimer. When the task completes, the claimer's last transaction is over.</summary>
     public Task RemoveClaimerAsync(IClaimer claimer)
     {
         var operation = new ClaimerOperation(claimers, claimer, adds: false);
@@ -241,7 +242,7 @@ sealed partial class Writer : IAsyncDisposable
         }
         catch (SqliteException)
         {
-            // The next process that opens the file does it.
+            // The log keeps what is in it. SQLite moves it into the database at a later checkpoint.
         }
 
         database.Dispose();

@@ -8,7 +8,8 @@ namespace Jobs.Working;
 /// <remarks>
 /// 1. One reader takes each delivery as it arrives. <see cref="Intake"/> makes an attempt of the delivery.
 /// 2. If the intake already decides the outcome, no task has to run: the worker settles the attempt without a slot.
-/// 3. All other attempts go to <see cref="Lanes"/>: to a free slot at once, or to the first slot that becomes free.
+/// 3. All other attempts go to <see cref="Lanes"/>, and from there to a slot: at once if a slot is free and the queue is
+/// below its limit, otherwise later.
 /// 4. A slot runs attempts one after the other, until none waits.
 /// </remarks>
 sealed class Worker(
