@@ -71,6 +71,9 @@ sealed class Database : IDisposable
     /// <summary>Compiles every statement now: a table that is missing shows before anything is written.</summary>
     public void CompileAll() => statements.ForEach(statement => statement.Compile());
 
+    /// <summary>Resets every statement, also one that was left on a row by an exception.</summary>
+    public void ResetAll() => statements.ForEach(statement => statement.Reset());
+
     public sqlite3_stmt Compile(string sql)
     {
         Check(raw.sqlite3_prepare_v2(handle, sql, out var statement));

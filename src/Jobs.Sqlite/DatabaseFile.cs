@@ -87,15 +87,22 @@ sealed class DatabaseFile
             return !File.Exists(Path);
         }
 
-        var target = descriptor is null ? null : new FileInfo(descriptor).LinkTarget;
-        if (target != Path && target != Path + Deleted)
+        try
         {
-            // The connection of this descriptor was closed, and another file may have its number.
-            descriptor = FindDescriptor();
-            return descriptor is null;
-        }
+            var target = descriptor is null ? null : new FileInfo(descriptor).LinkTarget;
+            if (target != Path && target != Path + Deleted)
+            {
+                // The connection of this descriptor was closed, and another file may have its number.
+                descriptor = FindDescriptor();
+                return descriptor is null;
+            }
 
-        return target != Path;
+            return target != Path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // too many open files, for example: this says nothing about the file
+        }
     }
 
     /// <summary>How many pages of 4 KiB the write-ahead log has, also those that a checkpoint has emptied.</summary>

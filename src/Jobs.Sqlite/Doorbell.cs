@@ -17,19 +17,23 @@ sealed class Doorbell : IAsyncDisposable
     readonly Action rung;
     readonly Action ended;
     readonly ILogger logger;
+    static readonly TimeSpan pause = TimeSpan.FromSeconds(1);
+
+    readonly TimeProvider time;
     readonly Lock gate = new();
     readonly Dictionary<string, Socket> peers = [];
     readonly List<Socket> callers = [];
-    Socket? listener;
-    bool closed;
+    volatile Socket? listener;
+    volatile bool closed;
 
     /// <param name="directory">Where the sockets are.</param>
     /// <param name="rung">Somebody committed something.</param>
     /// <param name="ended">A process that was connected may have died.</param>
+    /// <param name="time">The clock.</param>
     /// <param name="logger">For a bell that cannot be hung.</param>
-    public Doorbell(string directory, Action rung, Action ended, ILogger logger)
+    public Doorbell(string directory, Action rung, Action ended, TimeProvider time, ILogger logger)
     {
-        (this.rung, this.ended, this.logger) = (rung, ended, logger);
+        (this.rung, this.ended, this.time, this.logger) = (rung, ended, time, logger);
         path = Path.Combine(directory, $"{Guid.NewGuid():N}.bell");
     }
 
@@ -41,20 +45,23 @@ sealed class Doorbell : IAsyncDisposable
     {
         lock (gate)
         {
-            if (listener is not null || closed)
+            if (closed || (listener is not null && File.Exists(path)))
             {
                 return;
             }
 
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            listener?.Dispose(); // somebody has removed its file, so nobody finds it any more
+            listener = null;
+            Socket? socket = null;
             try
             {
+                socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 socket.Bind(new UnixDomainSocketEndPoint(path));
                 socket.Listen(128);
             }
             catch (Exception e) when (e is SocketException or ArgumentException or PlatformNotSupportedException)
             {
-                socket.Dispose();
+                socket?.Dispose();
                 Log.NoDoorbell(logger, path, e.Message.TrimEnd('.')); // for example a path of more than 108 bytes
                 return;
             }
@@ -62,7 +69,10 @@ sealed class Doorbell : IAsyncDisposable
             listener = socket;
         }
 
-        _ = AcceptAsync(listener);
+        using (ExecutionContext.SuppressFlow()) // it lives longer than this call
+        {
+            _ = AcceptAsync(listener);
+        }
     }
 
     /// <summary>Connects to these bells, to hear at once when one of their processes ends.</summary>
@@ -120,9 +130,10 @@ sealed class Doorbell : IAsyncDisposable
             return known;
         }
 
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+        Socket? socket = null;
         try
         {
+            socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
             socket.Connect(new UnixDomainSocketEndPoint(bell)); // at once, or not at all
             peers[bell] = socket;
             _ = WatchAsync(socket);
@@ -130,7 +141,7 @@ sealed class Doorbell : IAsyncDisposable
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
         {
-            socket.Dispose();
+            socket?.Dispose();
             return null; // the process is gone, or is suspended with a full queue
         }
     }
@@ -165,10 +176,20 @@ sealed class Doorbell : IAsyncDisposable
                 var caller = await from.AcceptAsync().ConfigureAwait(false);
                 lock (gate)
                 {
+                    if (closed)
+                    {
+                        caller.Dispose();
+                        return;
+                    }
+
                     callers.Add(caller);
                 }
 
                 _ = WatchAsync(caller);
+            }
+            catch (SocketException) when (listener == from && !closed)
+            {
+                await Task.Delay(pause, time).ConfigureAwait(false); // too many open files, for example
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {

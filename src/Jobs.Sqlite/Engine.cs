@@ -20,6 +20,9 @@ sealed class Engine : IAsyncDisposable
     // How often the transactions of the application are looked at, while there are any.
     static readonly TimeSpan watch = TimeSpan.FromMilliseconds(2);
 
+    // What timestamps can count without an overflow.
+    static readonly TimeSpan farAway = TimeSpan.FromDays(10_000);
+
     readonly Doorbell doorbell;
     readonly ITimer sweeping;
     readonly ITimer looking;
@@ -36,10 +39,10 @@ sealed class Engine : IAsyncDisposable
     public Engine(DatabaseFile file, TimeProvider time, ILogger logger)
     {
         (File, Time, this.logger) = (file, time, logger);
-        doorbell = new(file.Sessions, () => Writer?.Wake(others: true), () => _ = BuryAsync(), logger);
+        doorbell = new(file.Sessions, () => Writer?.Wake(others: true), () => _ = BuryAsync(), time, logger);
         due = time.CreateTimer(_ => Writer?.Wake(others: false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Writer = new(file, time, RingOthers, ArmDue, logger);
-        Sessions = new(Writer, file, doorbell, logger);
+        Sessions = new(Writer, file, doorbell, time, logger);
         sweeping = time.CreateTimer(_ => Writer.Sweep(), null, sweep, sweep);
         watching = time.CreateTimer(_ => WatchGuests(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         looking = time.CreateTimer(_ => Look(), null, look, look);
@@ -57,7 +60,7 @@ sealed class Engine : IAsyncDisposable
     public long Now => Time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <summary>The timestamp when a call with this time-out is given up.</summary>
-    public long DeadlineOf(TimeSpan timeout) => timeout == Timeout.InfiniteTimeSpan
+    public long DeadlineOf(TimeSpan timeout) => timeout == Timeout.InfiniteTimeSpan || timeout > farAway
         ? long.MaxValue
         : Time.GetTimestamp() + (long)(timeout.TotalSeconds * Time.TimestampFrequency);
 
@@ -155,7 +158,19 @@ sealed class Engine : IAsyncDisposable
         }
 
         Writer.Wake(others: true);
-        _ = Writer.DoAsync(tables => tables.ConcernsAll = true, needsSync: false);
+        _ = TellAllAsync();
+    }
+
+    async Task TellAllAsync()
+    {
+        try
+        {
+            await Writer.DoAsync(tables => tables.ConcernsAll = true, needsSync: false).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // They look by themselves within a second.
+        }
     }
 
     async Task BuryAsync()

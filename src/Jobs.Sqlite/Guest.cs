@@ -76,11 +76,20 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
         }
 
         using var database = Database.OnConnectionOf(connection);
+        if (!database.IsInTransaction)
+        {
+            // The provider's object does not notice. A savepoint would now be a transaction of its own, and commit.
+            throw SqliteErrors.Publish(outgoing, new InvalidOperationException("its transaction has ended: SQLite has rolled it back"), maybe: false);
+        }
+
         try
         {
             database.Execute("SAVEPOINT jobs_enqueue");
             try
             {
+                // A write first: a read would fix what a deferred transaction sees, and while another connection writes,
+                // it could never write after that.
+                database.Execute("UPDATE jobs_meta SET last = last");
                 var tables = new Tables(database);
                 tables.Begin();
                 tables.Publish(outgoing, engine.Now, head);
@@ -88,7 +97,7 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
                 database.Execute("RELEASE jobs_enqueue");
                 return true;
             }
-            catch (SqliteException) when (database.IsInTransaction)
+            catch when (database.IsInTransaction)
             {
                 database.Execute("ROLLBACK TO jobs_enqueue; RELEASE jobs_enqueue");
                 throw;

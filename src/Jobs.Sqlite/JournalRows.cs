@@ -3,10 +3,12 @@ namespace Jobs.Sqlite;
 /// <summary>The tables of the journals, on the writer's thread.</summary>
 sealed class JournalRows(Tables tables)
 {
+    const string NoLeader = "leader NOT IN (SELECT no FROM jobs_session)";
+
     readonly Statement find = tables.Database.Prepare("SELECT no FROM jobs_journal WHERE name = ?1");
     readonly Statement make = tables.Database.Prepare("INSERT INTO jobs_journal (name) VALUES (?1) RETURNING no");
-    readonly Statement lead = tables.Database.Prepare("UPDATE jobs_journal SET leader = ?2 WHERE no = ?1 AND leader = 0");
-    readonly Statement leaderless = tables.Database.Prepare("SELECT 1 FROM jobs_journal WHERE no = ?1 AND leader = 0");
+    readonly Statement lead = tables.Database.Prepare($"UPDATE jobs_journal SET leader = ?2 WHERE no = ?1 AND {NoLeader}");
+    readonly Statement leaderless = tables.Database.Prepare($"SELECT 1 FROM jobs_journal WHERE no = ?1 AND {NoLeader}");
     readonly Statement resign = tables.Database.Prepare("UPDATE jobs_journal SET leader = 0 WHERE leader = ?1");
     readonly Statement add = tables.Database.Prepare("INSERT INTO jobs_record (journal, bytes) VALUES (?1, ?2) RETURNING seq");
     readonly Statement after = tables.Database.Prepare("SELECT seq, bytes FROM jobs_record WHERE journal = ?1 AND seq > ?2 ORDER BY seq");

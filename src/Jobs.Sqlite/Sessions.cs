@@ -17,8 +17,14 @@ sealed class Sessions
     readonly Lock gate = new();
     readonly Dictionary<long, Session> own = [];
 
-    public Sessions(Writer writer, DatabaseFile file, Doorbell bell, ILogger logger) =>
-        (this.writer, this.file, this.bell, this.logger) = (writer, file, bell, logger);
+    // How long the end of a session may hold up a stop while somebody keeps the file locked. It then goes on in the
+    // background, and the lock of its file is held until it is done or the process ends.
+    static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
+
+    readonly TimeProvider time;
+
+    public Sessions(Writer writer, DatabaseFile file, Doorbell bell, TimeProvider time, ILogger logger) =>
+        (this.writer, this.file, this.bell, this.time, this.logger) = (writer, file, bell, time, logger);
 
     /// <summary>Whether this process has a session, and so looks after the others.</summary>
     public bool HasOwn
@@ -58,11 +64,15 @@ sealed class Sessions
     /// <summary>Ends a session: its messages go back to their queues, and it leads no journal any more.</summary>
     public async Task EndAsync(Session session)
     {
-        if (!Forget(session))
+        if (Forget(session))
         {
-            return;
+            var ending = EndCoreAsync(session);
+            await Task.WhenAny(ending, Task.Delay(patience, time)).ConfigureAwait(false);
         }
+    }
 
+    async Task EndCoreAsync(Session session)
+    {
         try
         {
             await writer.DoAsync(tables => tables.Sessions.Remove(session.No), needsSync: false).ConfigureAwait(false);

@@ -50,11 +50,12 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
         return await operation.Task.ConfigureAwait(false);
     }
 
-    // When the writer takes no more, the end of the session gives the message back.
+    // The caller does not wait, or a stop would wait for whoever keeps the file locked. When the writer takes no more, the
+    // end of the session gives the message back.
     protected override ValueTask ReleaseCoreAsync()
     {
-        var operation = new ReleaseOperation(this);
-        return Writer.Add(operation) ? new(operation.Task) : ValueTask.CompletedTask;
+        Writer.Add(new ReleaseOperation(this));
+        return ValueTask.CompletedTask;
     }
 
     async ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(SettleOperation operation, IReadOnlyList<Outgoing> outgoing)

@@ -83,6 +83,7 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
     bool willLead;
     bool mayHaveMore = true;
     long lastFound;
+    long lastCommitted; // lastFound of the last transaction that is in the file
     long lastRead; // these on the reader's
     int read;
     int closing;
@@ -134,13 +135,13 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
         await engine.Sessions.EndAsync(session).ConfigureAwait(false);
     }
 
-    bool IClaimer.Wants(Tables tables) => mayHaveMore && Journal(tables) is { } journal
+    bool IClaimer.Wants(Tables tables) => mayHaveMore && Volatile.Read(ref closing) == 0 && Journal(tables) is { } journal
         && (isLeading ? tables.Journals.HasAfter(journal, lastFound) : tables.Journals.HasNoLeader(journal));
 
     void IClaimer.Claim(Tables tables)
     {
         mayHaveMore |= tables.JournalsChanged;
-        if (!mayHaveMore)
+        if (!mayHaveMore || Volatile.Read(ref closing) == 1)
         {
             return;
         }
@@ -157,12 +158,14 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
     {
         if (!committed)
         {
-            mayHaveMore = true;
+            // Numbers that were given in the transaction are given again, to other records.
+            (mayHaveMore, lastFound) = (true, lastCommitted);
         }
         else if (isLeading || willLead)
         {
             lastFound = found.Count > 0 ? found[^1].Seq : lastFound;
             Deliver();
+            lastCommitted = lastFound;
         }
 
         willLead = false;

@@ -12,6 +12,10 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
     readonly Task begin;
     readonly int suspectAfter;
     readonly Channel<SqliteDelivery> ready = Channel.CreateUnbounded<SqliteDelivery>();
+
+    // Claims of transactions that failed. After a failed sync they may be in the file all the same, so the next
+    // transaction undoes them. A claim that is not there is not undone.
+    readonly List<(Lane Lane, long Seq, long Urgency, int Deliveries)> doubtful = [];
     volatile bool stopped;
     int closing;
 
@@ -43,12 +47,8 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
             throw;
         }
 
-        if (!options.Begin.IsCompleted)
-        {
-            _ = options.Begin.ContinueWith(
-                _ => engine.Writer.Wake(others: true), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        }
-
+        _ = options.Begin.ContinueWith(
+            _ => engine.Writer.Wake(others: true), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return subscription;
     }
 
@@ -102,13 +102,18 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
     }
 
     bool IClaimer.Wants(Tables tables) =>
-        !stopped && begin.IsCompleted && Array.Exists(lanes, lane => lane.Room > 0 && lane.MayHaveMore && tables.HasReady(lane.No));
+        !stopped && begin.IsCompleted && (doubtful.Count > 0 || Array.Exists(lanes, lane => lane.Room > 0 && lane.MayHaveMore && tables.HasReady(lane.No)));
 
     void IClaimer.Claim(Tables tables)
     {
         if (stopped || !begin.IsCompleted)
         {
             return;
+        }
+
+        foreach (var (lane, seq, urgency, deliveries) in doubtful)
+        {
+            tables.Release(session.No, seq, lane.No, urgency, deliveries);
         }
 
         foreach (var lane in lanes)
@@ -132,6 +137,11 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
 
     void IClaimer.Claimed(bool committed)
     {
+        if (committed)
+        {
+            doubtful.Clear();
+        }
+
         foreach (var lane in lanes)
         {
             foreach (var row in lane.Claimed)
@@ -141,13 +151,10 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
                     lane.Unsettled++;
                     ready.Writer.TryWrite(new(this, lane, row));
                 }
-            }
-
-            if (!committed && lane.Claimed.Count > 0)
-            {
-                // After a failed sync the claim may be in the file all the same. A claim that is not there is not undone.
-                ClaimedRow[] rows = [.. lane.Claimed];
-                _ = engine.Writer.DoAsync(tables => Unclaim(tables, lane, rows), needsSync: false);
+                else
+                {
+                    doubtful.Add((lane, row.Seq, row.Urgency, row.Deliveries));
+                }
             }
 
             if (!committed || (lane.Claimed.Count == 0 && lane.MayHaveMore && lane.Room > 0))
@@ -166,16 +173,6 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
         {
             lane.MayHaveMore = true;
         }
-    }
-
-    bool Unclaim(Tables tables, Lane lane, ClaimedRow[] rows)
-    {
-        foreach (var row in rows)
-        {
-            tables.Release(session.No, row.Seq, lane.No, row.Urgency, row.Deliveries);
-        }
-
-        return true;
     }
 
     static Lane[] Lanes(Tables tables, SubscriptionOptions options)

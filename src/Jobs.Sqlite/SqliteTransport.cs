@@ -12,6 +12,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
 {
     readonly Lock gate = new();
     readonly TimeProvider time = GuardedTime.Of(time);
+    readonly ILogger logger = GuardedLogger.Of(logger);
     Engine? engine;
     bool closed;
 
@@ -87,9 +88,9 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
     }
 
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
-        Open().Writer.DoAsync(tables => tables.Queue(queue, create: false) is { } no ? tables.Count(no) : 0, needsSync: false).WaitAsync(cancellationToken);
+        Checked().Writer.DoAsync(tables => tables.Queue(queue, create: false) is { } no ? tables.Count(no) : 0, needsSync: false).WaitAsync(cancellationToken);
 
-    public override JobJournal OpenJournal(string name) => new SqliteJournal(Open, name);
+    public override JobJournal OpenJournal(string name) => new SqliteJournal(Checked, name);
 
     public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {
@@ -128,13 +129,25 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         }
     }
 
+    /// <summary>The engine, for a call that waits for the writer.</summary>
+    Engine Checked()
+    {
+        var engine = Open();
+        Guest.RefuseDeadlock(engine);
+        return engine;
+    }
+
     Engine Start(DatabaseFile file)
     {
         try
         {
-            return new(file, time, logger);
+            // What runs for the life of the process must not carry the context of its first caller.
+            using (ExecutionContext.SuppressFlow())
+            {
+                return new(file, time, logger);
+            }
         }
-        catch (SqliteException e)
+        catch (Exception e)
         {
             file.Database.Dispose();
             throw SqliteErrors.CannotUse(file.Path, e); // for example, a table is missing

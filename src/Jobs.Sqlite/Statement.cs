@@ -84,7 +84,13 @@ sealed class Statement(Database database, string sql) : IDisposable
 
     public byte[] Bytes(int column) => raw.sqlite3_column_blob(Prepared, column).ToArray();
 
-    public void Reset() => raw.sqlite3_reset(Prepared);
+    public void Reset()
+    {
+        if (prepared is not null)
+        {
+            raw.sqlite3_reset(prepared);
+        }
+    }
 
     public void Dispose() => prepared?.Dispose();
 }

@@ -16,9 +16,9 @@ sealed partial class Writer
     {
         lock (gate)
         {
-            if (waiting.Count > 0)
+            if (waiting.Count > 0 || failing)
             {
-                return true;
+                return true; // while it fails, each look tries whether it still does
             }
         }
 
@@ -108,6 +108,11 @@ sealed partial class Writer
     void Transact()
     {
         tables.Begin();
+        if (failing)
+        {
+            database.Execute("UPDATE jobs_meta SET last = last + 1"); // a transaction that only reads would prove nothing
+        }
+
         foreach (var operation in batch)
         {
             operation.Execute(tables);
@@ -125,8 +130,13 @@ sealed partial class Writer
         claimers.ForEach(claimer => claimer.Claim(tables));
         tables.Finish();
         Checkpoint?.Invoke("executed", batch);
-        database.Commit();
+        Commit();
         Checkpoint?.Invoke("committed", batch);
+    }
+
+    void Commit()
+    {
+        database.Commit();
         if (file.IsGone())
         {
             throw new FileNotFoundException($"{file.Path} was deleted or replaced while this process used it");
@@ -135,6 +145,7 @@ sealed partial class Writer
 
     void Succeeded()
     {
+        Problem = null; // before anybody hears of the commit, and asks for the health
         foreach (var operation in batch)
         {
             operation.Commit();
@@ -148,7 +159,6 @@ sealed partial class Writer
             Log.WritesAgain(logger, file.Path);
         }
 
-        Problem = null;
         try
         {
             AfterCommit();
@@ -247,7 +257,7 @@ sealed partial class Writer
             tables.Begin();
             operation.Execute(tables);
             tables.Finish();
-            database.Commit();
+            Commit();
             operation.Commit();
         }
         catch (Exception e)
@@ -268,6 +278,7 @@ sealed partial class Writer
             // SQLite has undone it.
         }
 
+        database.ResetAll();
         tables.Undone();
         claimers.ForEach(claimer => claimer.Claimed(committed: false));
     }

@@ -116,7 +116,11 @@ sealed partial class Writer : IAsyncDisposable
     /// <summary>Removes a claimer. When the task completes, the claimer's last transaction is over.</summary>
     public Task RemoveClaimerAsync(IClaimer claimer)
     {
-        var operation = new ClaimerOperation(claimers, claimer, adds: false);
+        // Not for ever: whoever keeps the file locked may wait for the one that stops.
+        var operation = new ClaimerOperation(claimers, claimer, adds: false)
+        {
+            Deadline = time.GetTimestamp() + (long)(closingTime.TotalSeconds * time.TimestampFrequency),
+        };
         return Add(operation) ? operation.Task : Task.CompletedTask;
     }
 
@@ -228,7 +232,7 @@ sealed partial class Writer : IAsyncDisposable
         lock (gate)
         {
             closing = true;
-            foreach (var operation in waiting)
+            foreach (var operation in waiting.Concat(batch))
             {
                 operation.GiveUp(new ObjectDisposedException("SqliteTransport"));
             }

@@ -42,6 +42,50 @@ public sealed class FailedTransactionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_record_that_is_added_after_a_compaction_that_failed_is_read()
+    {
+        await using var journal = transport.OpenJournal("j");
+        await using var other = file.Open();
+        await using var writer = other.OpenJournal("j");
+        await journal.AppendAsync("one"u8.ToArray(), Wait.Deadline, Stop);
+        await using var leader = await journal.LeadAsync(Stop).Soon();
+        var failed = 0;
+        Writer.Checkpoint = (step, _) =>
+        {
+            if (step == "executed" && Interlocked.Exchange(ref failed, 1) == 0)
+            {
+                throw new SqliteException("disk full", 13);
+            }
+        };
+
+        // One record takes the number that the snapshot's record had in the transaction that failed.
+        await Assert.ThrowsAsync<JobPublishException>(() => leader.CompactAsync(["snapshot"u8.ToArray()], Stop).AsTask().Soon());
+        await writer.AppendAsync("two"u8.ToArray(), Wait.Deadline, Stop);
+
+        Assert.Equal("two"u8.ToArray(), (await leader.NextAsync(Stop).Soon()).ToArray());
+    }
+
+    // A running job may have the lock, and wait for the stop.
+    [Fact]
+    public async Task A_stop_ends_although_another_connection_keeps_the_file_locked()
+    {
+        var subscription = await SubscribeAsync(transport, "work", prefetch: 2);
+        await PublishAsync("one");
+        await PublishAsync("two");
+        var delivery = await NextAsync(subscription);
+        using (await file.LockAsync())
+        {
+            await subscription.StopAsync(Stop).Soon();
+            await delivery.ReleaseAsync().AsTask().Soon();
+            await subscription.DisposeAsync().AsTask().Soon();
+        }
+
+        var next = await SubscribeAsync(transport, "work", prefetch: 2);
+        Assert.Equal("one", (await NextAsync(next)).Message.CorrelationId);
+        Assert.Equal("two", (await NextAsync(next)).Message.CorrelationId);
+    }
+
+    [Fact]
     public async Task A_job_whose_acknowledgement_cannot_be_written_is_removed_as_soon_as_it_can()
     {
         var subscription = await SubscribeAsync(transport, "work", prefetch: 1);

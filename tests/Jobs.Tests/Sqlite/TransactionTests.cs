@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Jobs.Contracts;
+using Jobs.Sqlite;
 using Jobs.Transport;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
@@ -181,6 +182,42 @@ public sealed class TransactionTests : IAsyncDisposable
         Assert.False(refused.MaybeEnqueued);
         Assert.Contains("EnqueueAsync(job, transaction)", refused.Message, StringComparison.Ordinal);
         await transaction.CommitAsync(Cancellation);
+    }
+
+    // The provider's object still has its connection then. A savepoint of ours would commit by itself.
+    [Fact]
+    public async Task A_job_whose_transaction_sqlite_has_rolled_back_by_itself_is_refused()
+    {
+        await using var connection = await ConnectionAsync();
+        await using (var transaction = (SqliteTransaction)await connection.BeginTransactionAsync(Cancellation))
+        {
+            await InsertAsync(connection, transaction);
+            await using var again = connection.CreateCommand();
+            (again.CommandText, again.Transaction) = ("INSERT OR ROLLBACK INTO Orders VALUES (1)", transaction);
+            await Assert.ThrowsAsync<SqliteException>(() => again.ExecuteNonQueryAsync(Cancellation));
+
+            var refused = await Assert.ThrowsAsync<JobPublishException>(() => Dispatcher.EnqueueAsync(Order(), transaction, Cancellation));
+            Assert.False(refused.MaybeEnqueued);
+        }
+
+        await using var other = await ConnectionAsync();
+        Assert.Equal(0, await Transport.CountAsync(Queue, Cancellation));
+    }
+
+    [Fact]
+    public async Task A_deferred_transaction_that_has_read_nothing_waits_for_its_turn()
+    {
+        await using var connection = await ConnectionAsync();
+        await using var transaction = connection.BeginTransaction(deferred: true);
+        using var locked = await file.LockAsync();
+        var enqueue = Dispatcher.EnqueueAsync(Order(), transaction, Cancellation);
+        Assert.False(enqueue.IsCompleted);
+        ((Jobs.Sqlite.Database)locked).Execute("UPDATE jobs_meta SET last = last + 1");
+        ((Jobs.Sqlite.Database)locked).Commit();
+
+        await enqueue.Soon();
+        await transaction.CommitAsync(Cancellation);
+        Assert.Equal(1, await Transport.CountAsync(Queue, Cancellation));
     }
 
     [Fact]
