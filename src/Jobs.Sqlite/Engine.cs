@@ -113,6 +113,7 @@ sealed class Engine : IAsyncDisposable
             ? new(IsUp: false, Time.GetElapsedTime(Writer.ProblemSince), problem)
             : new(IsUp: true, TimeSpan.Zero),
         Pending = Writer.Pending,
+        ConfirmLatency = Writer.Lag,
     };
 
     public async ValueTask DisposeAsync()
@@ -135,6 +136,9 @@ sealed class Engine : IAsyncDisposable
         await Writer.DisposeAsync().ConfigureAwait(false);
         await doorbell.DisposeAsync().ConfigureAwait(false);
     }
+
+    /// <summary>Looks for other processes now: from then on, each hears at once when the other one ends.</summary>
+    public void MeetOthers() => _ = BuryAsync();
 
     void Look()
     {

@@ -47,6 +47,7 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
             throw;
         }
 
+        engine.MeetOthers();
         _ = options.Begin.ContinueWith(
             _ => engine.Writer.Wake(others: true), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return subscription;

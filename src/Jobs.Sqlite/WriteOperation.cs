@@ -19,6 +19,9 @@ abstract class WriteOperation
     /// <summary>When the operation is given up, as a timestamp; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline { get; init; } = long.MaxValue;
 
+    /// <summary>The timestamp when the writer got the operation.</summary>
+    public long AddedAt { get; set; }
+
     /// <summary>Whether an answer is still wanted.</summary>
     public bool IsOver => Volatile.Read(ref state) == Over;
 

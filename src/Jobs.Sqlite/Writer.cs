@@ -70,6 +70,19 @@ sealed partial class Writer : IAsyncDisposable
         }
     }
 
+    /// <summary>For how long the oldest operation has waited.</summary>
+    public TimeSpan Lag
+    {
+        get
+        {
+            lock (gate)
+            {
+                var oldest = batch.Count > 0 ? batch[0] : waiting.FirstOrDefault();
+                return oldest is null ? TimeSpan.Zero : time.GetElapsedTime(oldest.AddedAt);
+            }
+        }
+    }
+
     /// <summary>Why the last transaction failed; <see langword="null"/> after a success.</summary>
     public string? Problem { get; private set; }
 
@@ -95,6 +108,7 @@ sealed partial class Writer : IAsyncDisposable
                 return false;
             }
 
+            operation.AddedAt = time.GetTimestamp();
             waiting.Add(operation);
             Monitor.Pulse(gate);
             return true;

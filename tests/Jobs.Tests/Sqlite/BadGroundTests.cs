@@ -203,6 +203,36 @@ public sealed class BadGroundTests : IDisposable
         Assert.False((await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "x"))).MaybeEnqueued);
     }
 
+    // A snapshot that somebody reads keeps SQLite from beginning the log anew. When the reader has gone, the log is cut off.
+    [Fact]
+    public async Task The_log_grows_while_somebody_reads_for_long_and_shrinks_afterwards()
+    {
+        const long Bound = 64 * 1024 * 1024;
+        await using var transport = file.Open();
+        await PublishAsync(transport, "first");
+        var log = new FileInfo($"{file.Path}-wal");
+        using (var reader = Database.Open(file.Path))
+        {
+            reader.Execute("BEGIN; SELECT count(*) FROM jobs_message");
+            var body = new string('x', 1024 * 1024);
+            for (var i = 0; i < 70; i++)
+            {
+                await PublishAsync(transport, $"{i}", body: body);
+            }
+
+            log.Refresh();
+            Assert.True(log.Length > Bound, $"The log has {log.Length} bytes.");
+        }
+
+        for (var i = 0; i < 70; i++)
+        {
+            await PublishAsync(transport, $"after {i}");
+        }
+
+        log.Refresh();
+        Assert.True(log.Length < Bound, $"The log has {log.Length} bytes.");
+    }
+
     [Fact]
     public async Task A_file_that_lacks_a_table_is_named_at_start()
     {
