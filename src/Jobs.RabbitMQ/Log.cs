@@ -66,7 +66,8 @@ static partial class Log
         + "It runs beside the other jobs, and nothing counts how many workers it kills")]
     public static partial void QuarantineRefused(ILogger logger, string? jobId, string queue, Exception e);
 
-    [LoggerMessage(444, LogLevel.Debug, "Job {JobId} from {Queue} came back after a lost connection. The job had {State} in this process, and is not run again")]
+    [LoggerMessage(444, LogLevel.Debug,
+        "Job {JobId} from {Queue} came back after a lost connection. The job had {State} in this process, and is not run again")]
     public static partial void CameBack(ILogger logger, string? jobId, string queue, string state);
 
     [LoggerMessage(445, LogLevel.Debug,

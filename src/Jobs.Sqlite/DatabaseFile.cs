@@ -114,7 +114,8 @@ sealed class DatabaseFile
         if (Array.Exists(networkFileSystems, name => name.Equals(drive.DriveFormat, StringComparison.OrdinalIgnoreCase)))
         {
             throw new JobTransportException(
-                $"{Path} is on a network file system ({drive.DriveFormat}), where SQLite's locks do not work. Use a disk of this machine, or UseRabbitMq for several machines.");
+                $"{Path} is on a network file system ({drive.DriveFormat}), where SQLite's locks do not work. Use a disk of this machine, or "
+                    + "UseRabbitMq for several machines.");
         }
 
         Directory.CreateDirectory(Sessions);
@@ -164,7 +165,8 @@ sealed class DatabaseFile
 
             if (time.GetElapsedTime(since) > openTimeout)
             {
-                throw new JobTransportException($"{Path} stayed locked by another connection for {openTimeout.TotalSeconds} s. If that is an open transaction of this program, "
+                throw new JobTransportException($"{Path} stayed locked by another connection for {openTimeout.TotalSeconds} s. If that is an open transaction "
+                    + "of this program, "
                     + "start the host before the transaction.", isTransient: true);
             }
 

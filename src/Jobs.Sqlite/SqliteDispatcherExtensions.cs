@@ -29,7 +29,8 @@ public static class SqliteDispatcherExtensions
     /// <exception cref="JobPublishException">
     /// The job was not enqueued. Roll the transaction back, or go on without the job.
     /// </exception>
-    public static Task<JobHandle> EnqueueAsync(this IJobDispatcher dispatcher, Job job, DbTransaction transaction, CancellationToken cancellationToken = default) =>
+    public static Task<JobHandle> EnqueueAsync(
+        this IJobDispatcher dispatcher, Job job, DbTransaction transaction, CancellationToken cancellationToken = default) =>
         SendAsync(dispatcher, job, transaction, static id => new JobHandle(id), cancellationToken);
 
     /// <summary>Enqueues a job whose task returns a value in your own transaction.</summary>

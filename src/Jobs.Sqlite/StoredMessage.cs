@@ -108,7 +108,8 @@ static class StoredMessage
 
                 break;
             default:
-                throw new ArgumentException($"a header of type {value.GetType().Name} cannot be stored; use string, bool, int, long, double, a list or a table.");
+                throw new ArgumentException(
+                    $"a header of type {value.GetType().Name} cannot be stored; use string, bool, int, long, double, a list or a table.");
         }
     }
 
