@@ -137,7 +137,7 @@ sealed class RabbitMqJournal : JobJournal
                 isTransient: false);
         }
 
-        await reader.ForgetEmptyAsync().ConfigureAwait(false);
+        await reader.ForgetEmptyAsync(stop).ConfigureAwait(false);
         return reader.Backlog;
     }
 

@@ -141,11 +141,11 @@ sealed class RabbitMqJournalReader : JournalReader
     /// Removes the marks and questions from the queue that this reader found there. A reader that compacts does not
     /// call this, because a snapshot removes them too.
     /// </summary>
-    public async Task ForgetEmptyAsync()
+    public async Task ForgetEmptyAsync(CancellationToken cancellationToken)
     {
         foreach (var tag in empty)
         {
-            await channel.BasicAckAsync(tag, multiple: false, Lost).ConfigureAwait(false);
+            await channel.BasicAckAsync(tag, multiple: false, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -74,7 +74,11 @@ sealed class DatabaseFile
     public bool IsOf(Database other) => other.FileName == name;
 
     /// <summary>Begins to watch the file. A connection must be open, and stay open.</summary>
-    public void Watch() => (descriptor, isWatched) = (FindDescriptor(), FindDescriptor() is not null);
+    public void Watch()
+    {
+        descriptor = FindDescriptor();
+        isWatched = descriptor is not null;
+    }
 
     /// <summary>
     /// Whether the file has been deleted, or another one put in its place: what is written then goes to a file that

@@ -99,6 +99,7 @@ sealed class Engine : IAsyncDisposable
         }
     }
 
+    /// <summary>Says that a part has been closed, so the engine need not close it.</summary>
     public void ClosedBefore(IAsyncDisposable part)
     {
         lock (gate)

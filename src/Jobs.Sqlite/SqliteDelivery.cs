@@ -136,10 +136,6 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
 
     sealed class ReleaseOperation(SqliteDelivery delivery) : WriteOperation
     {
-        readonly TaskCompletionSource completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task Task => completion.Task;
-
         public override void Execute(Tables tables)
         {
             // In quarantine only the death of a worker counts.
@@ -148,14 +144,12 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
             tables.Release(delivery.Subscription.Session.No, delivery.Row.Seq, delivery.Lane.No, delivery.Row.Urgency, deliveries);
         }
 
-        protected override void Committed() => completion.TrySetResult();
+        protected override void Committed()
+        {
+        }
 
         // We try again: otherwise the message would stay claimed until this session ends.
-        protected override void Failed(Exception why, bool maybe)
-        {
-            delivery.Writer.Add(new ReleaseOperation(delivery));
-            completion.TrySetResult();
-        }
+        protected override void Failed(Exception why, bool maybe) => delivery.Writer.Add(new ReleaseOperation(delivery));
     }
 
     sealed class SettleOperation(SqliteDelivery delivery, IReadOnlyList<Outgoing> outgoing, bool leaves) : WriteOperation

@@ -117,7 +117,5 @@ class AwaitedOperation<T>(Func<Tables, T> execute, bool needsSync) : WriteOperat
 
     protected override void Committed() => completion.TrySetResult(result!);
 
-    protected override void Failed(Exception why, bool maybe) => completion.TrySetException(Translated(why, maybe));
-
-    protected virtual Exception Translated(Exception why, bool maybe) => why;
+    protected override void Failed(Exception why, bool maybe) => completion.TrySetException(why);
 }
