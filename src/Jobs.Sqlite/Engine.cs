@@ -10,9 +10,6 @@ sealed class Engine : IAsyncDisposable
     /// <summary>Names of quarantine queues begin so; the rest is the name of the queue.</summary>
     public const string QuarantinePrefix = "jobs.quarantine.";
 
-    // How often deadlines are looked at.
-    static readonly TimeSpan sweep = TimeSpan.FromMilliseconds(250);
-
     // How often each process looks at the file and at the other sessions by itself. A clock that is set forward makes
     // delays end this much too late at most.
     static readonly TimeSpan look = TimeSpan.FromSeconds(1);
@@ -24,7 +21,6 @@ sealed class Engine : IAsyncDisposable
     static readonly TimeSpan farAway = TimeSpan.FromDays(10_000);
 
     readonly Doorbell doorbell;
-    readonly ITimer sweeping;
     readonly ITimer looking;
     readonly ITimer due;
     readonly ITimer watching;
@@ -43,7 +39,6 @@ sealed class Engine : IAsyncDisposable
         due = time.CreateTimer(_ => Writer?.Wake(others: false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Writer = new(file, time, RingOthers, ArmDue, logger);
         Sessions = new(Writer, file, doorbell, time, logger);
-        sweeping = time.CreateTimer(_ => Writer.Sweep(), null, sweep, sweep);
         watching = time.CreateTimer(_ => WatchGuests(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         looking = time.CreateTimer(_ => Look(), null, look, look);
     }
@@ -130,7 +125,6 @@ sealed class Engine : IAsyncDisposable
             await part.DisposeAsync().ConfigureAwait(false);
         }
 
-        await sweeping.DisposeAsync().ConfigureAwait(false);
         await looking.DisposeAsync().ConfigureAwait(false);
         await due.DisposeAsync().ConfigureAwait(false);
         await watching.DisposeAsync().ConfigureAwait(false);

@@ -191,6 +191,7 @@ sealed partial class Writer
     {
         lock (gate)
         {
+            expected = batch.Count + waiting.Count;
             batch.Clear();
         }
     }
