@@ -115,8 +115,12 @@ static class DefinitionEmitter
 
         // Nobody has checked the result: it may be null although its type does not allow null. Such a null is written
         // too.
-        new ValueEmitter(code, ["writer", "result"]).Write(type with { IsNullable = type.IsNullable || type.IsReference }, "result");
-        code.Close();
+        var sent = type with { IsNullable = type.IsNullable || type.IsReference };
+        new ValueEmitter(code, ["writer", "result"]).Write(sent, "result");
+        code.Close().Line();
+        code.Open($"public override {type.Spelled} ReadResult(ref global::Jobs.Wire.ArgumentReader a)").Line($"{sent.Declared} result;");
+        new ValueEmitter(code, ["a", "result"]).Read(sent, "result");
+        code.Line("return result!;").Close();
     }
 
     static void EmitArguments(CodeWriter code, ParameterModel[] parameters)

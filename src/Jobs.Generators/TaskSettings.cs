@@ -55,8 +55,8 @@ sealed class TaskSettings(AttributeData attribute, string display, Action<Diagno
                 }
 
                 return $"{NameRules.WithoutSuffix(name, "Seconds")} = {Seconds(seconds)}";
-            case "AckEarly":
-                return value is true ? "AckEarly = true" : null;
+            case "AckEarly" or "TrackResult":
+                return value is true ? $"{name} = true" : null;
             default:
                 return null; // the value has the wrong type; the compiler reports that
         }

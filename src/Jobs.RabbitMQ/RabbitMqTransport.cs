@@ -78,6 +78,8 @@ sealed class RabbitMqTransport(
         }
     }
 
+    public override ResultStore Results => throw new NotSupportedException("TODO");
+
     public override JobJournal OpenJournal(string name) =>
         new RabbitMqJournal(layout.Journal(name), this, Parts());
 

@@ -31,17 +31,17 @@ public static class SqliteDispatcherExtensions
     /// </exception>
     public static Task<JobHandle> EnqueueAsync(
         this IJobDispatcher dispatcher, Job job, DbTransaction transaction, CancellationToken cancellationToken = default) =>
-        SendAsync(dispatcher, job, transaction, static id => new JobHandle(id), cancellationToken);
+        SendAsync(dispatcher, job, transaction, static sent => new JobHandle(sent), cancellationToken);
 
     /// <summary>Enqueues a job whose task returns a value in your own transaction.</summary>
     /// <inheritdoc cref="EnqueueAsync(IJobDispatcher, Job, DbTransaction, CancellationToken)"/>
     public static Task<JobHandle<T>> EnqueueAsync<T>(
         this IJobDispatcher dispatcher, Job<T> job, DbTransaction transaction, CancellationToken cancellationToken = default) =>
-        SendAsync(dispatcher, job, transaction, static id => new JobHandle<T>(id), cancellationToken);
+        SendAsync(dispatcher, job, transaction, static sent => new JobHandle<T>(sent), cancellationToken);
 
     // Not async: what the transport notes of the caller's flow must still be there when this returns.
     static Task<THandle> SendAsync<THandle>(
-        IJobDispatcher dispatcher, Job job, DbTransaction transaction, Func<string, THandle> handle, CancellationToken cancellationToken)
+        IJobDispatcher dispatcher, Job job, DbTransaction transaction, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(dispatcher);
         ArgumentNullException.ThrowIfNull(transaction);
@@ -55,7 +55,8 @@ public static class SqliteDispatcherExtensions
 
         async Task<THandle> WriteAsync()
         {
-            var outgoing = sqlite.Encode(job, out var observation);
+            var replyTo = sqlite.WantsResult(job) ? await sqlite.OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
+            var outgoing = sqlite.Encode(job, replyTo, out var observation);
             try
             {
                 await guest.WriteAsync(outgoing, sqlite.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
@@ -67,7 +68,7 @@ public static class SqliteDispatcherExtensions
             }
 
             observation?.End();
-            return handle(outgoing.Message.CorrelationId!);
+            return handle(sqlite.Sent(job, outgoing));
         }
     }
 }

@@ -92,6 +92,8 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
 
     public override JobJournal OpenJournal(string name) => new SqliteJournal(Checked, name);
 
+    public override ResultStore Results => throw new NotSupportedException("TODO");
+
     public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {
         try

@@ -49,4 +49,16 @@ public interface IJobDispatcher
     /// <typeparam name="T">What the tasks return.</typeparam>
     /// <inheritdoc cref="EnqueueManyAsync(IEnumerable{Job}, CancellationToken)" path="/*[not(self::summary)]"/>
     Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The handle of a job that was enqueued elsewhere or earlier, by its id. Its result is read as a
+    /// <typeparamref name="T"/>.
+    /// </summary>
+    /// <remarks>
+    /// Over SQLite every process on the same file can read a result by id, and in memory the same process can. Over
+    /// RabbitMQ only the process that enqueued the job can: results go to the reply queue of that process.
+    /// </remarks>
+    /// <typeparam name="T">What the task returns.</typeparam>
+    /// <param name="id">The id of the job.</param>
+    JobHandle<T> GetHandle<T>(string id);
 }

@@ -107,6 +107,16 @@ public record Job
     }
 
     /// <summary>
+    /// Whether the caller wants to hear what becomes of the job: see <see cref="JobHandle{T}.GetResultAsync"/>. Defaults
+    /// to the task's value (<see cref="TaskAttribute.TrackResult"/>).
+    /// </summary>
+    public bool? Result
+    {
+        get => settings?.Result;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Result = value });
+    }
+
+    /// <summary>
     /// Headers of your own that travel with the job. The dispatcher refuses names of the protocol (<c>task</c>,
     /// <c>id</c>, <c>x-jobs-*</c> …). Defaults to none.
     /// </summary>
@@ -133,6 +143,8 @@ public record Job
         public TimeSpan? Expires { get; init; }
 
         public byte? Priority { get; init; }
+
+        public bool? Result { get; init; }
 
         /// <summary>
         /// <see langword="null"/> when no option is set: a job with an option set to <see langword="null"/> equals a
@@ -174,34 +186,6 @@ public sealed record Job<T> : Job
     [EditorBrowsable(EditorBrowsableState.Never)]
     public Job(TaskDefinition definition, JobArguments arguments)
         : base(definition, arguments)
-    {
-    }
-}
-
-/// <summary>
-/// A job that has been enqueued. Only a dispatcher makes handles; a test can derive a class to stand in for one.
-/// </summary>
-public class JobHandle
-{
-    /// <summary>For dispatchers.</summary>
-    /// <param name="id">The id of the job.</param>
-    protected internal JobHandle(string id) => Id = id;
-
-    /// <summary>The id of the job.</summary>
-    public string Id { get; }
-
-    /// <inheritdoc/>
-    public override string ToString() => Id;
-}
-
-/// <summary>A job that has been enqueued and will return a <typeparamref name="T"/>.</summary>
-/// <typeparam name="T">What the task returns.</typeparam>
-public class JobHandle<T> : JobHandle
-{
-    /// <summary>For dispatchers.</summary>
-    /// <param name="id">The id of the job.</param>
-    protected internal JobHandle(string id)
-        : base(id)
     {
     }
 }

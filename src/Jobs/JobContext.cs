@@ -14,9 +14,10 @@ public sealed class JobContext
 
     readonly Attempt attempt;
     readonly IServiceScopeFactory scopes;
+    readonly News news;
     IServiceScope? scope;
 
-    internal JobContext(Attempt attempt, IServiceScopeFactory scopes) => (this.attempt, this.scopes) = (attempt, scopes);
+    internal JobContext(Attempt attempt, IServiceScopeFactory scopes, News news) => (this.attempt, this.scopes, this.news) = (attempt, scopes, news);
 
     /// <summary>The job that runs on this asynchronous flow, or <see langword="null"/> outside of a job.</summary>
     public static JobContext? Current
@@ -57,6 +58,18 @@ public sealed class JobContext
     /// The services of this attempt. Each attempt has one scope, which is made when somebody first asks for it.
     /// </summary>
     public IServiceProvider Services => (Volatile.Read(ref scope) ?? MakeScope()).ServiceProvider;
+
+    /// <summary>
+    /// Tells the caller how much of the job is done, if the caller asked for the job's result: see
+    /// <see cref="JobStatus.Progress"/>. A report that cannot be sent does not fail the job.
+    /// </summary>
+    /// <param name="progress">How much is done, from 0 to 1.</param>
+    /// <param name="text">What is done now, for people. Defaults to nothing.</param>
+    /// <param name="cancellationToken">Gives the report up.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The progress is not from 0 to 1.</exception>
+    public Task ReportProgressAsync(double progress, string? text = null, CancellationToken cancellationToken = default) => progress is >= 0 and <= 1
+        ? news.ProgressAsync(attempt, progress, text, cancellationToken)
+        : throw new ArgumentOutOfRangeException(nameof(progress), progress, "Progress goes from 0 to 1.");
 
     JobEnvelope Envelope => attempt.Envelope!;
 

@@ -106,7 +106,8 @@ public sealed class JobsBuilder
     /// <summary>
     /// Keeps jobs in the memory of this process, for development and tests. The jobs are lost when the process ends.
     /// </summary>
-    public JobsBuilder UseInMemory() => UseTransport(services => new InMemoryTransport(GuardedTime.Of(services.GetRequiredService<TimeProvider>())));
+    public JobsBuilder UseInMemory() => UseTransport(services => new InMemoryTransport(
+        GuardedTime.Of(services.GetRequiredService<TimeProvider>()), services.GetRequiredService<IOptions<JobsOptions>>().Value.ResultExpires));
 
     /// <summary>Uses a transport of your own, or of another package. The last call wins.</summary>
     [Experimental("JOBS0001")]
@@ -128,6 +129,7 @@ public sealed class JobsBuilder
         Services.TryAddSingleton<Intake>();
         Services.TryAddSingleton<Executor>();
         Services.TryAddSingleton<FollowUps>();
+        Services.TryAddSingleton<News>();
         Services.TryAddSingleton<Settlement>();
         Services.TryAddSingleton<WorkerProgress>();
         Services.TryAddSingleton<Worker>();

@@ -152,3 +152,31 @@ public sealed class SnoozeJobException(TimeSpan delay, string? message = null) :
 /// <param name="reason">Why. The reason is kept with the job.</param>
 /// <param name="inner">The cause, if any.</param>
 public sealed class DeadJobException(string reason, Exception? inner = null) : Exception(reason, inner);
+
+/// <summary>
+/// A job whose result somebody asked for has ended without a result: it is dead, expired or revoked. Thrown to the
+/// caller who waits for the result; the worker may be another program, in another language.
+/// </summary>
+public sealed class JobFailedException : JobsException
+{
+    /// <param name="status">How the job ended.</param>
+    public JobFailedException(JobStatus status)
+        : base(Text(status)) => Status = status;
+
+    /// <summary>How the job ended: its state, its attempts and its error.</summary>
+    public JobStatus Status { get; }
+
+    /// <summary>The failure as the worker reported it: type, message and stack of the far side.</summary>
+    public JobError? Error => Status.Error;
+
+    static string Text(JobStatus status)
+    {
+        ArgumentNullException.ThrowIfNull(status);
+        return status.State switch
+        {
+            JobState.Expired => $"Job {status.Id} expired before it could start.",
+            JobState.Revoked => $"Job {status.Id} was revoked.",
+            _ => $"Job {status.Id} failed with {status.Error?.Type}: {status.Error?.Message}",
+        };
+    }
+}

@@ -35,6 +35,23 @@ public sealed class JobsOptions : IBoundOptions
     public TimeSpan MaxRetryDelay { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>
+    /// For how long the result of a job is kept, counted from the end of the job. Defaults to 1 day.
+    /// </summary>
+    public TimeSpan ResultExpires { get; set; } = TimeSpan.FromDays(1);
+
+    /// <summary>
+    /// The largest result, in bytes of JSON. The caller of a job with a larger result gets an error; the job has
+    /// succeeded all the same. Defaults to 8 MiB.
+    /// </summary>
+    public int MaxResultBytes { get; set; } = 8 << 20;
+
+    /// <summary>
+    /// The worker tells the caller when a job starts, if the caller asked for the result. Over SQLite and in memory the
+    /// worker always does; over RabbitMQ it costs one more message for each run. Defaults to <see langword="false"/>.
+    /// </summary>
+    public bool TrackStarted { get; set; }
+
+    /// <summary>
     /// How values of types that are not built in are written and read. Set through
     /// <see cref="JobsBuilder.UseJsonContext"/> and <see cref="JobsBuilder.UseJson"/>. This is a field, because
     /// configuration binding leaves fields alone.
@@ -66,6 +83,16 @@ public sealed class JobsOptions : IBoundOptions
         if (MaxRetries < 0)
         {
             yield return $"Jobs:MaxRetries {MaxRetries}: must be 0 or more.";
+        }
+
+        if (ResultExpires <= TimeSpan.Zero)
+        {
+            yield return $"Jobs:ResultExpires {ResultExpires}: must be positive.";
+        }
+
+        if (MaxResultBytes < 1)
+        {
+            yield return $"Jobs:MaxResultBytes {MaxResultBytes}: must be 1 or more.";
         }
 
         if (RetryDelay < TimeSpan.Zero || MaxRetryDelay < RetryDelay)

@@ -61,4 +61,10 @@ public sealed class TaskAttribute(string? name = null) : Attribute
     /// queue, and a crash loses it. Defaults to <see langword="false"/>.
     /// </summary>
     public bool AckEarly { get; set; }
+
+    /// <summary>
+    /// Every caller in this program wants to hear what becomes of the task's jobs, as with <see cref="Job.Result"/>. It
+    /// costs one more message for each job. Defaults to <see langword="false"/>.
+    /// </summary>
+    public bool TrackResult { get; set; }
 }

@@ -54,6 +54,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     /// <inheritdoc/>
     public override string MessagingSystem => inner.MessagingSystem;
 
+    /// <inheritdoc/>
+    public override ResultStore Results => inner.Results;
+
     /// <summary>The health that the transport reports; <see langword="null"/> for its real health.</summary>
     public TransportHealth? Health { get; set; }
 

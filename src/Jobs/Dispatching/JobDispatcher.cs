@@ -1,40 +1,52 @@
 using Jobs.Diagnostics;
 using Jobs.Registry;
+using Jobs.Results;
 using Jobs.Settings;
 using Jobs.Transport;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Jobs.Dispatching;
 
 /// <summary>Sends jobs: encodes a job, publishes its message, and reports both to metrics and traces.</summary>
 sealed class JobDispatcher(
-    JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry) : IJobDispatcher
+    JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry,
+    ILogger<JobDispatcher> logger) : IJobDispatcher
 {
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly JobsOptions options = jobsOptions.Value;
     readonly JobEncoder encoder = new(tasks, jobsOptions.Value, transport);
     readonly JobIds ids = new();
+    readonly ResultReader results = new(transport, jobsOptions.Value.Types, GuardedLogger.Of(logger));
 
     public Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default) =>
-        SendAsync(job, static id => new JobHandle(id), cancellationToken);
+        SendAsync(job, static sent => new JobHandle(sent), cancellationToken);
 
     public Task<JobHandle<T>> EnqueueAsync<T>(Job<T> job, CancellationToken cancellationToken = default) =>
-        SendAsync(job, static id => new JobHandle<T>(id), cancellationToken);
+        SendAsync(job, static sent => new JobHandle<T>(sent), cancellationToken);
 
     public Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default) =>
-        SendManyAsync(jobs, static id => new JobHandle(id), cancellationToken);
+        SendManyAsync(jobs, static sent => new JobHandle(sent), cancellationToken);
 
     public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default) =>
-        SendManyAsync(jobs, static id => new JobHandle<T>(id), cancellationToken);
+        SendManyAsync(jobs, static sent => new JobHandle<T>(sent), cancellationToken);
 
     /// <summary>For a transport that can take a job in another way than by a publish.</summary>
     internal JobTransport Transport => transport;
 
     internal TimeSpan EnqueueTimeout => options.EnqueueTimeout;
 
-    async Task<THandle> SendAsync<THandle>(Job job, Func<string, THandle> handle, CancellationToken cancellationToken)
+    public JobHandle<T> GetHandle<T>(string id)
     {
-        var outgoing = Encode(job, out var observation);
+        ArgumentException.ThrowIfNullOrEmpty(id);
+        return new(new SentJobHandle(id, results));
+    }
+
+    async Task<THandle> SendAsync<THandle>(Job job, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        var replyTo = WantsResult(job) ? await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
+        var outgoing = Encode(job, replyTo, out var observation);
         var id = outgoing.Message.CorrelationId!;
         try
         {
@@ -42,30 +54,66 @@ sealed class JobDispatcher(
         }
         catch (Exception e)
         {
+            if (replyTo is not null && e is JobPublishException { MaybeEnqueued: false })
+            {
+                results.Store.Forget(id);
+            }
+
             observation?.End(e);
             throw;
         }
 
         observation?.End();
-        return handle(id);
+        return handle(Sent(job, outgoing));
     }
 
-    Task<IReadOnlyList<THandle>> SendManyAsync<THandle>(IEnumerable<Job> jobs, Func<string, THandle> handle, CancellationToken cancellationToken)
+    Task<IReadOnlyList<THandle>> SendManyAsync<THandle>(IEnumerable<Job> jobs, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
         where THandle : JobHandle
     {
         ArgumentNullException.ThrowIfNull(jobs);
         return new ManyJobs<THandle>(this, time, handle, cancellationToken).SendAsync(jobs);
     }
 
+    /// <summary>Whether somebody wants to hear what becomes of the job.</summary>
+    /// <remarks>
+    /// Nobody holds the handle of a job that a schedule fires. So such a job is tracked only where its result can be read
+    /// by its id, or when its schedule says so.
+    /// </remarks>
+    internal bool WantsResult(Job job) => job.Result ?? (
+        (job.Definition ?? tasks.Find(job.TaskName)) is { TrackResult: true }
+        && (job.Schedule is null || transport.Capabilities.HasFlag(TransportCapabilities.ResultsById)));
+
+    /// <summary>The address for results.</summary>
+    /// <exception cref="JobPublishException">There is none now, so the job is not enqueued.</exception>
+    internal async ValueTask<string> OpenResultsAsync(Job job, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await results.Store.OpenAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (JobTransportException e)
+        {
+            throw new JobPublishException(job.Id ?? "", maybeEnqueued: false, e.IsTransient,
+                $"Job '{job.TaskName}' was not enqueued, because its result could not come back: {e.Message}", e);
+        }
+    }
+
+    internal SentJobHandle Sent(Job job, in Outgoing outgoing) => outgoing.Message.ReplyTo is null
+        ? new(outgoing.Message.CorrelationId!)
+        : new(outgoing.Message.CorrelationId!, results, job.Definition);
+
     /// <summary>Makes the message of a job, and begins the observation of its sending when anybody listens.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="replyTo">The address for its result; <see langword="null"/> when nobody wants it.</param>
+    /// <param name="observation">The observation; <see langword="null"/> when nobody listens.</param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is; no observation has begun.</exception>
-    internal Outgoing Encode(Job job, out SendObservation? observation)
+    internal Outgoing Encode(Job job, string? replyTo, out SendObservation? observation)
     {
         ArgumentNullException.ThrowIfNull(job);
         var now = time.GetUtcNow();
         var id = job.Id ?? ids.Next(now); // the same moment as in the timestamp: see PublishTime
         var running = JobContext.Current;
-        var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id));
+        var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id, replyTo));
         var sent = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length,
             IsScheduled: job.Schedule is not null);
         observation = SendObservation.Begin(telemetry, time, sent, out var trace);
@@ -75,6 +123,11 @@ sealed class JobDispatcher(
         if (parent is not null)
         {
             (outgoing.Message.Headers.TraceParent, outgoing.Message.Headers.TraceState) = (parent, string.IsNullOrEmpty(state) ? null : state);
+        }
+
+        if (replyTo is not null)
+        {
+            results.Store.Expect(id);
         }
 
         return outgoing;

@@ -36,6 +36,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
             Headers = Headers(job, sending, eta, merged.Expires),
             Body = WriteBody(job),
             CorrelationId = sending.Id,
+            ReplyTo = sending.ReplyTo,
             Priority = merged.Priority,
             Timestamp = sending.Now.ToUnixTimeSeconds(),
         };
@@ -212,7 +213,9 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 /// The root of the running job that enqueues this job; <see langword="null"/> outside of a job.
 /// </param>
 /// <param name="ParentId">The running job that enqueues this job; <see langword="null"/> outside of a job.</param>
-readonly record struct Sending(DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null);
+/// <param name="ReplyTo">The address for the result; <see langword="null"/> when nobody wants it.</param>
+readonly record struct Sending(
+    DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null, string? ReplyTo = null);
 
 /// <summary>The options of a job, merged with those of its task and of the host.</summary>
 readonly record struct MergedOptions(string Queue, TimeSpan? Expires, byte? Priority);

@@ -13,7 +13,7 @@ namespace Jobs.Dispatching;
 /// 3. When the sequence ends or throws, or when the caller cancels, await the batches on their way: whatever happens,
 /// the caller is told of each job that was taken.
 /// </remarks>
-sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func<string, THandle> handle, CancellationToken cancellationToken)
+sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     where THandle : JobHandle
 {
     const int MaxBatches = 8;
@@ -24,6 +24,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
 
     readonly Queue<JobBatch> inFlight = new(MaxBatches);
     readonly SortedDictionary<int, Exception> failures = [];
+    string? replyTo; // made at the first job whose result is asked for
     List<THandle> handles = []; // null where a job failed: then the caller gets the list in an exception only
     bool givenUp;
 
@@ -42,7 +43,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
                     break;
                 }
 
-                Add(job, batch);
+                await AddAsync(job, batch).ConfigureAwait(false);
                 if (batch.IsFull || time.GetElapsedTime(begun) > longestWait)
                 {
                     Publish(batch);
@@ -65,13 +66,19 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
         return Result(broken);
     }
 
-    void Add(Job job, JobBatch batch)
+    async ValueTask AddAsync(Job job, JobBatch batch)
     {
         try
         {
-            var outgoing = dispatcher.Encode(job, out var observation);
+            var wanted = job is not null && dispatcher.WantsResult(job);
+            if (wanted)
+            {
+                replyTo ??= await dispatcher.OpenResultsAsync(job!, cancellationToken).ConfigureAwait(false);
+            }
+
+            var outgoing = dispatcher.Encode(job!, wanted ? replyTo : null, out var observation);
             batch.Add(outgoing, handles.Count, observation);
-            handles.Add(handle(outgoing.Message.CorrelationId!));
+            handles.Add(handle(dispatcher.Sent(job!, outgoing)));
         }
         catch (Exception e)
         {

@@ -41,6 +41,9 @@ public abstract class TaskDefinition
     /// <summary>The worker acknowledges the job before its run (at most once).</summary>
     public bool AckEarly { get; init; }
 
+    /// <summary>Callers in this program want the results of the task's jobs.</summary>
+    public bool TrackResult { get; init; }
+
     /// <summary>The schedules from the method's <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
     public IReadOnlyList<TaskSchedule> Schedules { get; init; } = [];
 
@@ -101,6 +104,12 @@ public abstract class TaskDefinition<T> : TaskDefinition
 
     /// <summary>Writes what the method returned, as one JSON value.</summary>
     protected abstract void WriteResult(ArgumentWriter writer, T result);
+
+    /// <summary>
+    /// Reads what the method returned. Defaults to the way that values of a type of your own are read.
+    /// </summary>
+    /// <exception cref="JobFormatException">The value does not fit the type.</exception>
+    public virtual T ReadResult(ref ArgumentReader a) => a.GetObject<T>();
 
     byte[] Write(T result, WireTypes types)
     {

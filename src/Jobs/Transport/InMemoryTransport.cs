@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Jobs.Results;
 using Jobs.Wire;
 
 namespace Jobs.Transport;
@@ -7,20 +8,29 @@ namespace Jobs.Transport;
 /// Keeps jobs in the memory of this process, and loses them when the process ends. The reference implementation of the
 /// contract; all its time comes from <see cref="TimeProvider"/>.
 /// </summary>
-sealed class InMemoryTransport(TimeProvider time) : JobTransport
+sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null) : JobTransport
 {
+    readonly InMemoryResults results = new(time, resultExpires ?? TimeSpan.FromDays(1));
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
     readonly ConcurrentDictionary<ITimer, byte> delays = new();
     readonly ConcurrentDictionary<string, InMemoryJournal> journals = new();
     readonly ConcurrentDictionary<InMemorySubscription, byte> subscriptions = new();
 
-    public override TransportCapabilities Capabilities => TransportCapabilities.Priorities;
+    public override TransportCapabilities Capabilities => TransportCapabilities.Priorities | TransportCapabilities.ResultsById;
+
+    public override ResultStore Results => results;
 
     public override string MessagingSystem => "in_memory";
 
     public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (outgoing is { Kind: OutgoingKind.Reply, Queue: InMemoryResults.Address })
+        {
+            results.Tell(ResultMessage.Read(outgoing.Message.Body));
+            return ValueTask.CompletedTask;
+        }
+
         if (outgoing.Kind == OutgoingKind.Reply && !queues.ContainsKey(outgoing.Queue))
         {
             return ValueTask.CompletedTask; // nobody waits for the reply

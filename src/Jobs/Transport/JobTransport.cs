@@ -113,6 +113,12 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// </summary>
     public abstract JobJournal OpenJournal(string name);
 
+    /// <summary>
+    /// Where this process hears what became of its jobs. Defaults to an error, for a transport without results.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The transport has no results.</exception>
+    public virtual ResultStore Results => throw new NotSupportedException($"{GetType().Name} has no results.");
+
     /// <summary>Whether jobs can be published now. Defaults to <see cref="TransportHealth.Healthy"/>.</summary>
     /// <param name="cancellationToken">
     /// A transport that connects when it is first used connects now. When the token fires first, the transport returns
@@ -143,6 +149,12 @@ public enum TransportCapabilities
 
     /// <summary>More urgent jobs overtake less urgent ones of the same queue.</summary>
     Priorities = 2,
+
+    /// <summary>
+    /// Every process can read the result of a job by the id of the job, and a worker tells when it starts a job whose
+    /// result is asked for.
+    /// </summary>
+    ResultsById = 4,
 }
 
 /// <summary>Which messages a worker takes from a transport, and how many at once.</summary>

@@ -6,7 +6,7 @@ namespace Jobs.Transport;
 /// </summary>
 sealed class MissingTransport : JobTransport
 {
-    const string Remedy = "No transport: call UseRabbitMq(…) or UseInMemory() inside AddJobs.";
+    const string Remedy = "No transport: call UseSqlite(…), UseRabbitMq(…) or UseInMemory() inside AddJobs.";
 
     public override TransportCapabilities Capabilities => TransportCapabilities.None;
 
@@ -21,6 +21,8 @@ sealed class MissingTransport : JobTransport
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => throw new InvalidOperationException(Remedy);
 
     public override JobJournal OpenJournal(string name) => throw new InvalidOperationException(Remedy);
+
+    public override ResultStore Results => throw new InvalidOperationException(Remedy);
 
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

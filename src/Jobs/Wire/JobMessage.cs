@@ -58,6 +58,9 @@ public sealed record JobMessage
     /// <summary>The queue where the sender waits for the result.</summary>
     public string? ReplyTo { get; init; }
 
+    /// <summary>Whether somebody wants to hear what becomes of the job. Celery always sets <c>reply_to</c>.</summary>
+    internal bool WantsResult => ReplyTo is { Length: > 0 } && Headers.GetValueOrDefault(WireHeaders.IgnoreResult) is not true;
+
     /// <summary>The priority, 0 to 9, or <see langword="null"/> for none.</summary>
     public byte? Priority { get; init; }
 

@@ -14,6 +14,7 @@ static class WireHeaders
     public const string Eta = "eta";
     public const string Expires = "expires";
     public const string Compression = "compression";
+    public const string IgnoreResult = "ignore_result";
 
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
@@ -60,7 +61,7 @@ static class WireHeaders
     /// </summary>
     public static bool IsReserved(string name) =>
         name is Task or Id or RootId or ParentId or Retries or Eta or Expires or Compression or TraceParent or TraceState
-            or "lang" or "shadow" or "group" or "group_index" or "timelimit" or "argsrepr" or "kwargsrepr" or "origin" or "ignore_result"
+            or "lang" or "shadow" or "group" or "group_index" or "timelimit" or "argsrepr" or "kwargsrepr" or "origin" or IgnoreResult
             or "replaced_task_nesting" or "stamped_headers" or "stamps" or "delivery_info"
         || name.StartsWith(JobsPrefix, StringComparison.OrdinalIgnoreCase)
         || IsBrokers(name);

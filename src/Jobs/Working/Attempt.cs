@@ -43,8 +43,11 @@ sealed partial class Attempt(Delivery delivery, int stamp)
     /// <summary>The outcome; <see langword="null"/> until it is decided.</summary>
     public Outcome? Outcome { get; set; }
 
-    /// <summary>Somebody waits for what the task returns. Defaults to <see langword="false"/>.</summary>
-    public bool WantsResult { get; init; }
+    /// <summary>Somebody wants to hear what becomes of the job.</summary>
+    public bool WantsResult { get; } = delivery.Message.WantsResult;
+
+    /// <summary>When the run began and ended; only when somebody wants to hear of it.</summary>
+    public (DateTimeOffset? Started, DateTimeOffset? Ended) Times { get; set; }
 
     /// <summary>Why the run was told to end; <see cref="CancelCause.None"/> when it was not.</summary>
     public CancelCause Cause => cause;

@@ -18,7 +18,7 @@ namespace Jobs.Working;
 /// 4. The task runs with its own service scope, logging scope and trace.
 /// 5. An exception of the task becomes an outcome.
 /// </remarks>
-sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory scopes, JobObserver observer, TimeProvider time)
+sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory scopes, JobObserver observer, News news, TimeProvider time)
 {
     readonly JobsOptions options = jobsOptions.Value;
     readonly TimeProvider time = GuardedTime.Of(time);
@@ -80,13 +80,14 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
     async ValueTask<RunObservation> RunOnceAsync(Attempt attempt, JobEnvelope envelope, TaskDefinition task, JobBody body)
     {
-        var context = new JobContext(attempt, scopes);
+        var context = new JobContext(attempt, scopes, news);
         JobContext.Current = context; // an AsyncLocal: its value is restored when this async method returns
         var run = observer.Started(attempt, context);
         try
         {
             if (attempt.WantsResult)
             {
+                news.Started(attempt);
                 attempt.Outcome = new Outcome.Succeeded(await InvokeForResult(task, context, body).ConfigureAwait(false));
             }
             else
@@ -104,6 +105,11 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
         catch (Exception e)
         {
             attempt.Outcome = Failed(attempt, envelope, task, e);
+        }
+
+        if (attempt.WantsResult)
+        {
+            news.Ended(attempt);
         }
 
         observer.Ended(run, attempt);

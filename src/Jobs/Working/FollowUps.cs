@@ -12,8 +12,17 @@ sealed class FollowUps(IOptions<JobsOptions> options)
 {
     readonly string deadLetterQueue = options.Value.DeadLetterQueue;
 
+    readonly TimeSpan resultExpires = options.Value.ResultExpires;
+    readonly int maxResultBytes = options.Value.MaxResultBytes;
+
     /// <summary>The messages that follow, for any outcome but an interruption.</summary>
-    public IReadOnlyList<Outgoing> Of(Attempt attempt) => attempt.Outcome switch
+    public IReadOnlyList<Outgoing> Of(Attempt attempt)
+    {
+        var next = Next(attempt);
+        return attempt.WantsResult && News(attempt) is { } news ? [.. next, news] : next;
+    }
+
+    IReadOnlyList<Outgoing> Next(Attempt attempt) => attempt.Outcome switch
     {
         Outcome.Succeeded or Outcome.Expired => [],
         Outcome.Retry retry => [new(attempt.Delivery.Queue, attempt.Envelope!.Retry(retry.Eta, attempt.Stamp), retry.Delay)],
@@ -49,6 +58,39 @@ sealed class FollowUps(IOptions<JobsOptions> options)
 
         return substitutes;
     }
+
+    // What the caller is told; null when nothing has changed for the caller.
+    Outgoing? News(Attempt attempt)
+    {
+        var (started, ended) = attempt.Times;
+        var news = new JobStatus { Id = attempt.Id, StartedAt = started, EndedAt = ended, Attempts = attempt.Number };
+        switch (attempt.Outcome)
+        {
+            case Outcome.Succeeded { Result: var result } when result.Length <= maxResultBytes:
+                news = news with { State = JobState.Succeeded, Result = result };
+                break;
+            case Outcome.Succeeded { Result: var result }:
+                news = news with { State = JobState.Dead, Error = TooLarge(result.Length) };
+                break;
+            case Outcome.Dead dead:
+                news = news with { State = JobState.Dead, EndedAt = dead.Letter.At, Error = dead.News() };
+                break;
+            case Outcome.Expired expired:
+                news = news with { State = JobState.Expired, EndedAt = expired.At, Attempts = 0 };
+                break;
+            case Outcome.Retry retry:
+                news = news with { State = JobState.Retrying, EndedAt = null, Error = Outcome.Dead.ErrorOf(retry.Failure) };
+                break;
+            default:
+                return null;
+        }
+
+        var message = ResultMessage.Write(news, attempt.Message.CorrelationId ?? news.Id, news.HasEnded ? news.EndedAt + resultExpires : null);
+        return new(attempt.Message.ReplyTo!, message, Kind: OutgoingKind.Reply);
+    }
+
+    JobError TooLarge(int bytes) => new("Jobs.ResultTooLarge",
+        $"The job has succeeded, but its result of {bytes} bytes is larger than MaxResultBytes ({maxResultBytes}). Store it, and return where it is.");
 
     static JobMessage Postponed(Attempt attempt, DateTimeOffset? eta)
     {

@@ -1,3 +1,4 @@
+using Jobs.Diagnostics;
 using Jobs.Wire;
 
 namespace Jobs.Working;
@@ -43,6 +44,17 @@ abstract record Outcome
             var letter = new DeadLetter { Reason = reason, At = now, Queue = attempt.Delivery.Queue, Attempts = attempt.Number };
             return new(letter.Of(failure), error, failure);
         }
+
+        /// <summary>What the caller is told.</summary>
+        public JobError News() => Error switch
+        {
+            TelemetryNames.Error.UnknownTask => new(ResultMessage.NotRegistered, Letter.Reason),
+            _ when Failure is not null => ErrorOf(Failure) with { Stack = Letter.Stack },
+            _ => new(typeof(DeadJobException).FullName!, Letter.Reason),
+        };
+
+        /// <summary>An exception of a task, as its caller is told of it.</summary>
+        public static JobError ErrorOf(Exception e) => new(e.GetType().FullName ?? e.GetType().Name, ExceptionText.Message(e), ExceptionText.Whole(e));
     }
 
     /// <summary>The job expired before its first run, and is dropped.</summary>

@@ -246,6 +246,8 @@ sealed class RecordingDispatcher : IJobDispatcher
     public Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public JobHandle<T> GetHandle<T>(string id) => throw new NotSupportedException();
 }
 
 sealed class RecordingLogger : ILogger<BeatService>

@@ -56,7 +56,7 @@ static class Call
     static JobContext Context(TaskDefinition task, ServiceProvider provider)
     {
         var message = new JobMessage { Headers = new() { ["task"] = task.Name, ["id"] = "1" }, Body = "[[],{},{}]"u8.ToArray() };
-        return new(TestAttempt.Of(message), provider.GetRequiredService<IServiceScopeFactory>());
+        return new(TestAttempt.Of(message), provider.GetRequiredService<IServiceScopeFactory>(), null!);
     }
 
     static ValueTask Invoke(TaskDefinition task, JobContext context, string arguments, string keywords)

@@ -39,7 +39,7 @@ public sealed class ContextTests
     {
         await using var root = new ServiceCollection().AddScoped<Scoped>().BuildServiceProvider();
         using var scopes = new ScopesMadeTogether(root);
-        var context = new JobContext(TestAttempt.Of(TestMessage.Of()), scopes);
+        var context = new JobContext(TestAttempt.Of(TestMessage.Of()), scopes, null!);
 
         var seen = await Task.WhenAll(
             Task.Run(() => context.Services.GetRequiredService<Scoped>()),

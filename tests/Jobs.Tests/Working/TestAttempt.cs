@@ -9,7 +9,12 @@ namespace Jobs.Tests.Working;
 static class TestAttempt
 {
     public static Attempt Of(JobMessage message, Outcome? outcome = null, string queue = "jobs", TaskDefinition? task = null, bool wantsResult = false) =>
-        new(new NoDelivery(message, queue), stamp: 7) { Envelope = JobEnvelope.Read(message), Outcome = outcome, Task = task, WantsResult = wantsResult };
+        new(new NoDelivery(wantsResult ? message with { ReplyTo = "replies" } : message, queue), stamp: 7)
+        {
+            Envelope = JobEnvelope.Read(message),
+            Outcome = outcome,
+            Task = task,
+        };
 
     sealed class NoDelivery(JobMessage message, string queue) : Delivery
     {

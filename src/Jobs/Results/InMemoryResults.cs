@@ -1,0 +1,25 @@
+using Jobs.Transport;
+
+namespace Jobs.Results;
+
+/// <summary>Results of the in-memory transport: jobs and callers are in one process.</summary>
+sealed class InMemoryResults(TimeProvider time, TimeSpan expiry) : ResultStore
+{
+    /// <summary>The address of the store. It is no queue.</summary>
+    public const string Address = "jobs.results";
+
+    readonly StatusBook book = new(time, () => expiry, static () => { });
+
+    public override ValueTask<string> OpenAsync(CancellationToken cancellationToken) => new(Address);
+
+    public override void Expect(string id) => book.Expect(id);
+
+    public override void Forget(string id) => book.Forget(id);
+
+    public override ValueTask<JobStatus?> ReadAsync(string id, CancellationToken cancellationToken) => new(book.Read(id));
+
+    public override ValueTask<JobStatus?> WaitAsync(string id, TimeSpan timeout, CancellationToken cancellationToken) =>
+        book.WaitAsync(id, timeout, cancellationToken);
+
+    public void Tell(JobStatus news) => book.Tell(news, onlyExpected: false);
+}
