@@ -55,6 +55,13 @@ public record Job
         init => settings = Settings.Of((settings ?? Settings.None) with { Schedule = value });
     }
 
+    /// <summary>The jobs that follow this one; <see langword="null"/> for none.</summary>
+    internal Followers? Followers
+    {
+        get => settings?.Followers;
+        init => settings = Settings.Of((settings ?? Settings.None) with { Followers = value });
+    }
+
     /// <summary>
     /// The id, 1 to 255 bytes. Choose one so that a repeated enqueue can be recognised. Defaults to a new version-7
     /// UUID.
@@ -131,6 +138,8 @@ public record Job
         public static Settings None { get; } = new();
 
         public string? Schedule { get; init; }
+
+        public Followers? Followers { get; init; }
 
         public string? Id { get; init; }
 

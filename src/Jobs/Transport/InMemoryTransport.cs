@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Jobs.Results;
 using Jobs.Wire;
 
 namespace Jobs.Transport;

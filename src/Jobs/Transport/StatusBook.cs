@@ -1,6 +1,4 @@
-using Jobs.Transport;
-
-namespace Jobs.Results;
+namespace Jobs.Transport;
 
 /// <summary>
 /// What this process was told of the jobs whose results it asked for, in memory, and who waits for them. Bounded: old

@@ -1,6 +1,4 @@
-using Jobs.Transport;
-
-namespace Jobs.Results;
+namespace Jobs.Transport;
 
 /// <summary>Results of the in-memory transport: jobs and callers are in one process.</summary>
 sealed class InMemoryResults(TimeProvider time, TimeSpan expiry) : ResultStore
