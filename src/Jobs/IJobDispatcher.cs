@@ -27,6 +27,17 @@ public interface IJobDispatcher
     Task<JobHandle<T>> EnqueueAsync<T>(Job<T> job, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Enqueues a chain: its first job, whose message carries the others. The handle is that of the last job, and fails
+    /// when a job before it fails.
+    /// </summary>
+    /// <inheritdoc cref="EnqueueAsync(Job, CancellationToken)" path="/exception"/>
+    Task<JobHandle> EnqueueAsync(Chain chain, CancellationToken cancellationToken = default);
+
+    /// <summary>Enqueues a chain whose last task returns a value.</summary>
+    /// <inheritdoc cref="EnqueueAsync(Chain, CancellationToken)"/>
+    Task<JobHandle<T>> EnqueueAsync<T>(Chain<T> chain, CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Enqueues many jobs pipelined, which is far faster than one call after the other. Returns when all jobs are
     /// confirmed.
     /// </summary>

@@ -31,4 +31,25 @@ public static class JobDispatcherExtensions
         var handle = await dispatcher.EnqueueAsync(job with { Result = true }, cancellationToken).ConfigureAwait(false);
         return await handle.GetResultAsync(timeout, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Enqueues a chain and waits until its last job has ended.</summary>
+    /// <inheritdoc cref="CallAsync(IJobDispatcher, Job, TimeSpan, CancellationToken)"/>
+    public static async Task CallAsync(this IJobDispatcher dispatcher, Chain chain, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(dispatcher);
+        ArgumentNullException.ThrowIfNull(chain);
+        var handle = await dispatcher.EnqueueAsync(chain with { Result = true }, cancellationToken).ConfigureAwait(false);
+        await handle.WaitAsync(timeout, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Enqueues a chain, waits until its last job has ended, and returns what the last task returned.</summary>
+    /// <typeparam name="T">What the last task returns.</typeparam>
+    /// <inheritdoc cref="CallAsync(IJobDispatcher, Job, TimeSpan, CancellationToken)"/>
+    public static async Task<T> CallAsync<T>(this IJobDispatcher dispatcher, Chain<T> chain, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(dispatcher);
+        ArgumentNullException.ThrowIfNull(chain);
+        var handle = await dispatcher.EnqueueAsync(chain with { Result = true }, cancellationToken).ConfigureAwait(false);
+        return await handle.GetResultAsync(timeout, cancellationToken).ConfigureAwait(false);
+    }
 }

@@ -128,6 +128,7 @@ public sealed class JobsBuilder
         Services.TryAddSingleton<JobObserver>();
         Services.TryAddSingleton<Intake>();
         Services.TryAddSingleton<Executor>();
+        Services.TryAddSingleton<Links>();
         Services.TryAddSingleton<FollowUps>();
         Services.TryAddSingleton<News>();
         Services.TryAddSingleton<Settlement>();

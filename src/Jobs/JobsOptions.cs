@@ -17,6 +17,13 @@ public sealed class JobsOptions : IBoundOptions
     public string DeadLetterQueue { get; set; } = "jobs.dead";
 
     /// <summary>
+    /// The queues of tasks that this program does not have, by name or pattern: <c>"tasks.*"</c> to <c>"celery"</c>. A
+    /// star stands for any text; the longest pattern that fits wins. Defaults to none: then a job by name goes to the
+    /// <see cref="DefaultQueue"/>, and a job that another program put into a chain without a queue becomes a dead letter.
+    /// </summary>
+    public IDictionary<string, string> Routes { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
     /// How long an enqueue waits for the transport before it fails; <see cref="Timeout.InfiniteTimeSpan"/> for ever.
     /// Defaults to 30 seconds.
     /// </summary>
@@ -73,6 +80,11 @@ public sealed class JobsOptions : IBoundOptions
         if (!QueueName.IsValid(DeadLetterQueue) || DeadLetterQueue == DefaultQueue)
         {
             yield return $"Jobs:DeadLetterQueue '{DeadLetterQueue}': {QueueName.Rule}, and is not the DefaultQueue.";
+        }
+
+        foreach (var (pattern, queue) in Routes.Where(route => route.Key.Length == 0 || !QueueName.IsValid(route.Value)))
+        {
+            yield return $"Jobs:Routes '{pattern}' to '{queue}': the pattern must not be empty, and for the queue: {QueueName.Rule}.";
         }
 
         if (EnqueueTimeout <= TimeSpan.Zero && EnqueueTimeout != Timeout.InfiniteTimeSpan)

@@ -17,13 +17,19 @@ sealed class JobDispatcher(
     readonly JobsOptions options = jobsOptions.Value;
     readonly JobEncoder encoder = new(tasks, jobsOptions.Value, transport);
     readonly JobIds ids = new();
-    readonly ResultReader results = new(transport, jobsOptions.Value.Types, GuardedLogger.Of(logger));
+    readonly ResultReader reader = new(transport, jobsOptions.Value.Types, GuardedLogger.Of(logger));
 
     public Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default) =>
-        SendAsync(job, static sent => new JobHandle(sent), cancellationToken);
+        SendAsync(job, default, WantsResult(job), static sent => new JobHandle(sent), cancellationToken);
 
     public Task<JobHandle<T>> EnqueueAsync<T>(Job<T> job, CancellationToken cancellationToken = default) =>
-        SendAsync(job, static sent => new JobHandle<T>(sent), cancellationToken);
+        SendAsync(job, default, WantsResult(job), static sent => new JobHandle<T>(sent), cancellationToken);
+
+    public Task<JobHandle> EnqueueAsync(Chain chain, CancellationToken cancellationToken = default) =>
+        SendAsync(chain, static sent => new JobHandle(sent), cancellationToken);
+
+    public Task<JobHandle<T>> EnqueueAsync<T>(Chain<T> chain, CancellationToken cancellationToken = default) =>
+        SendAsync(chain, static sent => new JobHandle<T>(sent), cancellationToken);
 
     public Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default) =>
         SendManyAsync(jobs, static sent => new JobHandle(sent), cancellationToken);
@@ -39,24 +45,29 @@ sealed class JobDispatcher(
     public JobHandle<T> GetHandle<T>(string id)
     {
         ArgumentException.ThrowIfNullOrEmpty(id);
-        return new(new SentJobHandle(id, results));
+        return new(new SentJobHandle(id, reader));
     }
 
-    async Task<THandle> SendAsync<THandle>(Job job, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+    Task<THandle> SendAsync<THandle>(Chain chain, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(job);
-        var replyTo = WantsResult(job) ? await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
-        var outgoing = Encode(job, replyTo, out var observation);
-        var id = outgoing.Message.CorrelationId!;
+        ArgumentNullException.ThrowIfNull(chain);
+        return SendAsync(chain.Links[0].Job, chain.Links.AsMemory()[1..], chain.Result ?? WantsResult(chain.Last), handle, cancellationToken);
+    }
+
+    async Task<THandle> SendAsync<THandle>(
+        Job job, ReadOnlyMemory<Link> later, bool wanted, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+    {
+        var results = wanted ? await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
+        var outgoing = Encode(job, later, results, out var sent, out var observation);
         try
         {
             await transport.PublishAsync(outgoing, options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            if (replyTo is not null && e is JobPublishException { MaybeEnqueued: false })
+            if (sent.Results is not null && e is JobPublishException { MaybeEnqueued: false })
             {
-                results.Store.Forget(id);
+                reader.Store.Forget(sent.Id);
             }
 
             observation?.End(e);
@@ -64,7 +75,7 @@ sealed class JobDispatcher(
         }
 
         observation?.End();
-        return handle(Sent(job, outgoing));
+        return handle(sent);
     }
 
     Task<IReadOnlyList<THandle>> SendManyAsync<THandle>(IEnumerable<Job> jobs, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
@@ -89,7 +100,7 @@ sealed class JobDispatcher(
     {
         try
         {
-            return await results.Store.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return await reader.Store.OpenAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (JobTransportException e)
         {
@@ -98,25 +109,24 @@ sealed class JobDispatcher(
         }
     }
 
-    internal SentJobHandle Sent(Job job, in Outgoing outgoing) => outgoing.Message.ReplyTo is null
-        ? new(outgoing.Message.CorrelationId!)
-        : new(outgoing.Message.CorrelationId!, results, job.Definition);
-
     /// <summary>Makes the message of a job, and begins the observation of its sending when anybody listens.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="replyTo">The address for its result; <see langword="null"/> when nobody wants it.</param>
+    /// <param name="later">The later links of the chain that begins with the job.</param>
+    /// <param name="results">The address for the result; <see langword="null"/> when nobody wants it.</param>
+    /// <param name="sent">What the handle needs to know: of the last link of a chain.</param>
     /// <param name="observation">The observation; <see langword="null"/> when nobody listens.</param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is; no observation has begun.</exception>
-    internal Outgoing Encode(Job job, string? replyTo, out SendObservation? observation)
+    internal Outgoing Encode(Job job, ReadOnlyMemory<Link> later, string? results, out SentJobHandle sent, out SendObservation? observation)
     {
         ArgumentNullException.ThrowIfNull(job);
         var now = time.GetUtcNow();
         var id = job.Id ?? ids.Next(now); // the same moment as in the timestamp: see PublishTime
         var running = JobContext.Current;
-        var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id, replyTo));
-        var sent = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length,
+        var replyTo = later.IsEmpty || job.Result == true ? results : null;
+        var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id, replyTo, results), later);
+        var description = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length,
             IsScheduled: job.Schedule is not null);
-        observation = SendObservation.Begin(telemetry, time, sent, out var trace);
+        observation = SendObservation.Begin(telemetry, time, description, out var trace);
 
         // When nobody listens here, the new job carries on the trace that the running job came with.
         var (parent, state) = trace.Parent is null && running is not null ? new TraceHeaders(running.TraceParent, running.TraceState) : trace;
@@ -125,9 +135,12 @@ sealed class JobDispatcher(
             (outgoing.Message.Headers.TraceParent, outgoing.Message.Headers.TraceState) = (parent, string.IsNullOrEmpty(state) ? null : state);
         }
 
-        if (replyTo is not null)
+        var last = later.IsEmpty ? job : later.Span[^1].Job;
+        var lastId = later.IsEmpty ? id : EmbedEncoder.IdOf(later.Span[^1], id, later.Length);
+        sent = results is null ? new(lastId) : new(lastId, reader, last.Definition);
+        if (results is not null)
         {
-            results.Store.Expect(id);
+            reader.Store.Expect(lastId);
         }
 
         return outgoing;

@@ -13,17 +13,19 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 {
     const int MaxNameBytes = 255; // an AMQP short string: correlation_id carries the id
 
+    EmbedEncoder? embeds;
+
+    EmbedEncoder Embeds => embeds ??= new(this, options.Types);
+
     /// <summary>The message of a job, without its trace.</summary>
     /// <param name="job">The job.</param>
     /// <param name="sending">The values that differ each time that the job is sent.</param>
+    /// <param name="later">The later links of the chain that begins with the job. Defaults to none.</param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
-    public Outgoing Encode(Job job, in Sending sending)
+    public Outgoing Encode(Job job, in Sending sending, ReadOnlyMemory<Link> later = default)
     {
         var merged = Merge(job);
-        if (!IsName(sending.Id))
-        {
-            throw new ArgumentException($"Job '{job.TaskName}' has the id '{sending.Id}'; an id has 1 to {MaxNameBytes} bytes.", nameof(job));
-        }
+        CheckedId(job, sending.Id);
 
         var eta = Eta(job, sending.Now);
         if (job.Eta is { } due && sending.Now + merged.Expires <= due)
@@ -34,7 +36,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         var message = new JobMessage
         {
             Headers = Headers(job, sending, eta, merged.Expires),
-            Body = WriteBody(job),
+            Body = JobBody.Write(job.TaskName, job.Arguments, options.Types, Embeds.Of(job, sending.Id, later, sending.Results)),
             CorrelationId = sending.Id,
             ReplyTo = sending.ReplyTo,
             Priority = merged.Priority,
@@ -51,7 +53,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
     {
         Validate(job);
         var task = job.Definition ?? tasks.Find(job.TaskName);
-        var queue = job.Queue ?? task?.Queue ?? options.DefaultQueue;
+        var queue = job.Queue ?? task?.Queue ?? (task is null ? TaskRoutes.Find(options.Routes, job.TaskName) : null) ?? options.DefaultQueue;
         ValidateQueue(job, queue);
         if (queue == options.DeadLetterQueue)
         {
@@ -73,6 +75,12 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 
         return new(queue, expires, job.Priority ?? task?.Priority);
     }
+
+    /// <summary>The id, if it can be sent.</summary>
+    /// <exception cref="ArgumentException">The id cannot be sent.</exception>
+    public static string CheckedId(Job job, string id) => IsName(id)
+        ? id
+        : throw new ArgumentException($"Job '{job.TaskName}' has the id '{id}'; an id has 1 to {MaxNameBytes} bytes.", nameof(job));
 
     /// <summary>Writes the arguments, as the body of a message.</summary>
     public byte[] WriteBody(Job job) => JobBody.Write(job.TaskName, job.Arguments, options.Types);
@@ -213,9 +221,10 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 /// The root of the running job that enqueues this job; <see langword="null"/> outside of a job.
 /// </param>
 /// <param name="ParentId">The running job that enqueues this job; <see langword="null"/> outside of a job.</param>
-/// <param name="ReplyTo">The address for the result; <see langword="null"/> when nobody wants it.</param>
+/// <param name="ReplyTo">The address for the result of this job; <see langword="null"/> when nobody wants it.</param>
+/// <param name="Results">The address for the results of jobs that follow; <see langword="null"/> when nobody wants them.</param>
 readonly record struct Sending(
-    DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null, string? ReplyTo = null);
+    DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null, string? ReplyTo = null, string? Results = null);
 
 /// <summary>The options of a job, merged with those of its task and of the host.</summary>
 readonly record struct MergedOptions(string Queue, TimeSpan? Expires, byte? Priority);

@@ -76,9 +76,9 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
                 replyTo ??= await dispatcher.OpenResultsAsync(job!, cancellationToken).ConfigureAwait(false);
             }
 
-            var outgoing = dispatcher.Encode(job!, wanted ? replyTo : null, out var observation);
+            var outgoing = dispatcher.Encode(job!, default, wanted ? replyTo : null, out var sent, out var observation);
             batch.Add(outgoing, handles.Count, observation);
-            handles.Add(handle(dispatcher.Sent(job!, outgoing)));
+            handles.Add(handle(sent));
         }
         catch (Exception e)
         {

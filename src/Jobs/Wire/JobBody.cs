@@ -6,8 +6,6 @@ namespace Jobs.Wire;
 /// <summary>The three parts of a message body, <c>[args, kwargs, embed]</c>, as slices of the body.</summary>
 readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<byte> Keywords, ReadOnlyMemory<byte> Embed)
 {
-    static ReadOnlySpan<byte> NoEmbed => """{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"""u8;
-
     /// <summary>Splits a body. Checks every byte, so that later readers of the parts find no malformed JSON.</summary>
     /// <exception cref="JobFormatException">The body is not such an array.</exception>
     public static JobBody Read(ReadOnlyMemory<byte> body)
@@ -80,67 +78,63 @@ readonly record struct JobBody(ReadOnlyMemory<byte> Arguments, ReadOnlyMemory<by
         return body[start..(int)reader.BytesConsumed];
     }
 
-    /// <summary>
-    /// The work that shall follow the task, in Celery's words: callbacks, errbacks, chain or chord. Jobs does not
-    /// support these yet, so a job that asks for one must not run as if it asked for nothing.
-    /// </summary>
-    /// <returns>The first such word in the embed, or <see langword="null"/>.</returns>
-    public string? Asks()
-    {
-        if (Embed.Span.SequenceEqual(NoEmbed) || Embed.IsEmpty)
-        {
-            return null;
-        }
-
-        var reader = new Utf8JsonReader(Embed.Span, WireTypes.ReaderOptions);
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            var word = reader.GetString();
-            reader.Read();
-            var start = reader;
-            reader.Skip();
-            var isEmpty = start.TokenType is JsonTokenType.Null or JsonTokenType.False
-                || (start.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject
-                    && start.Read() && start.TokenType is JsonTokenType.EndArray or JsonTokenType.EndObject);
-            if (!isEmpty && word is "callbacks" or "errbacks" or "chain" or "chord")
-            {
-                return word;
-            }
-        }
-
-        return null;
-    }
-
     /// <summary>Writes a body.</summary>
     /// <param name="task">The task's name, for messages.</param>
     /// <param name="arguments">The arguments of the job.</param>
     /// <param name="types">For types that are not built in.</param>
+    /// <param name="embed">Writes what shall follow the job, as one JSON object. Defaults to nothing.</param>
     /// <exception cref="ArgumentException">
     /// An argument cannot be written, or a getter or a sequence of the caller threw.
     /// </exception>
-    public static byte[] Write(string task, JobArguments arguments, WireTypes types)
+    public static byte[] Write(string task, JobArguments arguments, WireTypes types, Action<Utf8JsonWriter>? embed = null)
     {
         using var buffer = JsonBuffer.Take();
         var body = buffer.Writer;
         var writer = new ArgumentWriter(body, types);
         body.WriteStartArray();
+        WriteArguments(task, arguments, writer, body, asProperties: false);
+        if (embed is null)
+        {
+            body.WriteRawValue(Jobs.Wire.Embed.Nothing, skipInputValidation: true);
+        }
+        else
+        {
+            embed(body);
+        }
+
+        body.WriteEndArray();
+        return buffer.ToArray();
+    }
+
+    /// <summary>
+    /// Writes the positional arguments as an array, and the keyword arguments as an object: as the next two items of an
+    /// array, or as the properties <c>args</c> and <c>kwargs</c> of an object.
+    /// </summary>
+    /// <exception cref="ArgumentException">An argument cannot be written.</exception>
+    public static void WriteArguments(string task, JobArguments arguments, ArgumentWriter writer, Utf8JsonWriter json, bool asProperties)
+    {
         try
         {
-            body.WriteStartArray();
+            Name("args");
+            json.WriteStartArray();
             arguments.WritePositional(writer);
-            body.WriteEndArray();
-            body.WriteStartObject();
+            json.WriteEndArray();
+            Name("kwargs");
+            json.WriteStartObject();
             arguments.WriteKeywords(writer);
-            body.WriteEndObject();
+            json.WriteEndObject();
         }
         catch (Exception e) // any exception: getters and iterators are the caller's code
         {
             throw new ArgumentException($"Job '{task}' has arguments that cannot be written: {UnwritableException.Explain(e)}", UnwritableException.CauseOf(e));
         }
 
-        body.WriteRawValue(NoEmbed, skipInputValidation: true);
-        body.WriteEndArray();
-        return buffer.ToArray();
+        void Name(string name)
+        {
+            if (asProperties)
+            {
+                json.WritePropertyName(name);
+            }
+        }
     }
 }

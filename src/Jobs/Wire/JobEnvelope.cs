@@ -71,9 +71,9 @@ sealed class JobEnvelope
             throw new JobFormatException(lost);
         }
 
-        if (headers.Compression is { } compression)
+        if (headers.Compression is { Length: > 0 } compression && !Compression.IsKnown(compression))
         {
-            throw new JobFormatException($"The body is compressed with '{compression}', which is not read.");
+            throw new JobFormatException($"The body is compressed with '{compression}'; only gzip, zlib and brotli are read.");
         }
 
         if (headers.Task is not { Length: > 0 } task)

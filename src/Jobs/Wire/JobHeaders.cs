@@ -88,7 +88,7 @@ public sealed class JobHeaders : IReadOnlyDictionary<string, object?>
         set => Set(WireHeaders.Expires, value is { } time ? WireTime.Format(time) : null);
     }
 
-    /// <summary>How the body is compressed; Jobs reads no compressed body.</summary>
+    /// <summary>How the body is compressed.</summary>
     public string? Compression => Text(WireHeaders.Compression);
 
     /// <summary>The name of the schedule that fired the job.</summary>

@@ -61,6 +61,11 @@ public sealed record JobMessage
     /// <summary>Whether somebody wants to hear what becomes of the job. Celery always sets <c>reply_to</c>.</summary>
     internal bool WantsResult => ReplyTo is { Length: > 0 } && Headers.GetValueOrDefault(WireHeaders.IgnoreResult) is not true;
 
+    /// <summary>The body without its compression.</summary>
+    /// <exception cref="JobFormatException">The body is damaged, or becomes too large.</exception>
+    internal ReadOnlyMemory<byte> PlainBody =>
+        Headers.Compression is { Length: > 0 } compression ? Compression.Decompress(Body, compression) : Body;
+
     /// <summary>The priority, 0 to 9, or <see langword="null"/> for none.</summary>
     public byte? Priority { get; init; }
 

@@ -16,6 +16,10 @@ static class WireHeaders
     public const string Compression = "compression";
     public const string IgnoreResult = "ignore_result";
 
+    public const string TimeLimit = "timelimit";
+    public const string StampedHeaders = "stamped_headers";
+    public const string Stamps = "stamps";
+
     public const string TraceParent = "traceparent";
     public const string TraceState = "tracestate";
 
@@ -53,7 +57,23 @@ static class WireHeaders
     public const string DeadException = "x-jobs-dead-exception";
     public const string DeadStack = "x-jobs-dead-stack";
 
+    /// <summary>The id of the job that has failed, on the jobs that its failure enqueues.</summary>
+    public const string FailedId = "x-jobs-failed-id";
+
+    /// <summary>The type of its exception.</summary>
+    public const string FailedType = "x-jobs-failed-type";
+
+    /// <summary>The message of its exception.</summary>
+    public const string FailedMessage = "x-jobs-failed-message";
+
     public const string JobsPrefix = "x-jobs-";
+
+    /// <summary>The options of a signature that become headers, and the names of these headers.</summary>
+    public static (string Option, string Header)[] OfOptions { get; } =
+    [
+        ("group_id", "group"), ("group_index", "group_index"), ("shadow", "shadow"), (IgnoreResult, IgnoreResult),
+        ("replaced_task_nesting", "replaced_task_nesting"), (Retries, Retries),
+    ];
 
     /// <summary>
     /// Whether a user's header must not have this name: the header would overwrite one of the protocol, or be taken for
@@ -61,8 +81,8 @@ static class WireHeaders
     /// </summary>
     public static bool IsReserved(string name) =>
         name is Task or Id or RootId or ParentId or Retries or Eta or Expires or Compression or TraceParent or TraceState
-            or "lang" or "shadow" or "group" or "group_index" or "timelimit" or "argsrepr" or "kwargsrepr" or "origin" or IgnoreResult
-            or "replaced_task_nesting" or "stamped_headers" or "stamps" or "delivery_info"
+            or "lang" or "shadow" or "group" or "group_index" or TimeLimit or "argsrepr" or "kwargsrepr" or "origin" or IgnoreResult
+            or "replaced_task_nesting" or StampedHeaders or Stamps or "delivery_info"
         || name.StartsWith(JobsPrefix, StringComparison.OrdinalIgnoreCase)
         || IsBrokers(name);
 

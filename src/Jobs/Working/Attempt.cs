@@ -15,6 +15,7 @@ sealed partial class Attempt(Delivery delivery, int stamp)
 {
     CancellationTokenSource? cancellation;
     volatile CancelCause cause;
+    string? run;
 
     public Delivery Delivery => delivery;
 
@@ -46,8 +47,23 @@ sealed partial class Attempt(Delivery delivery, int stamp)
     /// <summary>Somebody wants to hear what becomes of the job.</summary>
     public bool WantsResult { get; } = delivery.Message.WantsResult;
 
-    /// <summary>When the run began and ended; only when somebody wants to hear of it.</summary>
+    /// <summary>What shall follow the job; <see langword="null"/> for nothing, and before the body was split.</summary>
+    public Embed? Embed { get; set; }
+
+    /// <summary>Whether the value that the task returns is needed.</summary>
+    public bool NeedsValue => WantsResult || Embed is { TakesResult: true };
+
+    /// <summary>When the run began and ended; only when somebody wants to hear of it, or something follows.</summary>
     public (DateTimeOffset? Started, DateTimeOffset? Ended) Times { get; set; }
+
+    /// <summary>When the attempt ended.</summary>
+    public DateTimeOffset EndedAt => Times.Ended ?? (Outcome as Outcome.Dead)?.Letter.At ?? (Outcome as Outcome.Expired)?.At ?? default;
+
+    /// <summary>The trace that the jobs which follow belong to.</summary>
+    public (string? Parent, string? State) Trace => (run ?? Envelope?.TraceParent, Envelope?.TraceState);
+
+    /// <summary>The run has a trace of its own.</summary>
+    public void TracedAs(string? traceParent) => run = traceParent;
 
     /// <summary>Why the run was told to end; <see cref="CancelCause.None"/> when it was not.</summary>
     public CancelCause Cause => cause;

@@ -64,30 +64,40 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
         try
         {
-            body = JobBody.Read(envelope.Message.Body);
-            return body.Asks() is not { } asked ? null : Outcome.Dead.Of(
-                attempt,
-                $"It asks for '{asked}' after the task, which this version does not support: the jobs that shall follow would never run.",
-                TelemetryNames.Error.Unsupported,
-                null,
-                time.GetUtcNow());
+            body = JobBody.Read(envelope.Message.PlainBody);
         }
         catch (JobFormatException e)
         {
             return Dead(attempt, e.Message, e);
+        }
+
+        try
+        {
+            attempt.Embed = Embed.Read(body.Embed);
+            return null;
+        }
+        catch (JobFormatException e)
+        {
+            // The jobs that shall follow would never run, so the job must not run as if it asked for nothing.
+            return Outcome.Dead.Of(attempt, e.Message, TelemetryNames.Error.Unsupported, null, time.GetUtcNow());
         }
     }
 
     async ValueTask<RunObservation> RunOnceAsync(Attempt attempt, JobEnvelope envelope, TaskDefinition task, JobBody body)
     {
         var context = new JobContext(attempt, scopes, news);
+        var follows = attempt.WantsResult || attempt.Embed is not null;
         JobContext.Current = context; // an AsyncLocal: its value is restored when this async method returns
         var run = observer.Started(attempt, context);
         try
         {
-            if (attempt.WantsResult)
+            if (follows)
             {
                 news.Started(attempt);
+            }
+
+            if (attempt.NeedsValue)
+            {
                 attempt.Outcome = new Outcome.Succeeded(await InvokeForResult(task, context, body).ConfigureAwait(false));
             }
             else
@@ -107,7 +117,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             attempt.Outcome = Failed(attempt, envelope, task, e);
         }
 
-        if (attempt.WantsResult)
+        if (follows)
         {
             news.Ended(attempt);
         }

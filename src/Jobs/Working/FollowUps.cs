@@ -5,29 +5,24 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Working;
 
 /// <summary>
-/// Makes the messages that follow an attempt, such as a retry copy or a dead letter. The transport writes them before
-/// the attempt's own message leaves its queue. The same attempt always gives the same messages.
+/// Makes the messages that follow an attempt: a retry copy or a dead letter, the next job of a chain, callbacks, and
+/// what the caller is told. The transport writes them before the attempt's own message leaves its queue. The same
+/// attempt always gives the same messages.
 /// </summary>
-sealed class FollowUps(IOptions<JobsOptions> options)
+sealed class FollowUps(IOptions<JobsOptions> options, Links links)
 {
     readonly string deadLetterQueue = options.Value.DeadLetterQueue;
-
-    readonly TimeSpan resultExpires = options.Value.ResultExpires;
-    readonly int maxResultBytes = options.Value.MaxResultBytes;
+    readonly EndNews news = new(options.Value);
 
     /// <summary>The messages that follow, for any outcome but an interruption.</summary>
-    public IReadOnlyList<Outgoing> Of(Attempt attempt)
+    public IReadOnlyList<Outgoing> Of(Attempt attempt) => attempt.Outcome switch
     {
-        var next = Next(attempt);
-        return attempt.WantsResult && News(attempt) is { } news ? [.. next, news] : next;
-    }
-
-    IReadOnlyList<Outgoing> Next(Attempt attempt) => attempt.Outcome switch
-    {
-        Outcome.Succeeded or Outcome.Expired => [],
-        Outcome.Retry retry => [new(attempt.Delivery.Queue, attempt.Envelope!.Retry(retry.Eta, attempt.Stamp), retry.Delay)],
+        Outcome.Succeeded when attempt is { Embed: null, WantsResult: false } => [],
+        Outcome.Succeeded succeeded => [.. AfterSuccess(attempt, succeeded.Result), .. news.Of(attempt, [])],
+        Outcome.Retry retry => [new(attempt.Delivery.Queue, attempt.Envelope!.Retry(retry.Eta, attempt.Stamp), retry.Delay), .. news.Of(attempt, [])],
         Outcome.Postponed postponed => [new(attempt.Delivery.Queue, Postponed(attempt, postponed.Eta), postponed.Delay)],
-        Outcome.Dead dead => [new(deadLetterQueue, dead.Letter.Write(attempt.Message, attempt.Stamp))],
+        Outcome.Dead dead => [new(deadLetterQueue, dead.Letter.Write(attempt.Message, attempt.Stamp)), .. AfterFailure(attempt, dead.News())],
+        Outcome.Expired => AfterFailure(attempt, EndNews.Expired),
         var outcome => throw new InvalidOperationException($"Nothing can be written for {outcome}."),
     };
 
@@ -59,38 +54,28 @@ sealed class FollowUps(IOptions<JobsOptions> options)
         return substitutes;
     }
 
-    // What the caller is told; null when nothing has changed for the caller.
-    Outgoing? News(Attempt attempt)
-    {
-        var (started, ended) = attempt.Times;
-        var news = new JobStatus { Id = attempt.Id, StartedAt = started, EndedAt = ended, Attempts = attempt.Number };
-        switch (attempt.Outcome)
-        {
-            case Outcome.Succeeded { Result: var result } when result.Length <= maxResultBytes:
-                news = news with { State = JobState.Succeeded, Result = result };
-                break;
-            case Outcome.Succeeded { Result: var result }:
-                news = news with { State = JobState.Dead, Error = TooLarge(result.Length) };
-                break;
-            case Outcome.Dead dead:
-                news = news with { State = JobState.Dead, EndedAt = dead.Letter.At, Error = dead.News() };
-                break;
-            case Outcome.Expired expired:
-                news = news with { State = JobState.Expired, EndedAt = expired.At, Attempts = 0 };
-                break;
-            case Outcome.Retry retry:
-                news = news with { State = JobState.Retrying, EndedAt = null, Error = Outcome.Dead.ErrorOf(retry.Failure) };
-                break;
-            default:
-                return null;
-        }
+    IEnumerable<Outgoing> AfterSuccess(Attempt attempt, ReadOnlyMemory<byte> result) =>
+        attempt.Embed is { } embed ? links.AfterSuccess(attempt, embed, result).SelectMany(link => Routed(link, attempt)) : [];
 
-        var message = ResultMessage.Write(news, attempt.Message.CorrelationId ?? news.Id, news.HasEnded ? news.EndedAt + resultExpires : null);
-        return new(attempt.Message.ReplyTo!, message, Kind: OutgoingKind.Reply);
+    List<Outgoing> AfterFailure(Attempt attempt, JobError error)
+    {
+        var embed = attempt.Embed ?? Embed.OfMessage(attempt.Message); // the body of a job that did not run was not split
+        var errbacks = embed is null ? [] : links.AfterFailure(attempt, embed, error).SelectMany(link => Routed(link, attempt));
+        return [.. errbacks, .. news.Of(attempt, embed?.Chain ?? [])];
     }
 
-    JobError TooLarge(int bytes) => new("Jobs.ResultTooLarge",
-        $"The job has succeeded, but its result of {bytes} bytes is larger than MaxResultBytes ({maxResultBytes}). Store it, and return where it is.");
+    // A link without a queue becomes a dead letter of its own, because its job has done its part.
+    IEnumerable<Outgoing> Routed(Outgoing link, Attempt attempt) => link.Queue.Length > 0 ? [link] : DeadLink(
+        link,
+        $"It follows job {attempt.Id}, and nobody knows the queue of its task '{link.Message.Headers.Task}'. Add the task's pattern to Jobs:Routes.",
+        attempt,
+        attempt.EndedAt);
+
+    IEnumerable<Outgoing> DeadLink(Outgoing link, string reason, Attempt attempt, DateTimeOffset now)
+    {
+        var letter = new DeadLetter { Reason = reason, At = now, Queue = link.Queue.Length > 0 ? link.Queue : null };
+        return [new(deadLetterQueue, letter.Write(link.Message, attempt.Stamp)), .. news.OfDeadLink(link.Message, reason, now)];
+    }
 
     static JobMessage Postponed(Attempt attempt, DateTimeOffset? eta)
     {
@@ -101,16 +86,19 @@ sealed class FollowUps(IOptions<JobsOptions> options)
 
     Outgoing? InsteadOf(Outgoing refused, Exception why, Attempt attempt, DateTimeOffset now)
     {
+        var isLink = refused.Message.Headers.Id is { } id && id != attempt.Envelope?.Id;
         if (refused.Queue != deadLetterQueue)
         {
             var letter = new DeadLetter
             {
-                Reason = $"It was to run again, but the transport refused its retry copy. {why.Message}",
+                Reason = isLink
+                    ? $"It follows job {attempt.Id}, but the transport refused it. {why.Message}"
+                    : $"It was to run again, but the transport refused its retry copy. {why.Message}",
                 At = now,
-                Queue = attempt.Delivery.Queue,
-                Attempts = attempt.Number,
+                Queue = isLink ? refused.Queue : attempt.Delivery.Queue,
+                Attempts = isLink ? 0 : attempt.Number,
             };
-            return new(deadLetterQueue, letter.Write(attempt.Message, attempt.Stamp));
+            return new(deadLetterQueue, letter.Write(isLink ? refused.Message : attempt.Message, attempt.Stamp));
         }
 
         // The job's own headers may nearly fill a frame. If a letter with the exception and its stack does not fit, we
@@ -118,7 +106,8 @@ sealed class FollowUps(IOptions<JobsOptions> options)
         // without a reason: it is no larger than the job's message was, so it fits. Then only the log has the reason.
         return DeadLetter.Read(refused.Message) switch
         {
-            { IsBrief: false } whole => new(deadLetterQueue, whole.Brief().Write(attempt.Message, attempt.Stamp)),
+            { IsBrief: false } whole => new(deadLetterQueue, whole.Brief().Write(isLink ? refused.Message : attempt.Message, attempt.Stamp)),
+            { } brief when isLink => new(deadLetterQueue, DeadLetter.Bare(refused.Message) with { Body = "[[],{},{}]"u8.ToArray() }),
             { } => new(deadLetterQueue, DeadLetter.Bare(attempt.Message)),
             null => null,
         };

@@ -24,10 +24,12 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     public RunObservation Started(Attempt attempt, JobContext context)
     {
         var (envelope, queue) = (attempt.Envelope!, attempt.Delivery.Queue);
+        var activity = StartActivity(attempt, context);
+        attempt.TracedAs(activity is { IdFormat: ActivityIdFormat.W3C } ? activity.Id : null);
         return new()
         {
             At = time.GetTimestamp(),
-            Activity = StartActivity(attempt, context),
+            Activity = activity,
             Scope = logger.BeginScope(attempt),
             Counted = telemetry.Started(Tag(attempt), queue, telemetry.WantsQueueLatency ? PublishTime.Of(envelope) : null, time.GetUtcNow()),
         };

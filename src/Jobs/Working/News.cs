@@ -22,7 +22,7 @@ sealed class News(JobTransport transport, IOptions<JobsOptions> options, TimePro
     public void Started(Attempt attempt)
     {
         attempt.Times = (time.GetUtcNow(), null);
-        if (tellsStart)
+        if (tellsStart && attempt.WantsResult)
         {
             _ = SendAsync(attempt, About(attempt), CancellationToken.None);
         }

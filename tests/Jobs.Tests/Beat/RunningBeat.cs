@@ -248,6 +248,10 @@ sealed class RecordingDispatcher : IJobDispatcher
     public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public JobHandle<T> GetHandle<T>(string id) => throw new NotSupportedException();
+
+    public Task<JobHandle> EnqueueAsync(Chain chain, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<JobHandle<T>> EnqueueAsync<T>(Chain<T> chain, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 }
 
 sealed class RecordingLogger : ILogger<BeatService>

@@ -58,7 +58,7 @@ public sealed class JobEncoderTests
         {
             Assert.Empty(type.GetConstructors());
             Assert.False(type.IsSealed);
-            Assert.True(Assert.Single(type.GetConstructors(System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)).IsFamilyOrAssembly);
+            Assert.Single(type.GetConstructors(System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic), made => made.IsFamilyOrAssembly);
         }
     }
 }

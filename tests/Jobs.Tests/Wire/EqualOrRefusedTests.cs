@@ -187,18 +187,21 @@ public sealed partial class EqualOrRefusedTests
 
     /// <summary>celery #9835, celery-php #47</summary>
     [Theory]
-    [InlineData("callbacks", """[{"task":"py.after"}]""")]
-    [InlineData("errbacks", """[{"task":"py.error"}]""")]
-    [InlineData("chain", """[{"task":"py.next"}]""")]
-    [InlineData("chord", """{"task":"py.body"}""")]
-    public async Task A_job_that_asks_for_more_than_its_run_is_a_dead_letter_and_does_not_run(string word, string value)
+    [InlineData("chord", """{"task":"py.body"}""", "It is part of a chord")]
+    [InlineData("chain", """[{"task":"celery.chord","kwargs":{},"subtask_type":"chord"}]""", "It asks for a chord")]
+    [InlineData("callbacks", """[{"task":"celery.group","kwargs":{"tasks":[]},"subtask_type":"group"}]""", "It asks for a group")]
+    [InlineData("callbacks", """[{"task":"celery.chain","kwargs":{"tasks":[{"task":"a"}]},"options":{"link":[{"task":"b"}]},"subtask_type":"chain"}]""", "It asks for a chain to follow that has a 'link'")]
+    [InlineData("errbacks", """[{"args":[]}]""", "It asks for a job to follow that has no 'task'")]
+    [InlineData("chain", """[{"task":"py.next","args":{}}]""", "It asks for task 'py.next' to follow, whose 'args' are Object")]
+    [InlineData("chain", "7", "It asks for a job to follow that has no 'task'")]
+    public async Task A_job_that_asks_for_what_cannot_be_honoured_is_a_dead_letter_and_does_not_run(string word, string value, string reason)
     {
         var task = TestTask.Returning("t");
         await using var host = await JobsHost.StartAsync(task);
         await host.SendAsync(TestMessage.Of(id: "j", task: "t", body: $$"""[[],{},{"callbacks":null,"{{word}}":{{value}},"other":1}]"""));
         await host.SendAsync(TestMessage.Of(id: "k", task: "t", body: $$"""[[],{},{"{{word}}":[]}]"""));
 
-        Assert.StartsWith($"It asks for '{word}'", (await host.DeadLetterAsync()).Text(WireHeaders.DeadReason), StringComparison.Ordinal);
+        Assert.StartsWith(reason, (await host.DeadLetterAsync()).Text(WireHeaders.DeadReason), StringComparison.Ordinal);
         await host.AckedAsync("k");
         Assert.Equal(1, task.Runs);
     }

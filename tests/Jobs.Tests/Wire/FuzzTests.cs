@@ -53,13 +53,14 @@ public sealed class FuzzTests
             try
             {
                 var envelope = JobEnvelope.Read(message);
-                var body = JobBody.Read(message.Body);
+                var body = JobBody.Read(message.PlainBody);
                 read++;
                 var reader = new ArgumentReader(envelope.Task, body.Arguments.Span, body.Keywords.Span, parameters, WireTypes.Default);
                 programs[program](ref reader);
                 reader.End();
                 invoked++;
                 envelope.Retry(DateTimeOffset.UnixEpoch, stamp: 7);
+                _ = Embed.Read(body.Embed);
             }
             catch (JobFormatException e)
             {
@@ -89,17 +90,21 @@ public sealed class FuzzTests
             await host.SendAsync(fuzzer.Next());
         }
 
-        await Wait.Until(() => host.Transport.Settled.Count == Messages);
+        var published = host.Transport.Published;
+        await Wait.Until(() => host.Transport.Settled.Count == Messages + published.Count(IsLink));
         Assert.All(host.Transport.Settled, s => Assert.Equal(FaultStep.Ack, s.Verb));
-        var dead = host.Transport.Published.Where(p => p.Queue == "jobs.dead").ToArray();
+        var dead = published.Where(p => p.Queue == "jobs.dead" && !p.Message.Text(WireHeaders.DeadReason)!.StartsWith("It follows job", StringComparison.Ordinal)).ToArray();
         Assert.All(dead, p => Assert.NotEqual("", p.Message.Text(WireHeaders.DeadReason) ?? ""));
-        var early = host.Transport.Published.Count(p => p.Queue == "jobs");
+        var early = published.Count(p => p.Queue == "jobs" && p.Delay > TimeSpan.Zero);
         var expired = host.Logs.Lines.Count(l => l.EventId == 203);
-        Assert.Equal(Messages, dead.Length + adder.Runs + early + expired);
+        Assert.Equal(Messages + published.Count(IsLink), dead.Length + adder.Runs + early + expired);
         Assert.True(adder.Runs > 20 && early > 0 && expired > 0 && dead.Length > 500, $"{adder.Runs} ran, {early} were early, {expired} expired, {dead.Length} are dead.");
 
         await host.EnqueueAsync("good", "good");
         await host.AckedAsync("good");
+
+        // A chain or callback of a broken message may name a task that is there, and then runs too.
+        static bool IsLink(PublishRecord published) => published.Queue == "jobs" && published.Delay == TimeSpan.Zero;
     }
 
     sealed class AddTask : TaskDefinition

@@ -12,7 +12,7 @@ public sealed class FollowUpsTests
 {
     static readonly DateTimeOffset at = new(2030, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
-    readonly FollowUps followUps = new(Options.Create(new JobsOptions()));
+    readonly FollowUps followUps = new(Options.Create(new JobsOptions()), new(new([]), Options.Create(new JobsOptions())));
 
     [Fact]
     public void Success_and_expiry_leave_nothing_behind()
