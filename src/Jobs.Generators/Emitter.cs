@@ -1,8 +1,8 @@
 namespace Jobs.Generators;
 
 /// <summary>
-/// Emits one file per class with tasks: the module, the factory methods and, in a namespace of its own, a definition
-/// and an arguments class per task.
+/// Emits one file per class with tasks: the factory methods, the steps and, in a namespace of its own, the module, and a
+/// definition and the classes of arguments per task.
 /// </summary>
 static class Emitter
 {
@@ -65,10 +65,24 @@ static class Emitter
     static void EmitFactories(CodeWriter code, ClassModel model)
     {
         var container = model.Container;
-        code.Line($"/// <summary>Makes the jobs of <see cref=\"{container.Type}\"/>.</summary>");
-        code.Open($"{(container.IsPublic ? "public" : "internal")} static partial class {NameRules.Escape(container.Factories)}");
+        if (container.Factories.Length > 0)
+        {
+            code.Line($"/// <summary>Makes the jobs of <see cref=\"{container.Type}\"/>.</summary>");
+            EmitClass(code, model, container.Factories, model.Tasks.Where(t => t.HasFactory), EmitFactory);
+        }
+
+        if (model.Tasks.Any(t => t.Step != StepKind.None))
+        {
+            code.Line().Line($"/// <summary>The tasks of <see cref=\"{container.Type}\"/> without their first argument: the result of the job before.</summary>");
+            EmitClass(code, model, container.Steps, model.Tasks.Where(t => t.Step != StepKind.None), EmitStep);
+        }
+    }
+
+    static void EmitClass(CodeWriter code, ClassModel model, string name, IEnumerable<TaskModel> tasks, Action<CodeWriter, TaskModel> emit)
+    {
+        code.Open($"{(model.Container.IsPublic ? "public" : "internal")} static partial class {NameRules.Escape(name)}");
         var isFirst = true;
-        foreach (var task in model.Tasks.Where(t => t.Factory.Length > 0))
+        foreach (var task in tasks)
         {
             if (!isFirst)
             {
@@ -76,7 +90,7 @@ static class Emitter
             }
 
             isFirst = false;
-            EmitFactory(code, task);
+            emit(code, task);
         }
 
         code.Close();
@@ -84,25 +98,45 @@ static class Emitter
 
     static void EmitFactory(CodeWriter code, TaskModel task)
     {
-        foreach (var line in task.Documentation.Split('\n'))
+        EmitDocumentation(code, task.Documentation);
+        EmitMethod(code, task, task.Result is null ? "Job" : $"Job<{task.Result.Spelled}>", "Arguments", [.. task.WireParameters]);
+    }
+
+    static void EmitStep(CodeWriter code, TaskModel task)
+    {
+        EmitDocumentation(code, task.StepDocumentation);
+        if (task.Step == StepKind.Ambiguous)
+        {
+            code.Line("[global::System.ObsoleteAttribute(\"Several tasks would have this step, because they differ in their first parameter only. "
+                + "Rename one of their methods.\", true)]");
+        }
+
+        var first = task.WireParameters.First().Type!.Declared;
+        EmitMethod(code, task, task.Result is null ? $"Step<{first}>" : $"Step<{first}, {task.Result.Spelled}>", "StepArguments", [.. task.StepParameters]);
+    }
+
+    static void EmitDocumentation(CodeWriter code, string documentation)
+    {
+        foreach (var line in documentation.Split('\n'))
         {
             code.Line("/// " + line);
         }
+    }
 
-        var parameters = task.WireParameters.ToArray();
-        var job = task.Result is null ? "global::Jobs.Job" : $"global::Jobs.Job<{task.Result.Spelled}>";
+    static void EmitMethod(CodeWriter code, TaskModel task, string made, string argumentsClass, ParameterModel[] parameters)
+    {
         var list = string.Join(", ", parameters.Select(p =>
             $"{(p.IsParams ? "params " : "")}{p.Type!.Declared} {p.Identifier}{(p.Default is null ? "" : $" = {p.Default}")}"));
         var arguments = parameters.Length == 0
             ? "global::Jobs.Wire.JobArguments.None"
-            : $"new {task.DefinitionType}.Arguments({string.Join(", ", parameters.Select(Once))})";
-        code.Open($"public static {job} {NameRules.Escape(task.Factory)}({list})");
+            : $"new {task.DefinitionType}.{argumentsClass}({string.Join(", ", parameters.Select(Once))})";
+        code.Open($"public static global::Jobs.{made} {NameRules.Escape(task.Factory)}({list})");
         foreach (var parameter in parameters.Where(p => p.Type is { IsReference: true, AcceptsNull: false }))
         {
             code.Line($"global::System.ArgumentNullException.ThrowIfNull({parameter.Identifier});");
         }
 
-        code.Line($"return new {job}({task.DefinitionType}.Instance, {arguments});").Close();
+        code.Line($"return new global::Jobs.{made}({task.DefinitionType}.Instance, {arguments});").Close();
     }
 
     /// <summary>
