@@ -4,11 +4,12 @@ using System.Diagnostics;
 namespace Jobs;
 
 /// <summary>
-/// Never called. The compiler chooses these methods when a step does not fit what runs before it, and reports one error,
-/// which names both types: no conversion from <c>Job&lt;int&gt;</c> to <c>SomethingThatReturns&lt;string&gt;</c>.
+/// Never called. These methods are for the compiler: about a step after a job without a result, it says that there is no
+/// conversion from <c>Job</c> to <c>SomethingThatReturns&lt;string&gt;</c>.
 /// </summary>
 /// <remarks>
-/// Without these methods, the compiler complains of a job without a result that the step is no <see cref="Job"/>.
+/// Without these methods the compiler says that the step is no <see cref="Job"/>, or that a chain has no <c>Then</c>. About
+/// a result of another type, it says in <see cref="Canvas"/> that there is no conversion from <c>int</c> to <c>string</c>.
 /// </remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class StepDoesNotFit
@@ -27,8 +28,8 @@ public static class StepDoesNotFit
 }
 
 /// <summary>
-/// A job or a chain whose (last) task returns a <typeparamref name="T"/>, in errors of the compiler: nothing derives
-/// from this class. The class is never satisfied, so the error always has these words.
+/// A job or a chain that returns a <typeparamref name="T"/>, in errors of the compiler. Nothing derives from this class, so
+/// no call of <see cref="StepDoesNotFit"/> compiles.
 /// </summary>
 /// <typeparam name="T">The first parameter of the step.</typeparam>
 [EditorBrowsable(EditorBrowsableState.Never)]
