@@ -1,8 +1,8 @@
 namespace Jobs.Generators;
 
 /// <summary>
-/// Emits one file per class with tasks: the factory methods, the steps and, in a namespace of its own, the module, and a
-/// definition and the classes of arguments per task.
+/// Emits one file per class with tasks: the factory methods and the steps; in a namespace of its own the module, and per
+/// task a definition with its classes of arguments.
 /// </summary>
 static class Emitter
 {
@@ -73,7 +73,7 @@ static class Emitter
 
         if (model.Tasks.Any(t => t.Step != StepKind.None))
         {
-            code.Line().Line($"/// <summary>The tasks of <see cref=\"{container.Type}\"/> without their first argument: the result of the job before.</summary>");
+            code.Line().Line($"/// <summary>Makes steps of the tasks of <see cref=\"{container.Type}\"/>: jobs that lack their first argument.</summary>");
             EmitClass(code, model, container.Steps, model.Tasks.Where(t => t.Step != StepKind.None), EmitStep);
         }
     }

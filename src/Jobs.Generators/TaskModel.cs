@@ -29,7 +29,9 @@ sealed record TaskModel(
     /// <summary>The generated class, fully qualified. Set when all tasks of the assembly are known.</summary>
     public string DefinitionType { get; init; } = "";
 
-    /// <summary>Whether the factory class has a method of this task. Set when all tasks of the assembly are known.</summary>
+    /// <summary>
+    /// Whether the factory class has a method of this task. Set when all tasks of the assembly are known.
+    /// </summary>
     public bool HasFactory { get; init; }
 
     /// <summary>Whether the step class has a step of this task. Set when all tasks of the assembly are known.</summary>

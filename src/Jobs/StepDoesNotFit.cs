@@ -4,12 +4,13 @@ using System.Diagnostics;
 namespace Jobs;
 
 /// <summary>
-/// Never called. These methods are for the compiler: about a step after a job without a result, it says that there is no
-/// conversion from <c>Job</c> to <c>SomethingThatReturns&lt;string&gt;</c>.
+/// Never called. These methods are for the compiler: about a step after a job without a result, it says that there is
+/// no conversion from <c>Job</c> to <c>SomethingThatReturns&lt;string&gt;</c>.
 /// </summary>
 /// <remarks>
-/// Without these methods the compiler says that the step is no <see cref="Job"/>, or that a chain has no <c>Then</c>. About
-/// a result of another type, it says in <see cref="Canvas"/> that there is no conversion from <c>int</c> to <c>string</c>.
+/// Without these methods the compiler says that the step is no <see cref="Job"/>, or that a chain has no <c>Then</c>.
+/// About a result of another type, it says that there is no conversion from <c>int</c> to <c>string</c>; that error is
+/// about <see cref="Canvas"/>.
 /// </remarks>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class StepDoesNotFit
@@ -28,8 +29,8 @@ public static class StepDoesNotFit
 }
 
 /// <summary>
-/// A job or a chain that returns a <typeparamref name="T"/>, in errors of the compiler. Nothing derives from this class, so
-/// no call of <see cref="StepDoesNotFit"/> compiles.
+/// A job or a chain that returns a <typeparamref name="T"/>, in errors of the compiler. Nothing derives from this class,
+/// so no call of <see cref="StepDoesNotFit"/> compiles.
 /// </summary>
 /// <typeparam name="T">The first parameter of the step.</typeparam>
 [EditorBrowsable(EditorBrowsableState.Never)]

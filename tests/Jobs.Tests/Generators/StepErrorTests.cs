@@ -41,7 +41,7 @@ public sealed class StepErrorTests
         var problem = Assert.Single(Errors(expression));
 
         Assert.Equal(id, problem.Id);
-        Assert.Matches(@"^The type '(int|string|.*List<string>)' cannot be used as type parameter 'TResult' in the generic type or method 'Canvas\.", problem.Text());
+        Assert.Contains("cannot be used as type parameter 'TResult' in the generic type or method 'Canvas.", problem.Text(), StringComparison.Ordinal);
         Assert.EndsWith(reason, problem.Text(), StringComparison.Ordinal);
     }
 
@@ -56,9 +56,9 @@ public sealed class StepErrorTests
         var problem = Assert.Single(Errors(expression));
 
         Assert.Equal("CS0311", problem.Id);
-        Assert.StartsWith($"The type 'Jobs.{before}' cannot be used as type parameter 'TBefore' in the generic type or method 'StepDoesNotFit.", problem.Text(), StringComparison.Ordinal);
-        Assert.EndsWith(
-            $"There is no implicit reference conversion from 'Jobs.{before}' to 'Jobs.SomethingThatReturns<{taken}>'.", problem.Text(), StringComparison.Ordinal);
+        Assert.Contains($"The type 'Jobs.{before}' cannot be used", problem.Text(), StringComparison.Ordinal);
+        Assert.Contains("method 'StepDoesNotFit.", problem.Text(), StringComparison.Ordinal);
+        Assert.EndsWith($"conversion from 'Jobs.{before}' to 'Jobs.SomethingThatReturns<{taken}>'.", problem.Text(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -15,7 +15,9 @@ public sealed class StepTests
     {
         await SameAsync(EveryTypeJobs.Numbers(1.5f, 2.5, 1.10m, true), EveryTypeSteps.Numbers(2.5, 1.10m, true));
         await SameAsync(EveryTypeJobs.Texts('a', "b", null, id, [1, 2], null), EveryTypeSteps.Texts("b", null, id, [1, 2], null));
-        await SameAsync(EveryTypeJobs.Enums(Colour.Red, null, Rights.All, Big.Min, Small.@class), EveryTypeSteps.Enums(null, Rights.All, Big.Min, Small.@class));
+        await SameAsync(
+            EveryTypeJobs.Enums(Colour.Red, null, Rights.All, Big.Min, Small.@class),
+            EveryTypeSteps.Enums(null, Rights.All, Big.Min, Small.@class));
         await SameAsync(EveryTypeJobs.Nullables(1, null, 2, id, null, null, null, 'x'), EveryTypeSteps.Nullables(null, 2, id, null, null, null, 'x'));
         await SameAsync(
             EveryTypeJobs.Nested([[1], [2, 3]], [new() { ["a"] = [Colour.Green, null] }], [new(1, 2)]),
@@ -93,7 +95,8 @@ public sealed class StepTests
 
         var problem = Assert.Single(Compilation(Tasks(Overloads), "class User { object M() => Acme.NewsSteps.A(\"y\"); }"));
         Assert.Equal(
-            "'NewsSteps.A(string)' is obsolete: 'Several tasks would have this step, because they differ in their first parameter only. Rename one of their methods.'",
+            "'NewsSteps.A(string)' is obsolete: 'Several tasks would have this step, because they differ in their first parameter only. "
+                + "Rename one of their methods.'",
             problem.Text());
         Assert.Equal(("CS0619", DiagnosticSeverity.Error), (problem.Id, problem.Severity));
     }
