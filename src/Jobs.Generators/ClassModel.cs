@@ -14,6 +14,7 @@ sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tas
     public static IEnumerable<ClassModel> Group(ImmutableArray<TaskModel> tasks)
     {
         var signatures = new HashSet<string>(StringComparer.Ordinal);
+        var steps = tasks.GroupBy(t => t.Signature).Select(t => t.First().StepSignature).GroupBy(s => s ?? "").ToDictionary(s => s.Key, s => s.Count());
         var types = new Dictionary<string, int>(StringComparer.Ordinal);
 
         // NewsTasks and News share the partial class NewsJobs. All parts of a partial class must have the same
@@ -33,8 +34,12 @@ sealed record ClassModel(ContainerModel Container, EquatableArray<TaskModel> Tas
             types[type] = types.TryGetValue(type, out var count) ? count + 1 : 1;
 
             // Leave out a factory that would not compile. The generator has reported it.
-            var compiles = task.Factory != task.Container.Factories && signatures.Add(task.Signature);
-            return task with { Factory = compiles ? task.Factory : "", DefinitionType = count == 0 ? type : $"{type}{count + 1}" };
+            var isNew = signatures.Add(task.Signature);
+            var compiles = isNew && task.Container.Factories.Length > 0 && task.Factory != task.Container.Factories;
+            var step = isNew && task.StepSignature is { } signature && task.Factory != task.Container.Steps && signatures.Add(signature)
+                ? steps[signature] == 1 ? StepKind.Step : StepKind.Ambiguous
+                : StepKind.None;
+            return task with { HasFactory = compiles, Step = step, DefinitionType = count == 0 ? type : $"{type}{count + 1}" };
         }
     }
 }

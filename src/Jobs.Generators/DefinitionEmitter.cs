@@ -31,7 +31,13 @@ static class DefinitionEmitter
         if (parameters.Length > 0)
         {
             code.Line();
-            EmitArguments(code, parameters);
+            EmitArguments(code, "Arguments", parameters);
+        }
+
+        if (task.Step != StepKind.None && parameters.Length > 1)
+        {
+            code.Line();
+            EmitArguments(code, "StepArguments", [.. task.StepParameters]);
         }
 
         code.Close();
@@ -123,10 +129,10 @@ static class DefinitionEmitter
         code.Line("return result!;").Close();
     }
 
-    static void EmitArguments(CodeWriter code, ParameterModel[] parameters)
+    static void EmitArguments(CodeWriter code, string name, ParameterModel[] parameters)
     {
         var list = string.Join(", ", parameters.Select(p => $"{p.Type!.Declared} {Local(p)}"));
-        code.Open($"internal sealed class Arguments({list}) : global::Jobs.Wire.JobArguments");
+        code.Open($"internal sealed class {name}({list}) : global::Jobs.Wire.JobArguments");
         code.Open("public override void WritePositional(global::Jobs.Wire.ArgumentWriter writer)");
         var values = new ValueEmitter(code, parameters.Select(Local));
         foreach (var parameter in parameters)

@@ -54,10 +54,14 @@ static class Diagnostics
     public static readonly DiagnosticDescriptor DuplicateFactory = Error(
         "JOBS114", "Two tasks have one factory method", "{0} and {1} both become {2}. Rename one of the methods.");
 
+    public static readonly DiagnosticDescriptor NameTaken = Error(
+        "JOBS115", "A generated class has no name", "{0} exists already, and the generated class with the {1} of {2} needs this name. Rename {0} or {2}, or "
+            + "declare {0} as a static partial class.");
+
     public static readonly IReadOnlyDictionary<string, DiagnosticDescriptor> ById = new[]
     {
         DuplicateName, InvalidName, InvalidCron, InvalidTimeZone, InvalidInterval, InvalidParameter, Generic, NotReachable,
-        AsyncVoid, ScheduleNeedsArguments, ScheduleWithoutTask, InvalidSetting, InvalidResult, DuplicateFactory,
+        AsyncVoid, ScheduleNeedsArguments, ScheduleWithoutTask, InvalidSetting, InvalidResult, DuplicateFactory, NameTaken,
     }.ToDictionary(d => d.Id);
 
     static DiagnosticDescriptor Error(string id, string title, string message) =>

@@ -4,15 +4,15 @@ using Microsoft.CodeAnalysis;
 
 namespace Jobs.Generators;
 
-/// <summary>Makes the XML documentation of a factory method from that of the task method.</summary>
+/// <summary>Makes the XML documentation of a factory method, or of a step, from that of the task method.</summary>
 static class Documentation
 {
     /// <summary>
     /// The inner text of the doc comment: a summary, and the parameters when any of them is documented.
     /// </summary>
-    public static string Of(IMethodSymbol method, string[] parameters, CancellationToken cancellationToken)
+    public static string Of(IMethodSymbol method, string[] parameters, string made, CancellationToken cancellationToken)
     {
-        var fallback = $"<summary>Makes a job that runs <c>{method.ContainingType.Name}.{method.Name}</c>.</summary>";
+        var fallback = $"<summary>Makes a {made} that runs <c>{method.ContainingType.Name}.{method.Name}</c>.</summary>";
         var xml = method.GetDocumentationCommentXml(cancellationToken: cancellationToken);
         if (string.IsNullOrWhiteSpace(xml))
         {

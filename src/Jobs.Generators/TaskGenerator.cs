@@ -26,10 +26,10 @@ public sealed class TaskGenerator : IIncrementalGenerator
                 static (_, _) => true, // local functions and accessors too, to report that they cannot be tasks
                 static (c, cancellationToken) => new TaskParser((IMethodSymbol)c.TargetSymbol, c.Attributes[0], cancellationToken).Parse())
             .WithTrackingName("Results");
-        context.RegisterSourceOutput(results.SelectMany(static (r, _) => r.Problems), Report);
         context.RegisterSourceOutput(results.Collect(), static (output, all) =>
         {
-            foreach (var problem in Duplicates(all))
+            // All tasks of a class have the same problem with a name that the class needs.
+            foreach (var problem in all.SelectMany(r => r.Problems).Concat(Duplicates(all)).Distinct())
             {
                 Report(output, problem);
             }
@@ -94,15 +94,16 @@ public sealed class TaskGenerator : IIncrementalGenerator
             }
 
             var method = result.Names[0].Method;
-            if (task.Factory == task.Container.Factories || factories.TryGetValue(task.Signature, out _))
+            var (type, other) = task.Factory == task.Container.Factories ? (task.Factory, "the class of factory methods")
+                : task.Factory == task.Container.Steps && task.StepSignature is not null ? (task.Factory, "the class of steps")
+                : (task.Container.Factories, factories.TryGetValue(task.Signature, out var earlier) ? earlier : null);
+            if (other is null)
             {
-                var other = task.Factory == task.Container.Factories ? "the class of factory methods" : factories[task.Signature];
-                var factory = $"{task.Container.Factories}.{task.Factory}";
-                yield return new(Diagnostics.DuplicateFactory.Id, result.Location, new[] { other, method, factory }.ToEquatable());
+                factories.Add(task.Signature, method);
             }
             else
             {
-                factories.Add(task.Signature, method);
+                yield return new(Diagnostics.DuplicateFactory.Id, result.Location, new[] { other, method, $"{type}.{task.Factory}" }.ToEquatable());
             }
         }
     }

@@ -23,25 +23,44 @@ sealed record TaskModel(
     string Name,
     EquatableArray<string> Settings,
     EquatableArray<string> Schedules,
-    string Documentation)
+    string Documentation,
+    string StepDocumentation)
 {
     /// <summary>The generated class, fully qualified. Set when all tasks of the assembly are known.</summary>
     public string DefinitionType { get; init; } = "";
 
+    /// <summary>
+    /// Whether the factory class has a method of this task. Set when all tasks of the assembly are known.
+    /// </summary>
+    public bool HasFactory { get; init; }
+
+    /// <summary>Whether the step class has a step of this task. Set when all tasks of the assembly are known.</summary>
+    public StepKind Step { get; init; }
+
     public IEnumerable<ParameterModel> WireParameters => Parameters.Where(p => p.Type is not null);
 
+    /// <summary>The parameters of the step: the result of the job before it takes the place of the first one.</summary>
+    public IEnumerable<ParameterModel> StepParameters => WireParameters.Skip(1);
+
     /// <summary>The signature of the factory. Two factories with one signature do not compile.</summary>
-    public string Signature => $"{Container.Namespace}.{Container.Factories}.{Factory}"
-        + $"({string.Join(", ", WireParameters.Select(p => p.Type!.IsReference ? p.Type.Name : p.Type!.Declared))})";
+    public string Signature => $"{Container.Namespace}.{Container.Factories}.{Factory}({TypesOf(WireParameters)})";
+
+    /// <summary>The signature of the step; <see langword="null"/> for a task that takes nothing.</summary>
+    public string? StepSignature =>
+        WireParameters.Any() && Container.Steps.Length > 0 ? $"{Container.Namespace}.{Container.Steps}.{Factory}({TypesOf(StepParameters)})" : null;
+
+    static string TypesOf(IEnumerable<ParameterModel> parameters) =>
+        string.Join(", ", parameters.Select(p => p.Type!.IsReference ? p.Type.Name : p.Type!.Declared));
 }
 
 /// <summary>A class with task methods.</summary>
 /// <param name="Namespace">The namespace; empty for the global namespace.</param>
 /// <param name="Type">The class, fully qualified.</param>
-/// <param name="Factories">The name of the class of factory methods.</param>
+/// <param name="Factories">The name of the class of factory methods; empty when another class has that name.</param>
+/// <param name="Steps">The name of the class of steps; empty when another class has that name.</param>
 /// <param name="Mangled">The full name of the class as one identifier.</param>
 /// <param name="IsPublic">Whether other assemblies see the factories.</param>
-sealed record ContainerModel(string Namespace, string Type, string Factories, string Mangled, bool IsPublic);
+sealed record ContainerModel(string Namespace, string Type, string Factories, string Steps, string Mangled, bool IsPublic);
 
 /// <param name="Name">The C# name, which is also the wire name.</param>
 /// <param name="Type">The type; <see langword="null"/> for an injected parameter, which is not sent.</param>
@@ -51,6 +70,18 @@ sealed record ContainerModel(string Namespace, string Type, string Factories, st
 sealed record ParameterModel(string Name, TypeModel? Type, string? Injected, string? Default, bool IsParams)
 {
     public string Identifier => NameRules.Escape(Name);
+}
+
+enum StepKind
+{
+    None,
+    Step,
+
+    /// <summary>
+    /// Tasks that differ in their first parameter only would have equal steps. One step stands for all of them, and
+    /// whoever uses it gets an error.
+    /// </summary>
+    Ambiguous,
 }
 
 enum ReturnKind { Void, Value, Task, TaskOf, ValueTask, ValueTaskOf }

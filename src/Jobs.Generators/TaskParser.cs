@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Jobs.Generators;
 
@@ -37,6 +38,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
         var (kind, result) = Result();
         var parameters = Parameters();
         var schedules = new ScheduleParser(method, display, parameters, (d, at, args) => Report(d, at, args), cancellationToken).Read();
+        var sent = parameters.Where(p => p.Type is not null).Select(p => p.Name).ToArray();
         var fits = problems.All(p => p.Id is not ("JOBS106" or "JOBS107" or "JOBS108" or "JOBS109" or "JOBS113")) && !HasUnknownType();
         var task = !fits ? null : new TaskModel(
             container,
@@ -50,7 +52,8 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
             name,
             settings,
             schedules,
-            Documentation.Of(method, [.. parameters.Where(p => p.Type is not null).Select(p => p.Name)], cancellationToken));
+            Documentation.Of(method, sent, "job", cancellationToken),
+            Documentation.Of(method, [.. sent.Skip(1)], "step", cancellationToken));
         var names = aliases.Prepend(name).Distinct().Select(n => new TaskNameUse(n, display, attributeLocation)).ToEquatable();
         return new(task, names, location, problems.ToEquatable());
     }
@@ -102,9 +105,28 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
                 ? ""
                 : type.ContainingNamespace.ToDisplayString(TypeParser.FullName.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted)),
             type.ToDisplayString(TypeParser.FullName),
-            stem + "Jobs",
+            ClassName(stem, "Jobs", isNeeded: true),
+            ClassName(stem, "Steps", isNeeded: method.Parameters.Any(p => Injected(p) is null)),
             full.Replace("@", "").Replace("_", "__").Replace('.', '_'),
             isPublic);
+    }
+
+    /// <summary>The name of a generated class; empty when the name is taken.</summary>
+    string ClassName(string stem, string suffix, bool isNeeded)
+    {
+        var type = method.ContainingType;
+        var name = stem + suffix;
+        var other = type.ContainingNamespace.GetMembers(name).FirstOrDefault(m =>
+            m is not INamedTypeSymbol t || (t.Arity == 0 && !t.IsFileLocal && !(t.IsStatic && t.DeclaringSyntaxReferences.All(IsPartial))));
+        if (other is not null && isNeeded)
+        {
+            Report(Diagnostics.NameTaken, LocationModel.From(other.Locations.FirstOrDefault()) ?? location, name, suffix.ToLowerInvariant(), type.Name);
+        }
+
+        return other is null ? name : "";
+
+        bool IsPartial(SyntaxReference part) =>
+            part.GetSyntax(cancellationToken) is TypeDeclarationSyntax declaration && declaration.Modifiers.Any(SyntaxKind.PartialKeyword);
     }
 
     (ReturnKind Kind, ITypeSymbol? Type) Result()
@@ -145,7 +167,7 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
         foreach (var parameter in method.Parameters)
         {
             var type = parameter.Type;
-            var injected = TypeParser.FullNameOf(type) switch { ContextType => "context", TokenType => "context.CancellationToken", _ => null };
+            var injected = Injected(parameter);
             if (parameter.RefKind != RefKind.None)
             {
                 var passed = $"passed by '{parameter.RefKind.ToString().ToLowerInvariant()}'";
@@ -184,6 +206,10 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
                 why.Reason,
                 why.Remedy);
     }
+
+    /// <summary>The C# expression for a parameter that is not sent.</summary>
+    static string? Injected(IParameterSymbol parameter) =>
+        TypeParser.FullNameOf(parameter.Type) switch { ContextType => "context", TokenType => "context.CancellationToken", _ => null };
 
     static string? Default(IParameterSymbol parameter, TypeModel type)
     {

@@ -4,16 +4,17 @@ namespace Jobs;
 /// <remarks>
 /// A step takes the result of the job before it as its first argument; the types must fit. A job takes nothing from the
 /// job before it. Every job of a chain runs at least once, with an id that does not change.
+/// <para>The error about a step that does not fit shows the names of the type parameters; hence <c>TResult</c>.</para>
 /// </remarks>
 public static class Canvas
 {
     /// <summary>Then this step runs, with the result of the job.</summary>
-    public static Chain Then<T, TIn>(this Job<T> job, Step<TIn> next)
-        where T : TIn => new([First(job), Taking(next)]);
+    public static Chain Then<TResult, TIn>(this Job<TResult> job, Step<TIn> next)
+        where TResult : TIn => new([First(job), Taking(next)]);
 
-    /// <inheritdoc cref="Then{T, TIn}(Job{T}, Step{TIn})"/>
-    public static Chain<TOut> Then<T, TIn, TOut>(this Job<T> job, Step<TIn, TOut> next)
-        where T : TIn => new([First(job), Taking(next)]);
+    /// <inheritdoc cref="Then{TResult, TIn}(Job{TResult}, Step{TIn})"/>
+    public static Chain<TOut> Then<TResult, TIn, TOut>(this Job<TResult> job, Step<TIn, TOut> next)
+        where TResult : TIn => new([First(job), Taking(next)]);
 
     /// <summary>Then this job runs, without the result.</summary>
     public static Chain Then(this Job job, Job next) => new([First(job), First(next)]);
@@ -28,12 +29,12 @@ public static class Canvas
     public static Chain<TOut> Then<TOut>(this Job job, Chain<TOut> next) => new([First(job), .. LinksOf(next)]);
 
     /// <summary>Then this step runs, with the result of the chain's last job.</summary>
-    public static Chain Then<T, TIn>(this Chain<T> chain, Step<TIn> next)
-        where T : TIn => new([.. LinksOf(chain), Taking(next)]);
+    public static Chain Then<TResult, TIn>(this Chain<TResult> chain, Step<TIn> next)
+        where TResult : TIn => new([.. LinksOf(chain), Taking(next)]);
 
-    /// <inheritdoc cref="Then{T, TIn}(Chain{T}, Step{TIn})"/>
-    public static Chain<TOut> Then<T, TIn, TOut>(this Chain<T> chain, Step<TIn, TOut> next)
-        where T : TIn => new([.. LinksOf(chain), Taking(next)]);
+    /// <inheritdoc cref="Then{TResult, TIn}(Chain{TResult}, Step{TIn})"/>
+    public static Chain<TOut> Then<TResult, TIn, TOut>(this Chain<TResult> chain, Step<TIn, TOut> next)
+        where TResult : TIn => new([.. LinksOf(chain), Taking(next)]);
 
     /// <summary>Then this job runs, without the result.</summary>
     public static Chain Then(this Chain chain, Job next) => new([.. LinksOf(chain), First(next)]);
@@ -54,8 +55,8 @@ public static class Canvas
         where TJob : Job => Followed(job, First(next), onFailure: false);
 
     /// <summary>When the job has succeeded, this step is enqueued too, with the result of the job.</summary>
-    public static Job<T> OnSuccess<T, TIn>(this Job<T> job, Step<TIn> next)
-        where T : TIn => Followed(job, Taking(next), onFailure: false);
+    public static Job<TResult> OnSuccess<TResult, TIn>(this Job<TResult> job, Step<TIn> next)
+        where TResult : TIn => Followed(job, Taking(next), onFailure: false);
 
     /// <summary>
     /// When the job is dead or has expired, this job is enqueued. The headers <c>x-jobs-failed-id</c>,

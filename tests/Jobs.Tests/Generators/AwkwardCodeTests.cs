@@ -27,6 +27,10 @@ public sealed class AwkwardCodeTests
     [InlineData("class A { [Task] public nint M(System.Text.Json.Nodes.JsonNode? a, System.Text.Json.JsonElement b, KeyValuePair<string, int> c, Version d, IEnumerable<KeyValuePair<string, int>> e, Half f, Int128 g) => 1; }")]
     [InlineData("class A { [Task] public void M(int ParameterNames, int a, int aArgument, int p_a, int context, int Instance) { } }")]
     [InlineData("abstract class A { [Task] public static void M() { } } struct B { [Task] public static int N(int x) => x; } readonly record struct C(int X) { [Task] public static void O() { } }")]
+    [InlineData("class A { [Task(\"a\")] public void M(int x) { } [Task(\"b\")] public void M(string x) { } [Task(\"c\")] public void M(int x, string y) { } }")]
+    [InlineData("class A { [Task] public static int ToString(int a) => 1; [Task] public void Equals(int a, object? b) { } [Task] public void Finalize(int a) { } }")]
+    [InlineData("class A { [Task] public void M(int Step, int Job, int StepArguments, int first) { } }")]
+    [InlineData("namespace X { class A { [Task(\"a\")] public void M(int x) { } } class ATasks { [Task(\"b\")] public void M(string x) { } [Task(\"c\")] public void N(string x) { } } }")]
     [InlineData("namespace Acme.Api { class MailTasks { [Task(\"a\")] public void M() { } } } namespace Acme.API { class MailTasks { [Task(\"b\")] public void M() { } } }")]
     public void Awkward_code_compiles(string source, string? expected = null)
     {

@@ -270,6 +270,47 @@ public sealed class DiagnosticsTests
             [Task("b")] public Task AAsync(int x, CancellationToken cancellationToken) => Task.CompletedTask;
             """).Text(), StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("public class NewsJobs;", "NewsJobs exists already, and the generated class with the jobs of NewsTasks needs this name. Rename NewsJobs or NewsTasks, or")]
+    [InlineData("public class NewsSteps;", "NewsSteps exists already, and the generated class with the steps of NewsTasks needs this name")]
+    [InlineData("public static class NewsSteps;", "or declare NewsSteps as a static partial class")]
+    [InlineData("public partial class NewsSteps;", "NewsSteps")]
+    [InlineData("public enum NewsSteps { First }", "NewsSteps")]
+    [InlineData("namespace NewsSteps { class Other; }", "NewsSteps")]
+    public void A_type_with_the_name_of_a_generated_class_is_one_error(string type, string reason)
+    {
+        var sources = new[] { Tasks("[Task] public void A(int x) { } [Task] public void B(int x) { }"), $"namespace Acme {{ {type} }}" };
+
+        var problem = Assert.Single(Reported(sources));
+        Assert.Equal("JOBS115", problem.Id);
+        Assert.Contains(reason, problem.Text(), StringComparison.Ordinal);
+        Assert.EndsWith("File2.cs", problem.Location.GetLineSpan().Path, StringComparison.Ordinal);
+        Assert.DoesNotContain(Compilation(sources), d => d.Severity == DiagnosticSeverity.Error);
+    }
+
+    [Theory]
+    [InlineData("public static partial class NewsSteps { static Step<int> More() => NewsSteps.A(); }")]
+    [InlineData("public class NewsSteps<T>;")]
+    [InlineData("file class NewsSteps;")]
+    [InlineData("public static partial class NewsJobs { static Job More() => NewsJobs.A(1); }")]
+    public void A_type_that_leaves_room_for_a_generated_class_is_fine(string type)
+    {
+        var sources = new[] { Tasks("[Task] public void A(int x) { }"), $"namespace Acme {{ {type} }}" };
+
+        Assert.Empty(Reported(sources));
+        Assert.DoesNotContain(Compilation(sources), d => d.Severity == DiagnosticSeverity.Error);
+    }
+
+    [Fact]
+    public void A_type_named_like_the_steps_of_a_class_without_steps_is_fine() =>
+        Assert.Empty(Reported(Tasks("[Task] public void A() { }"), "namespace Acme { public class NewsSteps; }"));
+
+    [Fact]
+    public void A_method_with_the_name_of_the_class_of_steps_fails_the_build() =>
+        Assert.Contains("the class of steps and NewsTasks.NewsSteps both become NewsSteps.NewsSteps", One("JOBS114", """
+            [Task] public void NewsSteps(int x) { }
+            """).Text(), StringComparison.Ordinal);
+
     [Fact]
     public void A_mistake_in_a_name_is_one_error_and_the_factory_still_exists() =>
         Assert.Empty(Compilation(Tasks("""
