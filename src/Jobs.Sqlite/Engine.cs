@@ -14,6 +14,9 @@ sealed class Engine : IAsyncDisposable
     // delays end this much too late at most.
     static readonly TimeSpan look = TimeSpan.FromSeconds(1);
 
+    // After so many looks, expired results are removed; at each look while there are many.
+    const int LooksBetweenPrunes = 60;
+
     // How often the transactions of the application are looked at, while there are any.
     static readonly TimeSpan watch = TimeSpan.FromMilliseconds(2);
 
@@ -30,6 +33,8 @@ sealed class Engine : IAsyncDisposable
     readonly ILogger logger;
     Statement? findBells; // on the writer's thread only
     int burying;
+    int looks;
+    volatile bool prunesMore;
     volatile bool hasWarned;
 
     public Engine(DatabaseFile file, TimeProvider time, ILogger logger)
@@ -139,6 +144,22 @@ sealed class Engine : IAsyncDisposable
     {
         Writer.Wake(others: true);
         _ = BuryAsync();
+        if (Sessions.HasOwn && ++looks % (prunesMore ? 1 : LooksBetweenPrunes) == 0)
+        {
+            _ = PruneAsync();
+        }
+    }
+
+    async Task PruneAsync()
+    {
+        try
+        {
+            prunesMore = await Writer.DoAsync(tables => tables.Results.Prune(Now), needsSync: false).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The writer has said why it cannot write. A later look tries again.
+        }
     }
 
     void WatchGuests()

@@ -92,6 +92,11 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
                 database.Execute("UPDATE jobs_meta SET last = last");
                 var tables = new Tables(database);
                 tables.Begin();
+                if (outgoing.Message.ReplyTo == SqliteResults.Address)
+                {
+                    tables.Results.Expect(outgoing.Message.CorrelationId!, engine.Now); // a rollback undoes this too
+                }
+
                 tables.Publish(outgoing, engine.Now, head);
                 tables.Finish();
                 database.Execute("RELEASE jobs_enqueue");

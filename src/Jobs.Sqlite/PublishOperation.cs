@@ -24,7 +24,8 @@ sealed class PublishOperation : WriteOperation
         this.now = now;
     }
 
-    public override bool NeedsSync => true;
+    // News of a job that has not ended may be lost: the next news replace them.
+    public override bool NeedsSync => outgoing is not { Kind: OutgoingKind.Reply, Queue: SqliteResults.Address } || outgoing.Message.Headers.Expires is not null;
 
     public Task Task => completion.Task;
 

@@ -28,6 +28,9 @@ static class Schema
         CREATE TABLE jobs_session (no INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL UNIQUE, bell TEXT NOT NULL) STRICT;
         CREATE TABLE jobs_journal (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, leader INTEGER NOT NULL DEFAULT 0) STRICT;
         CREATE TABLE jobs_record (seq INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+        CREATE TABLE jobs_result (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, enqueued INTEGER, ended INTEGER NOT NULL, expires INTEGER NOT NULL, news BLOB) STRICT;
+        CREATE INDEX jobs_result_expires ON jobs_result (expires);
         CREATE INDEX jobs_record_journal ON jobs_record (journal, seq);
         """;
 

@@ -56,7 +56,7 @@ public static class SqliteDispatcherExtensions
         async Task<THandle> WriteAsync()
         {
             var replyTo = sqlite.WantsResult(job) ? await sqlite.OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
-            var outgoing = sqlite.Encode(job, default, replyTo, out var sent, out var observation);
+            var outgoing = sqlite.Encode(job, default, replyTo, out var sent, out var observation, expects: false);
             try
             {
                 await guest.WriteAsync(outgoing, sqlite.EnqueueTimeout, cancellationToken).ConfigureAwait(false);

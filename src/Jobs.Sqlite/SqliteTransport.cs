@@ -13,11 +13,12 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
     readonly Lock gate = new();
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
+    SqliteResults? results;
     Engine? engine;
     bool closed;
 
     public override TransportCapabilities Capabilities =>
-        TransportCapabilities.Durable | TransportCapabilities.Priorities;
+        TransportCapabilities.Durable | TransportCapabilities.Priorities | TransportCapabilities.ResultsById;
 
     public override string MessagingSystem => "sqlite";
 
@@ -92,7 +93,16 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
 
     public override JobJournal OpenJournal(string name) => new SqliteJournal(Checked, name);
 
-    public override ResultStore Results => throw new NotSupportedException("TODO");
+    public override ResultStore Results
+    {
+        get
+        {
+            lock (gate)
+            {
+                return results ??= new(Checked);
+            }
+        }
+    }
 
     public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {

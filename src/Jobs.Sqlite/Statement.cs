@@ -80,6 +80,8 @@ sealed class Statement(Database database, string sql) : IDisposable
 
     public long Number(int column) => raw.sqlite3_column_int64(Prepared, column);
 
+    public bool IsNull(int column) => raw.sqlite3_column_type(Prepared, column) == raw.SQLITE_NULL;
+
     public string Text(int column) => raw.sqlite3_column_text(Prepared, column).utf8_to_string();
 
     public byte[] Bytes(int column) => raw.sqlite3_column_blob(Prepared, column).ToArray();

@@ -41,6 +41,7 @@ sealed class Tables(Database database)
     bool addedDelay;
     JournalRows? journals;
     SessionRows? sessions;
+    ResultRows? results;
 
     /// <summary>The database, for the statements of the journals and sessions.</summary>
     public Database Database => database;
@@ -49,13 +50,16 @@ sealed class Tables(Database database)
     /// Whether another process may want to hear of the transaction: messages were added to queues and left there, or a
     /// journal changed.
     /// </summary>
-    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || ConcernsAll;
+    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || ResultsChanged || ConcernsAll;
 
     /// <summary>Whether another connection has committed something that nobody was told of.</summary>
     public bool ConcernsAll { get; set; }
 
     /// <summary>Whether a journal has new records or no leader.</summary>
     public bool JournalsChanged { get; set; }
+
+    /// <summary>Whether there are news of jobs.</summary>
+    public bool ResultsChanged { get; set; }
 
     /// <summary>Whether a queue got a message in this transaction.</summary>
     public bool WasFilled(long queue) => filled.Contains(queue);
@@ -66,12 +70,15 @@ sealed class Tables(Database database)
     /// <summary>The table of the sessions.</summary>
     public SessionRows Sessions => sessions ??= new(this);
 
+    /// <summary>The table of the results.</summary>
+    public ResultRows Results => results ??= new(this);
+
     /// <summary>A transaction begins: what this object knows from the last one may be out of date.</summary>
     public void Begin()
     {
         (last, lastChanged) = (-1, false);
         filled.Clear();
-        (addedDelay, JournalsChanged, ConcernsAll) = (false, false, false);
+        (addedDelay, JournalsChanged, ResultsChanged, ConcernsAll) = (false, false, false, false);
     }
 
     /// <summary>Writes what the transaction has kept in memory so far.</summary>
@@ -108,6 +115,12 @@ sealed class Tables(Database database)
     /// <param name="head">See <see cref="StoredMessage"/>.</param>
     public void Publish(in Outgoing outgoing, long now, ReadOnlySpan<byte> head)
     {
+        if (outgoing is { Kind: OutgoingKind.Reply, Queue: SqliteResults.Address })
+        {
+            Results.Tell(outgoing.Message, now);
+            return;
+        }
+
         if (Queue(outgoing.Queue, create: outgoing.Kind == OutgoingKind.Work) is not { } queue)
         {
             return; // nobody waits for the reply
@@ -249,14 +262,22 @@ sealed class Tables(Database database)
         filled.Add(queue);
     }
 
-    long NextSeq()
+    /// <summary>The last number that was given to a row.</summary>
+    public long LastSeq()
     {
         if (last < 0)
         {
             last = readLast.Single()!.Value;
         }
 
+        return last;
+    }
+
+    /// <summary>A number for a new row.</summary>
+    public long NextSeq()
+    {
+        last = LastSeq() + 1;
         lastChanged = true;
-        return ++last;
+        return last;
     }
 }

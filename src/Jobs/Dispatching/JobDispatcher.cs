@@ -115,8 +115,10 @@ sealed class JobDispatcher(
     /// <param name="results">The address for the result; <see langword="null"/> when nobody wants it.</param>
     /// <param name="sent">What the handle needs to know: of the last link of a chain.</param>
     /// <param name="observation">The observation; <see langword="null"/> when nobody listens.</param>
+    /// <param name="expects">Whether the store of results is told of the job here. Defaults to <see langword="true"/>.</param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is; no observation has begun.</exception>
-    internal Outgoing Encode(Job job, ReadOnlyMemory<Link> later, string? results, out SentJobHandle sent, out SendObservation? observation)
+    internal Outgoing Encode(Job job, ReadOnlyMemory<Link> later, string? results, out SentJobHandle sent, out SendObservation? observation,
+        bool expects = true)
     {
         ArgumentNullException.ThrowIfNull(job);
         var now = time.GetUtcNow();
@@ -138,7 +140,7 @@ sealed class JobDispatcher(
         var last = later.IsEmpty ? job : later.Span[^1].Job;
         var lastId = later.IsEmpty ? id : EmbedEncoder.IdOf(later.Span[^1], id, later.Length);
         sent = results is null ? new(lastId) : new(lastId, reader, last.Definition);
-        if (results is not null)
+        if (results is not null && expects)
         {
             reader.Store.Expect(lastId);
         }
