@@ -140,17 +140,8 @@ sealed class Engine : IAsyncDisposable
     /// <summary>Looks for other processes now: from then on, each hears at once when the other one ends.</summary>
     public void MeetOthers() => _ = BuryAsync();
 
-    void Look()
-    {
-        Writer.Wake(others: true);
-        _ = BuryAsync();
-        if (Sessions.HasOwn && ++looks % (prunesMore ? 1 : LooksBetweenPrunes) == 0)
-        {
-            _ = PruneAsync();
-        }
-    }
-
-    async Task PruneAsync()
+    /// <summary>Removes some results that have expired.</summary>
+    public async Task PruneAsync()
     {
         try
         {
@@ -159,6 +150,16 @@ sealed class Engine : IAsyncDisposable
         catch (Exception)
         {
             // The writer has said why it cannot write. A later look tries again.
+        }
+    }
+
+    void Look()
+    {
+        Writer.Wake(others: true);
+        _ = BuryAsync();
+        if (Sessions.HasOwn && ++looks % (prunesMore ? 1 : LooksBetweenPrunes) == 0)
+        {
+            _ = PruneAsync();
         }
     }
 

@@ -22,6 +22,18 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     long cursor = -1; // up to where the writer's thread has looked; -1 while nobody waits
     bool hasNews;
 
+    /// <summary>For how many jobs somebody waits; for tests.</summary>
+    internal int Waiting
+    {
+        get
+        {
+            lock (gate)
+            {
+                return waiters.Count;
+            }
+        }
+    }
+
     public override ValueTask<string> OpenAsync(CancellationToken cancellationToken)
     {
         open();

@@ -67,6 +67,9 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         return cancellationToken.CanBeCanceled ? CancellableAsync(operation, cancellationToken) : new(operation.Task);
     }
 
+    /// <summary>Removes expired results now, at most 200; for tests.</summary>
+    internal Task PruneResultsAsync() => Open().PruneAsync();
+
     /// <summary>Writes jobs in a transaction of the application.</summary>
     /// <exception cref="ArgumentException">The transaction is of another kind, of another file, or over.</exception>
     public Guest GuestOf(DbTransaction transaction) => transaction is SqliteTransaction sqlite

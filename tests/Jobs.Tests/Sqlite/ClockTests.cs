@@ -131,14 +131,4 @@ public sealed class ClockTests : IAsyncDisposable
         await delivery.SettleAsync([]);
         return delivery.Message.CorrelationId!;
     }
-
-    /// <summary>The time of day jumps; timers and timestamps go on, as on a real machine.</summary>
-    sealed class WallClock : TimeProvider
-    {
-        long offset;
-
-        public void Jump(TimeSpan by) => Interlocked.Add(ref offset, by.Ticks);
-
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref offset));
-    }
 }
