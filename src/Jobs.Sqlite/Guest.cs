@@ -92,7 +92,7 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
                 database.Execute("UPDATE jobs_meta SET last = last");
                 var tables = new Tables(database);
                 tables.Begin();
-                if (outgoing.Message.ReplyTo == SqliteResults.Address)
+                if (outgoing.Message.ReplyTo == ResultStore.ById)
                 {
                     tables.Results.Expect(outgoing.Message.CorrelationId!, engine.Now); // a rollback undoes this too
                 }

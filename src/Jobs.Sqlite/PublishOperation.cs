@@ -25,7 +25,7 @@ sealed class PublishOperation : WriteOperation
     }
 
     // News of a job that has not ended may be lost: the next news replace them.
-    public override bool NeedsSync => outgoing is not { Kind: OutgoingKind.Reply, Queue: SqliteResults.Address } || outgoing.Message.Headers.Expires is not null;
+    public override bool NeedsSync => outgoing is not { Kind: OutgoingKind.Reply, Queue: ResultStore.ById } || outgoing.Message.Headers.Expires is not null;
 
     public Task Task => completion.Task;
 

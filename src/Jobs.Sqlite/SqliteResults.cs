@@ -12,9 +12,6 @@ namespace Jobs.Sqlite;
 /// </remarks>
 sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDisposable
 {
-    /// <summary>The address of the table. It is no queue.</summary>
-    public const string Address = "jobs.results";
-
     readonly Lock gate = new();
     readonly Dictionary<string, List<TaskCompletionSource<JobStatus>>> waiters = new(StringComparer.Ordinal);
     Task<(Engine Engine, Session Session)>? listening;
@@ -37,7 +34,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public override ValueTask<string> OpenAsync(CancellationToken cancellationToken)
     {
         open();
-        return new(Address);
+        return new(ById);
     }
 
     // The writer works in order: the row is there before the job's message is.

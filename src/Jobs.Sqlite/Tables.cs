@@ -115,7 +115,7 @@ sealed class Tables(Database database)
     /// <param name="head">See <see cref="StoredMessage"/>.</param>
     public void Publish(in Outgoing outgoing, long now, ReadOnlySpan<byte> head)
     {
-        if (outgoing is { Kind: OutgoingKind.Reply, Queue: SqliteResults.Address })
+        if (outgoing is { Kind: OutgoingKind.Reply, Queue: ResultStore.ById })
         {
             Results.Tell(outgoing.Message, now);
             return;

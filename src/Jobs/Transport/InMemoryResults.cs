@@ -3,12 +3,9 @@ namespace Jobs.Transport;
 /// <summary>Results of the in-memory transport: jobs and callers are in one process.</summary>
 sealed class InMemoryResults(TimeProvider time, TimeSpan expiry) : ResultStore
 {
-    /// <summary>The address of the store. It is no queue.</summary>
-    public const string Address = "jobs.results";
-
     readonly StatusBook book = new(time, () => expiry, static () => { });
 
-    public override ValueTask<string> OpenAsync(CancellationToken cancellationToken) => new(Address);
+    public override ValueTask<string> OpenAsync(CancellationToken cancellationToken) => new(ById);
 
     public override void Expect(string id) => book.Expect(id);
 

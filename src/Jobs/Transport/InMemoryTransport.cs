@@ -24,7 +24,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (outgoing is { Kind: OutgoingKind.Reply, Queue: InMemoryResults.Address })
+        if (outgoing is { Kind: OutgoingKind.Reply, Queue: ResultStore.ById })
         {
             results.Tell(ResultMessage.Read(outgoing.Message.Body));
             return ValueTask.CompletedTask;

@@ -9,6 +9,9 @@ namespace Jobs.Transport;
 [Experimental("JOBS0001")]
 public abstract class ResultStore
 {
+    /// <summary>The address of a store that every process can read. It is no queue.</summary>
+    internal const string ById = "jobs.results";
+
     /// <summary>
     /// The address of the store: the <c>reply_to</c> of a job whose result is asked for. The first call may declare a
     /// queue at the broker.

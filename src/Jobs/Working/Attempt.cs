@@ -15,7 +15,6 @@ sealed partial class Attempt(Delivery delivery, int stamp)
 {
     CancellationTokenSource? cancellation;
     volatile CancelCause cause;
-    string? run;
 
     public Delivery Delivery => delivery;
 
@@ -47,23 +46,16 @@ sealed partial class Attempt(Delivery delivery, int stamp)
     /// <summary>Somebody wants to hear what becomes of the job.</summary>
     public bool WantsResult { get; } = delivery.Message.WantsResult;
 
-    /// <summary>What shall follow the job; <see langword="null"/> for nothing, and before the body was split.</summary>
-    public Embed? Embed { get; set; }
+    /// <summary>
+    /// What is needed after the run, when jobs follow or somebody wants the result; <see langword="null"/> for most jobs.
+    /// </summary>
+    public Aftermath? After { get; set; }
 
     /// <summary>Whether the value that the task returns is needed.</summary>
-    public bool NeedsValue => WantsResult || Embed is { TakesResult: true };
+    public bool NeedsValue => WantsResult || After?.Embed is { TakesResult: true };
 
-    /// <summary>When the run began and ended; only when somebody wants to hear of it, or something follows.</summary>
-    public (DateTimeOffset? Started, DateTimeOffset? Ended) Times { get; set; }
-
-    /// <summary>When the attempt ended.</summary>
-    public DateTimeOffset EndedAt => Times.Ended ?? (Outcome as Outcome.Dead)?.Letter.At ?? (Outcome as Outcome.Expired)?.At ?? default;
-
-    /// <summary>The trace that the jobs which follow belong to.</summary>
-    public (string? Parent, string? State) Trace => (run ?? Envelope?.TraceParent, Envelope?.TraceState);
-
-    /// <summary>The run has a trace of its own.</summary>
-    public void TracedAs(string? traceParent) => run = traceParent;
+    /// <summary>When the attempt ended; only with an <see cref="Aftermath"/>, or without a run.</summary>
+    public DateTimeOffset EndedAt => After?.Ended ?? (Outcome as Outcome.Dead)?.Letter.At ?? (Outcome as Outcome.Expired)?.At ?? default;
 
     /// <summary>Why the run was told to end; <see cref="CancelCause.None"/> when it was not.</summary>
     public CancelCause Cause => cause;
@@ -98,6 +90,22 @@ sealed partial class Attempt(Delivery delivery, int stamp)
             _ = Volatile.Read(ref cancellation)?.CancelAsync();
         }
     }
+}
+
+/// <summary>What is needed after a run.</summary>
+sealed class Aftermath
+{
+    /// <summary>The jobs that shall follow; <see langword="null"/> for none.</summary>
+    public Embed? Embed { get; init; }
+
+    /// <summary>When the run began.</summary>
+    public DateTimeOffset? Started { get; set; }
+
+    /// <summary>When the run ended.</summary>
+    public DateTimeOffset? Ended { get; set; }
+
+    /// <summary>The trace of the run, which the jobs that follow carry on; <see langword="null"/> for none.</summary>
+    public string? TraceParent { get; set; }
 }
 
 /// <summary>

@@ -42,8 +42,7 @@ sealed class EndNews(JobsOptions options)
     // Null when nothing has changed for the caller.
     JobStatus? Status(Attempt attempt)
     {
-        var (started, _) = attempt.Times;
-        var status = new JobStatus { Id = attempt.Id, StartedAt = started, EndedAt = attempt.EndedAt, Attempts = attempt.Number };
+        var status = new JobStatus { Id = attempt.Id, StartedAt = attempt.After?.Started, EndedAt = attempt.EndedAt, Attempts = attempt.Number };
         return attempt.Outcome switch
         {
             Outcome.Succeeded { Result: var result } when result.Length <= options.MaxResultBytes => status with { State = JobState.Succeeded, Result = result },

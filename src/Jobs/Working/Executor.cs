@@ -73,7 +73,8 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
 
         try
         {
-            attempt.Embed = Embed.Read(body.Embed);
+            var embed = Embed.Read(body.Embed);
+            attempt.After = embed is null && !attempt.WantsResult ? null : new() { Embed = embed };
             return null;
         }
         catch (JobFormatException e)
@@ -86,12 +87,11 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
     async ValueTask<RunObservation> RunOnceAsync(Attempt attempt, JobEnvelope envelope, TaskDefinition task, JobBody body)
     {
         var context = new JobContext(attempt, scopes, news);
-        var follows = attempt.WantsResult || attempt.Embed is not null;
         JobContext.Current = context; // an AsyncLocal: its value is restored when this async method returns
         var run = observer.Started(attempt, context);
         try
         {
-            if (follows)
+            if (attempt.After is not null)
             {
                 news.Started(attempt);
             }
@@ -117,7 +117,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             attempt.Outcome = Failed(attempt, envelope, task, e);
         }
 
-        if (follows)
+        if (attempt.After is not null)
         {
             news.Ended(attempt);
         }

@@ -17,7 +17,7 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
     /// <summary>The messages that follow, for any outcome but an interruption.</summary>
     public IReadOnlyList<Outgoing> Of(Attempt attempt) => attempt.Outcome switch
     {
-        Outcome.Succeeded when attempt is { Embed: null, WantsResult: false } => [],
+        Outcome.Succeeded when attempt.After is null => [],
         Outcome.Succeeded succeeded => [.. AfterSuccess(attempt, succeeded.Result), .. news.Of(attempt, [])],
         Outcome.Retry retry => [new(attempt.Delivery.Queue, attempt.Envelope!.Retry(retry.Eta, attempt.Stamp), retry.Delay), .. news.Of(attempt, [])],
         Outcome.Postponed postponed => [new(attempt.Delivery.Queue, Postponed(attempt, postponed.Eta), postponed.Delay)],
@@ -49,17 +49,21 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
             }
 
             substitutes.Add(substitute);
+            if (IsLink(outgoing[position], attempt) && outgoing[position].Queue != deadLetterQueue)
+            {
+                substitutes.AddRange(news.OfDeadLink(outgoing[position].Message, ReasonOf(why, attempt), now));
+            }
         }
 
         return substitutes;
     }
 
     IEnumerable<Outgoing> AfterSuccess(Attempt attempt, ReadOnlyMemory<byte> result) =>
-        attempt.Embed is { } embed ? links.AfterSuccess(attempt, embed, result).SelectMany(link => Routed(link, attempt)) : [];
+        attempt.After?.Embed is { } embed ? links.AfterSuccess(attempt, embed, result).SelectMany(link => Routed(link, attempt)) : [];
 
     List<Outgoing> AfterFailure(Attempt attempt, JobError error)
     {
-        var embed = attempt.Embed ?? Embed.OfMessage(attempt.Message); // the body of a job that did not run was not split
+        var embed = attempt.After?.Embed ?? Embed.OfMessage(attempt.Message); // the body of a job that did not run was not split
         var errbacks = embed is null ? [] : links.AfterFailure(attempt, embed, error).SelectMany(link => Routed(link, attempt));
         return [.. errbacks, .. news.Of(attempt, embed?.Chain ?? [])];
     }
@@ -84,15 +88,19 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
         return copy;
     }
 
+    static bool IsLink(Outgoing refused, Attempt attempt) => refused.Message.CorrelationId is { } id && id != attempt.Message.CorrelationId;
+
+    static string ReasonOf(Exception why, Attempt attempt) => $"It follows job {attempt.Id}, but the transport refused it. {why.Message}";
+
     Outgoing? InsteadOf(Outgoing refused, Exception why, Attempt attempt, DateTimeOffset now)
     {
-        var isLink = refused.Message.Headers.Id is { } id && id != attempt.Envelope?.Id;
+        var isLink = IsLink(refused, attempt);
         if (refused.Queue != deadLetterQueue)
         {
             var letter = new DeadLetter
             {
                 Reason = isLink
-                    ? $"It follows job {attempt.Id}, but the transport refused it. {why.Message}"
+                    ? ReasonOf(why, attempt)
                     : $"It was to run again, but the transport refused its retry copy. {why.Message}",
                 At = now,
                 Queue = isLink ? refused.Queue : attempt.Delivery.Queue,

@@ -25,7 +25,11 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     {
         var (envelope, queue) = (attempt.Envelope!, attempt.Delivery.Queue);
         var activity = StartActivity(attempt, context);
-        attempt.TracedAs(activity is { IdFormat: ActivityIdFormat.W3C } ? activity.Id : null);
+        if (attempt.After is { } after && activity is { IdFormat: ActivityIdFormat.W3C })
+        {
+            after.TraceParent = activity.Id;
+        }
+
         return new()
         {
             At = time.GetTimestamp(),

@@ -163,7 +163,7 @@ sealed class Links(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions)
         }
 
         (headers.Task, headers.Id, headers.RootId, headers.ParentId) = (signature.Task, id, attempt.Envelope?.RootId ?? attempt.Id, attempt.Id);
-        (headers.TraceParent, headers.TraceState) = attempt.Trace;
+        (headers.TraceParent, headers.TraceState) = (attempt.After?.TraceParent ?? attempt.Envelope?.TraceParent, attempt.Envelope?.TraceState);
         headers.Eta = eta;
         headers.Expires = Expires(signature, task, attempt.EndedAt);
         headers[WireHeaders.Copy] = attempt.Stamp;

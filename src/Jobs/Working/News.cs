@@ -14,22 +14,22 @@ sealed class News(JobTransport transport, IOptions<JobsOptions> options, TimePro
 {
     static readonly TimeSpan patience = TimeSpan.FromSeconds(10);
 
-    readonly bool tellsStart = options.Value.TrackStarted || transport.Capabilities.HasFlag(TransportCapabilities.ResultsById);
+    readonly bool trackStarted = options.Value.TrackStarted;
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
 
     /// <summary>The job starts. Does not wait.</summary>
     public void Started(Attempt attempt)
     {
-        attempt.Times = (time.GetUtcNow(), null);
-        if (tellsStart && attempt.WantsResult)
+        attempt.After!.Started = time.GetUtcNow();
+        if (attempt.WantsResult && (trackStarted || attempt.Message.ReplyTo == ResultStore.ById))
         {
             _ = SendAsync(attempt, About(attempt), CancellationToken.None);
         }
     }
 
     /// <summary>The run is over.</summary>
-    public void Ended(Attempt attempt) => attempt.Times = attempt.Times with { Ended = time.GetUtcNow() };
+    public void Ended(Attempt attempt) => attempt.After!.Ended = time.GetUtcNow();
 
     /// <summary>The task reports how far it is.</summary>
     public Task ProgressAsync(Attempt attempt, double progress, string? text, CancellationToken cancellationToken) => attempt.WantsResult
@@ -40,7 +40,7 @@ sealed class News(JobTransport transport, IOptions<JobsOptions> options, TimePro
     {
         Id = attempt.Id,
         State = JobState.Running,
-        StartedAt = attempt.Times.Started,
+        StartedAt = attempt.After?.Started,
         Attempts = attempt.Number,
     };
 

@@ -128,7 +128,7 @@ public sealed class ResultTests : IDisposable
         new() { Id = id, State = JobState.Succeeded, Result = System.Text.Encoding.UTF8.GetBytes(json), EndedAt = at ?? DateTimeOffset.UtcNow, Attempts = 1 };
 
     static Outgoing Reply(JobStatus news) => new(
-        SqliteResults.Address, ResultMessage.Write(news, news.Id, news.HasEnded ? news.EndedAt + TimeSpan.FromDays(1) : null), Kind: OutgoingKind.Reply);
+        ResultStore.ById, ResultMessage.Write(news, news.Id, news.HasEnded ? news.EndedAt + TimeSpan.FromDays(1) : null), Kind: OutgoingKind.Reply);
 
     static Task TellAsync(SqliteTransport transport, JobStatus news) => transport.PublishAsync(Reply(news), Wait.Deadline, Stop).AsTask().Soon();
 
