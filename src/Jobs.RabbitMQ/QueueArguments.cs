@@ -12,10 +12,14 @@ static class QueueArguments
     // 3.10 then drops a message at its first return. The quarantine finds the messages that kill their workers.
     const int MostReturns = 1_000_000;
 
+    // In milliseconds: how long a process may be away from the broker without losing its results.
+    const int ReplyQueueExpires = 30 * 60 * 1000;
+
     public static Dictionary<string, object?> Of(QueueSpec queue, QueueLayout layout) => queue.Kind switch
     {
         QueueKind.DeadLetter => Kept(),
         QueueKind.Journal => new(Kept()) { ["x-single-active-consumer"] = true },
+        QueueKind.Replies => new(Kept()) { ["x-expires"] = ReplyQueueExpires },
         QueueKind.DelayLevel => new(PassedOn(layout.Below(queue.Level))) { ["x-message-ttl"] = 1000L << queue.Level },
         _ => new(PassedOn("")) { ["x-dead-letter-routing-key"] = layout.DeadLetters.Name },
     };

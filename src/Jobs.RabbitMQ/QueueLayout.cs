@@ -5,7 +5,7 @@ namespace Jobs.RabbitMQ;
 /// <summary>All names at the broker, in one place.</summary>
 sealed class QueueLayout(string prefix, string deadLetterQueue)
 {
-    readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine."];
+    readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine.", $"{prefix}.replies."];
 
     public QueueSpec DeadLetters { get; } = new(deadLetterQueue, QueueKind.DeadLetter);
 
@@ -14,6 +14,9 @@ sealed class QueueLayout(string prefix, string deadLetterQueue)
 
     /// <summary>The queue of a journal.</summary>
     public QueueSpec Journal(string name) => new($"{prefix}.journal.{name}", QueueKind.Journal);
+
+    /// <summary>A new queue for the results of one process.</summary>
+    public QueueSpec Replies() => new($"{prefix}.replies.{Guid.NewGuid():N}", QueueKind.Replies);
 
     /// <summary>Why a queue for jobs may not have this name; <see langword="null"/> when it may.</summary>
     public string? Problem(string queue) =>

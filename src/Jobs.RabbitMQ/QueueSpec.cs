@@ -21,6 +21,9 @@ enum QueueKind
     /// <summary>Records for one leading reader.</summary>
     Journal,
 
+    /// <summary>Results for one process.</summary>
+    Replies,
+
     /// <summary>Jobs that wait for one binary digit of their delay.</summary>
     DelayLevel,
 }

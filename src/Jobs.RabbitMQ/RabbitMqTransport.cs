@@ -29,6 +29,7 @@ sealed class RabbitMqTransport(
     readonly List<RabbitMqSubscription> subscriptions = [];
     Publisher? publisher;
     Publisher? side;
+    RabbitMqResults? results;
     bool observed;
     bool disposed;
 
@@ -78,7 +79,16 @@ sealed class RabbitMqTransport(
         }
     }
 
-    public override ResultStore Results => throw new NotSupportedException("TODO");
+    public override ResultStore Results
+    {
+        get
+        {
+            lock (gate)
+            {
+                return results ??= new(this, Parts(), jobsOptions.Value.ResultExpires);
+            }
+        }
+    }
 
     public override JobJournal OpenJournal(string name) =>
         new RabbitMqJournal(layout.Journal(name), this, Parts());
@@ -202,6 +212,11 @@ sealed class RabbitMqTransport(
         foreach (var subscription in Subscriptions())
         {
             await subscription.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (results is not null)
+        {
+            await results.DisposeAsync().ConfigureAwait(false);
         }
 
         foreach (var used in new[] { publisher, side }.OfType<Publisher>())

@@ -139,7 +139,7 @@ sealed class Topology(BrokerParts parts)
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
         QueueKind.Work => DeclareAllAsync(incarnation, [layout.DeadLetters, queue], null, cancellationToken),
-        QueueKind.Journal => DeclareAsideAsync(incarnation, queue, cancellationToken),
+        QueueKind.Journal or QueueKind.Replies => DeclareAsideAsync(incarnation, queue, cancellationToken),
         _ => DeclareOwnAsync(incarnation, [queue], cancellationToken),
     };
 

@@ -17,7 +17,7 @@ public abstract partial class HostContract : IAsyncLifetime
     protected ContractBench Bench { get; } = new();
 
     /// <summary>A queue that no other test uses.</summary>
-    protected string Queue { get; } = $"host.{Guid.NewGuid():N}";
+    protected virtual string Queue { get; } = $"host.{Guid.NewGuid():N}";
 
     /// <summary>Chooses the transport of a host. All hosts of one test share queues.</summary>
     protected abstract void UseTransport(JobsBuilder jobs);

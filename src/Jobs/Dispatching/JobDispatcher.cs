@@ -96,16 +96,22 @@ sealed class JobDispatcher(
 
     /// <summary>The address for results.</summary>
     /// <exception cref="JobPublishException">There is none now, so the job is not enqueued.</exception>
-    internal async ValueTask<string> OpenResultsAsync(Job job, CancellationToken cancellationToken)
+    internal ValueTask<string> OpenResultsAsync(Job job, CancellationToken cancellationToken)
     {
-        try
+        var opening = reader.Store.OpenAsync(cancellationToken);
+        return opening.IsCompletedSuccessfully ? opening : WaitAsync(opening.AsTask());
+
+        async ValueTask<string> WaitAsync(Task<string> opening)
         {
-            return await reader.Store.OpenAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (JobTransportException e)
-        {
-            throw new JobPublishException(job.Id ?? "", maybeEnqueued: false, e.IsTransient,
-                $"Job '{job.TaskName}' was not enqueued, because its result could not come back: {e.Message}", e);
+            try
+            {
+                return await opening.WaitAsync(options.EnqueueTimeout, time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is JobTransportException or TimeoutException)
+            {
+                throw new JobPublishException(job.Id ?? "", maybeEnqueued: false, e is TimeoutException or JobTransportException { IsTransient: true },
+                    $"Job '{job.TaskName}' was not enqueued, because there is no address for its result: {e.Message}", e);
+            }
         }
     }
 

@@ -33,7 +33,8 @@ sealed class ResultReader(JobTransport transport, WireTypes types, ILogger logge
         return status switch
         {
             null => throw new TimeoutException(
-                $"Nothing was heard of job {id} in {timeout}. The id may be wrong, or the result may have expired."),
+                $"Nothing was heard of job {id} in {timeout}. The id may be wrong, or the result may have expired."
+                + (transport.Capabilities.HasFlag(TransportCapabilities.ResultsById) ? "" : " Only the process that enqueued the job hears of its result.")),
             { HasEnded: false } => throw new TimeoutException($"Job {id} has not ended in {timeout}: it is {status.State.ToString().ToLowerInvariant()}."),
             { State: JobState.Succeeded } => status,
             _ => throw new JobFailedException(status),

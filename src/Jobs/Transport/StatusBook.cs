@@ -21,7 +21,7 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
         var queued = new JobStatus { Id = id, State = JobState.Queued, EnqueuedAt = time.GetUtcNow() };
         lock (gate)
         {
-            if (!entries.TryGetValue(id, out var known) || known.Status is { HasEnded: true })
+            if (!entries.TryGetValue(id, out var known) || known.Status is { HasEnded: true } || known.Lost is not null)
             {
                 // A job with the id of one that has ended is another job.
                 Clear(known);
@@ -87,6 +87,25 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
         }
     }
 
+    /// <summary>
+    /// News of the jobs that are expected will not come any more: calls that wait for them fail, now and later.
+    /// </summary>
+    public void Lose(Func<Exception> why)
+    {
+        List<TaskCompletionSource> waiters = [];
+        lock (gate)
+        {
+            foreach (var entry in entries.Values.Where(entry => entry.Status is not { HasEnded: true }))
+            {
+                entry.Lost = why;
+                waiters.AddRange(entry.Waiters ?? []);
+                entry.Waiters = null;
+            }
+        }
+
+        waiters.ForEach(waiter => waiter.TrySetException(why()));
+    }
+
     /// <summary>What is known of a job; <see langword="null"/> when nothing is.</summary>
     public JobStatus? Read(string id)
     {
@@ -118,6 +137,11 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
             {
                 entry.WasRead = true;
                 return entry.Status;
+            }
+
+            if (entry.Lost is { } why)
+            {
+                throw why();
             }
 
             (entry.Waiters ??= []).Add(waiter);
@@ -196,6 +220,9 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
         public JobStatus? Status { get; set; }
 
         public List<TaskCompletionSource>? Waiters { get; set; }
+
+        /// <summary>Why no news will come.</summary>
+        public Func<Exception>? Lost { get; set; }
 
         public long EndedAt { get; set; }
 
