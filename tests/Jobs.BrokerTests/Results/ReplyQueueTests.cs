@@ -1,0 +1,119 @@
+using System.Text.Json;
+using Jobs.Brokers;
+using Jobs.BrokerTests.Brokers;
+using Jobs.BrokerTests.Rabbit;
+using Jobs.Contracts;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Jobs.BrokerTests.Results;
+
+/// <summary>The reply queue of a process: it outlives connections, and when it is gone, nobody waits for it.</summary>
+public sealed class ReplyQueueTests(BrokerFixture brokers) : IAsyncDisposable
+{
+    const int ReplyQueueLost = 471, StrangeReply = 472;
+
+    static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
+
+    readonly Bench bench = new(brokers.Broker);
+    readonly ContractBench tasks = new();
+
+    static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask DisposeAsync()
+    {
+        tasks.Release.TrySetResult();
+        await bench.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_result_that_is_written_while_the_caller_has_no_connection_arrives()
+    {
+        await StartWorkerAsync();
+        var proxy = bench.Proxy();
+        var caller = Bench.Jobs(bench.Host(proxy));
+        var handle = await caller.EnqueueAsync(ContractJobs.Wait(), Cancellation);
+        var result = handle.GetResultAsync(Soon, Cancellation);
+        await tasks.Begun.Task.Soon();
+        proxy.RefuseNew();
+        proxy.ResetAll();
+
+        tasks.Release.SetResult();
+        await bench.HoldsAsync(bench.Queue, 0);
+        await Eventually.BecomesAsync(async () => await WaitingRepliesAsync() >= 1, Soon, "the result to wait in the reply queue");
+        Assert.False(result.IsCompleted);
+        proxy.AcceptNew();
+
+        Assert.Equal("done", await result);
+        Assert.Equal(0, bench.Logged(ReplyQueueLost));
+    }
+
+    [Fact]
+    public async Task A_call_whose_reply_queue_is_deleted_fails_at_once_and_the_next_call_works()
+    {
+        await StartWorkerAsync();
+        var caller = Bench.Jobs(bench.Host());
+        var handle = await caller.EnqueueAsync(ContractJobs.Wait(), Cancellation);
+        var result = handle.GetResultAsync(Soon, Cancellation);
+        await using (var channel = await bench.ChannelAsync())
+        {
+            await channel.QueueDeleteAsync(Name(await ReplyQueueAsync()), false, false, cancellationToken: Cancellation);
+        }
+
+        var thrown = await Assert.ThrowsAsync<JobTransportException>(() => result.Soon());
+        Assert.Contains("The reply queue", thrown.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<JobTransportException>(() => handle.GetResultAsync(Soon, Cancellation)); // and later calls too
+        Assert.Equal(3, await caller.CallAsync(ContractJobs.Add(1, 2), Soon, Cancellation));
+        Assert.Equal(1, bench.Logged(ReplyQueueLost));
+    }
+
+    [Fact]
+    public async Task The_queue_is_a_quorum_queue_that_deletes_itself_and_goes_with_its_process()
+    {
+        await StartWorkerAsync();
+        var host = bench.Host();
+        Assert.Equal(3, await Bench.Jobs(host).CallAsync(ContractJobs.Add(1, 2), Soon, Cancellation));
+
+        var arguments = (await ReplyQueueAsync()).GetProperty("arguments");
+        Assert.Equal(("quorum", 1_800_000), (arguments.GetProperty("x-queue-type").GetString(), arguments.GetProperty("x-expires").GetInt32()));
+
+        await ((IAsyncDisposable)host).DisposeAsync();
+        Assert.Empty(await ReplyQueuesAsync());
+    }
+
+    [Fact]
+    public async Task A_message_that_is_no_result_is_thrown_away_and_said_once()
+    {
+        await StartWorkerAsync();
+        var caller = Bench.Jobs(bench.Host());
+        await caller.CallAsync(ContractJobs.Add(1, 2), Soon, Cancellation);
+        await using var channel = await bench.ChannelAsync();
+        foreach (var body in (string[])["", "7", "{}", """{"task_id":"nobody","status":"SUCCESS","result":1}""", "\u0001"])
+        {
+            await channel.BasicPublishAsync("", Name(await ReplyQueueAsync()), mandatory: true, new global::RabbitMQ.Client.BasicProperties(), System.Text.Encoding.UTF8.GetBytes(body), Cancellation);
+        }
+
+        Assert.Equal(7, await caller.CallAsync(ContractJobs.Add(3, 4), Soon, Cancellation));
+        Assert.Equal(1, bench.Logged(StrangeReply));
+    }
+
+    Task<IHost> StartWorkerAsync() => bench.StartedAsync(bench.Host(more: jobs =>
+    {
+        jobs.Services.AddSingleton(tasks);
+        jobs.AddTasks<ContractTasks>().AddWorker(worker => worker.Queues = [bench.Queue]);
+    }));
+
+    async Task<IReadOnlyList<JsonElement>> ReplyQueuesAsync() =>
+        [.. (await brokers.Broker.ManagementAsync("api/queues/%2F?enable_queue_totals=true")).EnumerateArray()
+            .Where(queue => Name(queue).StartsWith($"{bench.Prefix}.replies.", StringComparison.Ordinal))];
+
+    async Task<JsonElement> ReplyQueueAsync()
+    {
+        await Eventually.BecomesAsync(async () => (await ReplyQueuesAsync()).Count == 1, Soon, "one reply queue");
+        return (await ReplyQueuesAsync())[0];
+    }
+
+    async Task<long> WaitingRepliesAsync() => await bench.CountAsync(Name(await ReplyQueueAsync()));
+
+    static string Name(JsonElement queue) => queue.GetProperty("name").GetString()!;
+}
