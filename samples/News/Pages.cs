@@ -31,16 +31,23 @@ static class Pages
         """;
 
     const string LoginForm = """<form method="post" action="/login"><input name="user" placeholder="your name" maxlength="40" required> <button>Log in</button></form>""";
+    const string RefreshForm = """<form method="post" action="/refresh"><button>Refresh now</button></form>""";
     const string LogoutForm = """<form method="post" action="/logout"><button>Log out</button></form>""";
 
     public static void Map(WebApplication app)
     {
-        app.MapGet("/", (ClaimsPrincipal user, CommandLine options, NewsDb db) => Html(
-            $"""{Layout}<header><h1>News</h1>{(user.Identity?.Name is null ? LoginForm : LogoutForm)}</header><div id="live">{Live(user, options, db)}</div>{KeepFresh}"""));
-        app.MapGet("/live", (ClaimsPrincipal user, CommandLine options, NewsDb db) => Html(Live(user, options, db)));
+        app.MapGet("/", async (ClaimsPrincipal user, CommandLine options, NewsDb db, Refreshes refreshes, CancellationToken stop) => Html(
+            $"""{Layout}<header><h1>News</h1>{RefreshForm}{(user.Identity?.Name is null ? LoginForm : LogoutForm)}</header><div id="live">{await LiveAsync(user, options, db, refreshes, stop)}</div>{KeepFresh}"""));
+        app.MapGet("/live", async (ClaimsPrincipal user, CommandLine options, NewsDb db, Refreshes refreshes, CancellationToken stop) =>
+            Html(await LiveAsync(user, options, db, refreshes, stop)));
         app.MapGet("/read/{id:long}", (long id, ClaimsPrincipal user, NewsDb db) =>
             db.Visit(user.Identity?.Name, id) is { } link ? Results.Redirect(link) : Results.NotFound());
         app.MapPost("/login", LoginAsync);
+        app.MapPost("/refresh", async (CommandLine options, Refreshes refreshes, CancellationToken stop) =>
+        {
+            await Task.WhenAll(options.Feeds.Keys.Select(source => refreshes.StartAsync(source, stop)));
+            return Results.LocalRedirect("/");
+        });
         app.MapPost("/logout", async (HttpContext http) =>
         {
             await http.SignOutAsync();
@@ -78,8 +85,11 @@ static class Pages
 
     public static string Story(string title) => $"""{Layout}<h1>{E(title)}</h1><p>This is all we know so far.</p><p><a href="/">Back to the news</a></p>""";
 
-    static string Live(ClaimsPrincipal user, CommandLine options, NewsDb db) =>
-        $"<p>{Profile(user.Identity?.Name, db)}</p><main>{string.Concat(options.Feeds.Keys.Select(source => Source(source, db)))}</main>";
+    static async Task<string> LiveAsync(ClaimsPrincipal user, CommandLine options, NewsDb db, Refreshes refreshes, CancellationToken stop)
+    {
+        var sources = await Task.WhenAll(options.Feeds.Keys.Select(async source => Source(source, db, await refreshes.DescribeAsync(source, stop))));
+        return $"<p>{Profile(user.Identity?.Name, db)}</p><main>{string.Concat(sources)}</main>";
+    }
 
     static string Profile(string? user, NewsDb db)
     {
@@ -94,11 +104,11 @@ static class Pages
             : $"Hello <b>{E(profile.DisplayName)}</b>: logins: {profile.Logins}, reads most: {E(profile.ReadsMost ?? "nothing yet")}. <small>profile updated {Clock(profile.Updated)}</small>";
     }
 
-    static string Source(string source, NewsDb db)
+    static string Source(string source, NewsDb db, string progress)
     {
         var headlines = db.Headlines(source, count: 12).Select(h => $"""<li><time>{Clock(h.Published)}</time> <a href="/read/{h.Id}">{E(h.Title)}</a></li>""");
         var refreshed = db.LastRefresh(source) is { } at ? $"refreshed {Clock(at)}" : "not refreshed yet";
-        return $"<section><h2>{E(source)}</h2><small>{refreshed}</small><ul>{string.Concat(headlines)}</ul></section>";
+        return $"<section><h2>{E(source)}</h2><small>{refreshed}{(progress.Length > 0 ? $" ({E(progress)})" : "")}</small><ul>{string.Concat(headlines)}</ul></section>";
     }
 
     static string Clock(DateTimeOffset time) => time.ToString("HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);

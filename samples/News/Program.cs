@@ -72,6 +72,7 @@ void Configure(IHostApplicationBuilder builder)
     builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
     builder.Services.AddSingleton(options);
     builder.Services.AddSingleton<NewsDb>();
+    builder.Services.AddSingleton<Refreshes>();
     builder.Services.AddHttpClient<FeedClient>(http =>
     {
         http.Timeout = TimeSpan.FromSeconds(10);
@@ -100,7 +101,7 @@ void AddJobs(JobsBuilder jobs)
         jobs.AddBeat();
         foreach (var source in options.Feeds.Keys)
         {
-            jobs.AddSchedule($"news.{source}", options.Cron, NewsJobs.Refresh(source));
+            jobs.AddSchedule($"news.{source}", options.Cron, NewsJobs.Fetch(source).OnSuccess(NewsSteps.Store(source)));
         }
     }
 }
@@ -118,9 +119,10 @@ async Task RefreshNowAsync(IHost host)
     var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
     try
     {
-        await host.Services.GetRequiredService<IJobDispatcher>().EnqueueManyAsync(options.Feeds.Keys.Select(NewsJobs.Refresh), stopping);
+        var refreshes = host.Services.GetRequiredService<Refreshes>();
+        await Task.WhenAll(options.Feeds.Keys.Select(source => refreshes.StartAsync(source, stopping)));
     }
-    catch (JobBatchException e)
+    catch (JobPublishException e)
     {
         Console.Error.WriteLine($"Not refreshed at start: {e.Message} The schedule will do it.");
     }

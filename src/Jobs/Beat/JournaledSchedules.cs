@@ -48,7 +48,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
         string name, string cron, Job job, TimeZoneInfo? timeZone = null, MisfirePolicy misfire = MisfirePolicy.Once,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(job);
+        CheckKept(job);
         _ = new Schedule(name, Timing.Cron(cron, timeZone ?? TimeZoneInfo.Utc), job, misfire);
         return SetAsync(name, StoredSchedule.Of(job, encoder) with { Cron = cron, TimeZone = KnownEverywhere(timeZone), Misfire = misfire }, cancellationToken);
     }
@@ -56,7 +56,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     public override Task<long> SetAsync(
         string name, TimeSpan every, Job job, MisfirePolicy misfire = MisfirePolicy.Once, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(job);
+        CheckKept(job);
         _ = new Schedule(name, Timing.Every(every), job, misfire);
         return SetAsync(name, StoredSchedule.Of(job, encoder) with { Every = every, Misfire = misfire }, cancellationToken);
     }
@@ -71,6 +71,17 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     public ValueTask DisposeAsync() => journal.IsValueCreated ? journal.Value.DisposeAsync() : ValueTask.CompletedTask;
 
     public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
+
+    static void CheckKept(Job job)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        if (job.Followers is not null || job.Result is not null)
+        {
+            throw new ArgumentException(
+                $"Job '{job.TaskName}' has OnSuccess, OnFailure or Result, which a schedule that is set at run time cannot keep. "
+                + "Use AddSchedule in code, or let the task enqueue what follows.", nameof(job));
+        }
+    }
 
     async Task<long> PauseAsync(string name, bool isPaused, CancellationToken cancellationToken)
     {

@@ -50,8 +50,7 @@ sealed class EmbedEncoder(JobEncoder encoder, WireTypes types)
         json.WriteStartArray();
         for (var i = later.Length; i > 0; i--)
         {
-            var isAwaited = i == later.Length || later[i - 1].Job.Result == true;
-            Write(json, later[i - 1], IdOf(later[i - 1], first, i), isAwaited ? replyTo : null, replyTo);
+            Write(json, later[i - 1], IdOf(later[i - 1], first, i), replyTo);
         }
 
         json.WriteEndArray();
@@ -68,13 +67,13 @@ sealed class EmbedEncoder(JobEncoder encoder, WireTypes types)
         json.WriteStartArray();
         for (var i = 0; i < links.Length; i++)
         {
-            Write(json, links[i], links[i].Job.Id ?? DerivedId.Of(id, role, i), links[i].Job.Result == true ? replyTo : null, replyTo);
+            Write(json, links[i], links[i].Job.Id ?? DerivedId.Of(id, role, i), replyTo);
         }
 
         json.WriteEndArray();
     }
 
-    void Write(Utf8JsonWriter json, in Link link, string id, string? replyTo, string? address)
+    void Write(Utf8JsonWriter json, in Link link, string id, string? replyTo)
     {
         var job = link.Job;
         var merged = encoder.Merge(job);
@@ -84,7 +83,7 @@ sealed class EmbedEncoder(JobEncoder encoder, WireTypes types)
         json.WriteStartObject("options");
         json.WriteString("task_id", JobEncoder.CheckedId(job, id));
         json.WriteString("queue", merged.Queue);
-        if (replyTo is not null)
+        if (replyTo is not null && job.Result == true)
         {
             json.WriteString("reply_to", replyTo);
         }
@@ -113,9 +112,9 @@ sealed class EmbedEncoder(JobEncoder encoder, WireTypes types)
         if (job.Followers is { } followers)
         {
             json.WritePropertyName("link");
-            WriteFollowers(json, followers.OnSuccess.AsSpan(), id, "callback", address);
+            WriteFollowers(json, followers.OnSuccess.AsSpan(), id, "callback", replyTo);
             json.WritePropertyName("link_error");
-            WriteFollowers(json, followers.OnFailure.AsSpan(), id, "errback", address);
+            WriteFollowers(json, followers.OnFailure.AsSpan(), id, "errback", replyTo);
         }
 
         json.WriteEndObject();

@@ -20,10 +20,10 @@ sealed class JobDispatcher(
     readonly ResultReader reader = new(transport, jobsOptions.Value.Types, GuardedLogger.Of(logger));
 
     public Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default) =>
-        SendAsync(job, default, WantsResult(job), static sent => new JobHandle(sent), cancellationToken);
+        SendAsync(job, default, static sent => new JobHandle(sent), cancellationToken);
 
     public Task<JobHandle<T>> EnqueueAsync<T>(Job<T> job, CancellationToken cancellationToken = default) =>
-        SendAsync(job, default, WantsResult(job), static sent => new JobHandle<T>(sent), cancellationToken);
+        SendAsync(job, default, static sent => new JobHandle<T>(sent), cancellationToken);
 
     public Task<JobHandle> EnqueueAsync(Chain chain, CancellationToken cancellationToken = default) =>
         SendAsync(chain, static sent => new JobHandle(sent), cancellationToken);
@@ -51,13 +51,16 @@ sealed class JobDispatcher(
     Task<THandle> SendAsync<THandle>(Chain chain, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(chain);
-        return SendAsync(chain.Links[0].Job, chain.Links.AsMemory()[1..], chain.Result ?? WantsResult(chain.Last), handle, cancellationToken);
+        var last = chain.Links[^1];
+        var links = chain.Links.SetItem(chain.Links.Length - 1, last with { Job = last.Job with { Result = chain.Result ?? WantsResult(last.Job) } });
+        return SendAsync(links[0].Job, links.AsMemory()[1..], handle, cancellationToken);
     }
 
     async Task<THandle> SendAsync<THandle>(
-        Job job, ReadOnlyMemory<Link> later, bool wanted, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+        Job job, ReadOnlyMemory<Link> later, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     {
-        var results = wanted ? await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
+        ArgumentNullException.ThrowIfNull(job);
+        var results = AnyWantsResult(job, later) ? await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
         var outgoing = Encode(job, later, results, out var sent, out var observation);
         try
         {
@@ -93,6 +96,19 @@ sealed class JobDispatcher(
     internal bool WantsResult(Job job) => job.Result ?? (
         (job.Definition ?? tasks.Find(job.TaskName)) is { TrackResult: true }
         && (job.Schedule is null || transport.Capabilities.HasFlag(TransportCapabilities.ResultsById)));
+
+    bool AnyWantsResult(Job job, ReadOnlyMemory<Link> later)
+    {
+        foreach (var link in later.Span)
+        {
+            if (link.Job.Result == true)
+            {
+                return true;
+            }
+        }
+
+        return WantsResult(job);
+    }
 
     /// <summary>The address for results.</summary>
     /// <exception cref="JobPublishException">There is none now, so the job is not enqueued.</exception>
@@ -130,7 +146,7 @@ sealed class JobDispatcher(
         var now = time.GetUtcNow();
         var id = job.Id ?? ids.Next(now); // the same moment as in the timestamp: see PublishTime
         var running = JobContext.Current;
-        var replyTo = later.IsEmpty || job.Result == true ? results : null;
+        var replyTo = results is not null && WantsResult(job) ? results : null;
         var outgoing = encoder.Encode(job, new(now, id, options.Random.Next(), running?.RootId, running?.Id, replyTo, results), later);
         var description = new SentJob(transport.MessagingSystem, job.TaskName, id, running?.RootId ?? id, outgoing.Queue, outgoing.Message.Body.Length,
             IsScheduled: job.Schedule is not null);
@@ -145,13 +161,30 @@ sealed class JobDispatcher(
 
         var last = later.IsEmpty ? job : later.Span[^1].Job;
         var lastId = later.IsEmpty ? id : EmbedEncoder.IdOf(later.Span[^1], id, later.Length);
-        sent = results is null ? new(lastId) : new(lastId, reader, last.Definition);
+        var awaited = later.IsEmpty ? replyTo is not null : last.Result == true;
+        sent = awaited ? new(lastId, reader, last.Definition) : new(lastId);
         if (results is not null && expects)
         {
-            reader.Store.Expect(lastId);
+            Expect(replyTo is null ? null : id, id, later.Span);
         }
 
         return outgoing;
+    }
+
+    void Expect(string? own, string first, ReadOnlySpan<Link> later)
+    {
+        if (own is not null)
+        {
+            reader.Store.Expect(own);
+        }
+
+        for (var i = 0; i < later.Length; i++)
+        {
+            if (later[i].Job.Result == true)
+            {
+                reader.Store.Expect(EmbedEncoder.IdOf(later[i], first, i + 1));
+            }
+        }
     }
 
     internal ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing, CancellationToken cancellationToken) =>

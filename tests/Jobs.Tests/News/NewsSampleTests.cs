@@ -84,6 +84,21 @@ public sealed class NewsSampleTests
     }
 
     [Fact]
+    public async Task The_page_shows_how_far_a_refresh_is_and_what_it_brought()
+    {
+        using var feed = new HeldFeed();
+        await using var site = NewsSite.Start("--feed", $"held={feed.Address}", "--cron", "0 0 1 1 *");
+
+        await site.PollAsync("/live", html => html.Contains("(asking the feed, 10 %)", StringComparison.Ordinal), headlinesWithin);
+        feed.Answer();
+        await site.PollAsync("/live", html => html.Contains("(1 new)", StringComparison.Ordinal), headlinesWithin);
+        await site.PressRefreshAsync();
+        await site.PollAsync("/live", html => html.Contains("(0 new)", StringComparison.Ordinal), headlinesWithin);
+
+        Assert.Equal(0, await site.TerminateAsync());
+    }
+
+    [Fact]
     public async Task Jobs_may_be_in_memory()
     {
         await using var site = NewsSite.Start("--memory");

@@ -60,6 +60,13 @@ sealed class NewsSite : IAsyncDisposable
         answer.EnsureSuccessStatusCode(); // after the redirect to the page
     }
 
+    /// <summary>Presses the button that asks for fresh headlines.</summary>
+    public async Task PressRefreshAsync()
+    {
+        using var answer = await http.PostAsync("/refresh", null, Stop);
+        answer.EnsureSuccessStatusCode();
+    }
+
     /// <summary>Asks again and again until the answer is as it should be; fails with the last answer and the process's output.</summary>
     public async Task<string> PollAsync(string path, Predicate<string> expected, TimeSpan within)
     {
