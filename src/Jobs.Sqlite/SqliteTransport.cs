@@ -17,7 +17,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
     bool closed;
 
     public override TransportCapabilities Capabilities =>
-        TransportCapabilities.Durable | TransportCapabilities.Priorities;
+        TransportCapabilities.Durable | TransportCapabilities.Priorities | TransportCapabilities.UnlessPending;
 
     public override string MessagingSystem => "sqlite";
 

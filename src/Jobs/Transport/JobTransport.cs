@@ -143,6 +143,9 @@ public enum TransportCapabilities
 
     /// <summary>More urgent jobs overtake less urgent ones of the same queue.</summary>
     Priorities = 2,
+
+    /// <summary>A message of an id that is still pending can be dropped: see <see cref="Outgoing.UnlessPending"/>.</summary>
+    UnlessPending = 4,
 }
 
 /// <summary>Which messages a worker takes from a transport, and how many at once.</summary>
