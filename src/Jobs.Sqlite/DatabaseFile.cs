@@ -1,3 +1,5 @@
+using System.Globalization;
+using Jobs.Transport;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -12,6 +14,8 @@ sealed class DatabaseFile
 
     static readonly TimeSpan openTimeout = TimeSpan.FromSeconds(10);
     static readonly string[] networkFileSystems = ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "afs", "ncpfs", "sshfs", "fuse.sshfs", "fuse.s3fs"];
+
+    const long LittleSpace = 64 << 20;
 
     // As on Linux.
     const int MostLinks = 40;
@@ -110,7 +114,29 @@ sealed class DatabaseFile
     }
 
     /// <summary>How many pages of 4 KiB the write-ahead log has, also those that a checkpoint has emptied.</summary>
-    public int LogPages() => new FileInfo(Log) is { Exists: true } log ? (int)(log.Length / 4096) : 0;
+    public int LogPages() => (int)(LogBytes() / 4096);
+
+    /// <summary>Adds the file, its free space and the size of its log to what is known of the transport.</summary>
+    public TransportHealth Describe(TransportHealth health)
+    {
+        // Only what the system says of the names. Whoever closes one of these files drops the locks that SQLite has on it.
+        var facts = new Dictionary<string, object> { ["file"] = Path, ["wal_bytes"] = LogBytes() };
+        try
+        {
+            var free = new DriveInfo(System.IO.Path.GetDirectoryName(Path)!).AvailableFreeSpace;
+            facts["free_bytes"] = free;
+            return health with { Facts = facts, Warning = free < LittleSpace ? TooLittle(free) : null };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return health with { Facts = facts }; // the directory is gone, for example, which the next commit finds out
+        }
+    }
+
+    long LogBytes() => new FileInfo(Log) is { Exists: true } log ? log.Length : 0;
+
+    string TooLittle(long free) => string.Create(CultureInfo.InvariantCulture,
+        $"The disk of {Path} has {free >> 20} MiB of space left. Free some space: no job can be enqueued when the disk is full.");
 
     void CheckGround()
     {

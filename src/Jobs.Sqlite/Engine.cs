@@ -108,14 +108,14 @@ sealed class Engine : IAsyncDisposable
         }
     }
 
-    public TransportHealth Health() => new()
+    public TransportHealth Health() => File.Describe(new()
     {
         Connection = Writer.Problem is { } problem
             ? new(IsUp: false, Time.GetElapsedTime(Writer.ProblemSince), problem)
             : new(IsUp: true, TimeSpan.Zero),
         Pending = Writer.Pending,
         ConfirmLatency = Writer.Lag,
-    };
+    });
 
     public async ValueTask DisposeAsync()
     {

@@ -36,7 +36,7 @@ sealed class PublishOperation : WriteOperation
         writer.ResetWrittenCount();
         try
         {
-            StoredMessage.Write(outgoing.Message, writer);
+            StoredMessage.Write(outgoing.Message, outgoing.PendingId is not null, writer);
             return writer.WrittenSpan.ToArray();
         }
         catch (ArgumentException e)

@@ -5,7 +5,9 @@ namespace Jobs.Sqlite;
 /// <summary>All tables, and how an older file becomes one of this version.</summary>
 /// <remarks>
 /// A message lies in <c>jobs_message</c>, and its number in exactly one of three small tables: ready, delayed or
-/// claimed. So a claim looks only at what can be claimed, and never moves a body. Times are milliseconds since 1970.
+/// claimed. So a claim looks only at what can be claimed, and never moves a body. An id lies in <c>jobs_pending</c> while a
+/// message that was published with <see cref="Transport.Outgoing.UnlessPending"/> is there. Times are milliseconds since
+/// 1970.
 /// </remarks>
 static class Schema
 {
@@ -25,6 +27,7 @@ static class Schema
         CREATE TABLE jobs_claimed (
             session INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL, deliveries INTEGER NOT NULL,
             PRIMARY KEY (session, seq)) STRICT, WITHOUT ROWID;
+        CREATE TABLE jobs_pending (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
         CREATE TABLE jobs_session (no INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL UNIQUE, bell TEXT NOT NULL) STRICT;
         CREATE TABLE jobs_journal (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, leader INTEGER NOT NULL DEFAULT 0) STRICT;
         CREATE TABLE jobs_record (seq INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;

@@ -34,7 +34,7 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
         WriteAsync(new SettleOperation(this, outgoing, leaves: false), outgoing);
 
     protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAndLeaveAsync(IReadOnlyList<Outgoing> outgoing) =>
-        WriteAsync(new SettleOperation(this, outgoing, leaves: true), outgoing);
+        WriteAsync(new SettleOperation(this, KeepPending(outgoing), leaves: true), outgoing);
 
     // The caller does not wait: when the process dies before the commit, the job runs again, which may happen anyhow.
     protected override ValueTask LeaveAsync()
@@ -74,8 +74,22 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
     bool Leave(Tables tables)
     {
         Settled();
-        return tables.Leave(subscription.Session.No, row.Seq);
+        if (!tables.Leave(subscription.Session.No, row.Seq))
+        {
+            return false;
+        }
+
+        if (StoredMessage.KeepsPending(row.Head) && Message.CorrelationId is { } id)
+        {
+            tables.RemovePending(id);
+        }
+
+        return true;
     }
+
+    // The settlement frees the id and takes it again for the next attempt, in one transaction.
+    IReadOnlyList<Outgoing> KeepPending(IReadOnlyList<Outgoing> outgoing) => !StoredMessage.KeepsPending(row.Head) ? outgoing
+        : [.. outgoing.Select(one => IsNextAttempt(one) ? one with { UnlessPending = true } : one)];
 
     bool isSettled; // on the writer's thread only
 

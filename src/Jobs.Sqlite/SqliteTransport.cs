@@ -18,7 +18,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
     bool closed;
 
     public override TransportCapabilities Capabilities =>
-        TransportCapabilities.Durable | TransportCapabilities.Priorities | TransportCapabilities.ResultsById;
+        TransportCapabilities.Durable | TransportCapabilities.Priorities | TransportCapabilities.ResultsById | TransportCapabilities.UnlessPending;
 
     public override string MessagingSystem => "sqlite";
 

@@ -7,16 +7,18 @@ namespace Jobs.Sqlite;
 
 /// <summary>
 /// Everything of a message but its body, as bytes: a version, the properties, then the headers. Each value has a letter
-/// for its type in front, so that a string arrives as a string and a long as a long.
+/// for its type in front, so that a string arrives as a string and a long as a long. The highest bit of the version says
+/// that the message keeps its id pending.
 /// </summary>
 static class StoredMessage
 {
     const byte Version = 1;
+    const byte Pending = 0x80;
 
     /// <exception cref="ArgumentException">A header has a type that cannot be stored.</exception>
-    public static void Write(JobMessage message, IBufferWriter<byte> target)
+    public static void Write(JobMessage message, bool keepsPending, IBufferWriter<byte> target)
     {
-        target.Write([Version]);
+        target.Write([keepsPending ? (byte)(Version | Pending) : Version]);
         WriteValue(target, message.ContentType);
         WriteValue(target, message.ContentEncoding);
         WriteValue(target, message.CorrelationId);
@@ -34,11 +36,14 @@ static class StoredMessage
         }
     }
 
+    /// <summary>Whether the message keeps its id pending: see <see cref="Transport.Outgoing.UnlessPending"/>.</summary>
+    public static bool KeepsPending(ReadOnlySpan<byte> head) => (head[0] & Pending) != 0;
+
     public static JobMessage Read(ReadOnlySpan<byte> head, ReadOnlyMemory<byte> body)
     {
-        if (head[0] != Version)
+        if ((head[0] & ~Pending) != Version)
         {
-            throw new JobFormatException($"The message was stored in format {head[0]} by a newer version of Jobs.");
+            throw new JobFormatException($"The message was stored in format {head[0] & ~Pending} by a newer version of Jobs.");
         }
 
         var rest = head[1..];

@@ -36,6 +36,8 @@ sealed class Tables(Database database)
     readonly Statement removeClaim = database.Prepare("DELETE FROM jobs_claimed WHERE session = ?1 AND seq = ?2");
     readonly Statement anyClaim = database.Prepare("SELECT 1 FROM jobs_claimed WHERE queue = ?1 LIMIT 1");
     readonly Statement findClaims = database.Prepare("SELECT seq, queue, urgency, deliveries FROM jobs_claimed WHERE session = ?1");
+    readonly Statement addPending = database.Prepare("INSERT OR IGNORE INTO jobs_pending VALUES (?1)");
+    readonly Statement removePending = database.Prepare("DELETE FROM jobs_pending WHERE id = ?1");
     long last = -1;
     bool lastChanged;
     bool addedDelay;
@@ -124,6 +126,11 @@ sealed class Tables(Database database)
         if (Queue(outgoing.Queue, create: outgoing.Kind == OutgoingKind.Work) is not { } queue)
         {
             return; // nobody waits for the reply
+        }
+
+        if (outgoing.PendingId is { } id && !TryAddPending(id))
+        {
+            return;
         }
 
         var seq = NextSeq();
@@ -227,6 +234,9 @@ sealed class Tables(Database database)
         return true;
     }
 
+    /// <summary>The message that has kept an id pending has left.</summary>
+    public void RemovePending(string id) => removePending.Bind(1, id).Run();
+
     /// <summary>Returns a claimed message to its place in the queue.</summary>
     public void Release(long session, long seq, long queue, long urgency, int deliveries)
     {
@@ -260,6 +270,12 @@ sealed class Tables(Database database)
     {
         addReady.Bind(1, queue).Bind(2, urgency).Bind(3, seq).Bind(4, deliveries).Run();
         filled.Add(queue);
+    }
+
+    bool TryAddPending(string id)
+    {
+        addPending.Bind(1, id).Run();
+        return database.Changes > 0;
     }
 
     /// <summary>The last number that was given to a row.</summary>

@@ -36,6 +36,11 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
         data["publish.connected"] = health.Connection.IsUp;
         data["publish.pending"] = health.Pending;
         data["publish.confirm.seconds"] = health.ConfirmLatency.TotalSeconds;
+        foreach (var (name, fact) in health.Facts)
+        {
+            data[name] = fact;
+        }
+
         if (!health.Connection.IsUp)
         {
             return (HealthStatus.Unhealthy, $"Jobs cannot be enqueued: no connection for {LivenessCheck.Text(health.Connection.For)}: "
@@ -50,10 +55,19 @@ sealed class ReadinessCheck(IServiceProvider services, JobTransport transport, I
                     + "their deadline; free the broker's memory or disk.");
         }
 
-        return health.ConfirmLatency >= options.SlowConfirm
-            ? (HealthStatus.Degraded, $"The broker took {LivenessCheck.Text(health.ConfirmLatency)} to confirm a job (SlowConfirm is "
-                + $"{LivenessCheck.Text(options.SlowConfirm)}); {health.Pending} jobs wait. Look at its disks, and at queues without a leader.")
-            : (HealthStatus.Healthy, "Jobs can be enqueued.");
+        var concerns = new List<string>();
+        if (health.ConfirmLatency >= options.SlowConfirm)
+        {
+            concerns.Add($"The broker took {LivenessCheck.Text(health.ConfirmLatency)} to confirm a job (SlowConfirm is "
+                + $"{LivenessCheck.Text(options.SlowConfirm)}); {health.Pending} jobs wait. Look at its disks, and at queues without a leader.");
+        }
+
+        if (health.Warning is { } warning)
+        {
+            concerns.Add(Sentence(warning));
+        }
+
+        return concerns is [] ? (HealthStatus.Healthy, "Jobs can be enqueued.") : (HealthStatus.Degraded, string.Join(' ', concerns));
     }
 
     static (HealthStatus Status, string Reason)? Consuming(WorkerProgress worker, Dictionary<string, object> data)

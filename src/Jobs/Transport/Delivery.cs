@@ -113,6 +113,9 @@ public abstract class Delivery
     /// <summary>The message was acknowledged before its run, and will not be delivered again.</summary>
     internal bool HasLeft => hasLeft;
 
+    /// <summary>Whether a follow-up is the next attempt of this message: then it keeps the id pending.</summary>
+    internal bool IsNextAttempt(in Outgoing outgoing) => outgoing.Queue == Queue && outgoing.Message.CorrelationId == Message.CorrelationId;
+
     /// <summary>
     /// The worker asks this when it has a free slot for the job. Defaults to whether the delivery is not settled.
     /// </summary>

@@ -14,8 +14,9 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     readonly ConcurrentDictionary<ITimer, byte> delays = new();
     readonly ConcurrentDictionary<string, InMemoryJournal> journals = new();
     readonly ConcurrentDictionary<InMemorySubscription, byte> subscriptions = new();
+    readonly ConcurrentDictionary<string, byte> pending = new(StringComparer.Ordinal); // ids; see Outgoing.UnlessPending
 
-    public override TransportCapabilities Capabilities => TransportCapabilities.Priorities | TransportCapabilities.ResultsById;
+    public override TransportCapabilities Capabilities => TransportCapabilities.Priorities | TransportCapabilities.ResultsById | TransportCapabilities.UnlessPending;
 
     public override ResultStore Results => results;
 
@@ -35,14 +36,9 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
             return ValueTask.CompletedTask; // nobody waits for the reply
         }
 
-        var target = Queue(outgoing.Queue);
-        if (outgoing.Delay <= TimeSpan.Zero)
+        if (outgoing.PendingId is not { } id || pending.TryAdd(id, 0))
         {
-            target.Add(new(outgoing.Message, 0));
-        }
-        else
-        {
-            Postpone(target, outgoing.Message, outgoing.Delay);
+            Put(outgoing, outgoing.PendingId);
         }
 
         return ValueTask.CompletedTask;
@@ -75,7 +71,21 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
 
     InMemoryQueue Queue(string name) => queues.GetOrAdd(name, n => new(n));
 
-    void Postpone(InMemoryQueue target, JobMessage message, TimeSpan delay)
+    void Put(in Outgoing outgoing, string? pendingId)
+    {
+        var target = Queue(outgoing.Queue);
+        var entry = new Entry(outgoing.Message, 0, pendingId);
+        if (outgoing.Delay <= TimeSpan.Zero)
+        {
+            target.Add(entry);
+        }
+        else
+        {
+            Postpone(target, entry, outgoing.Delay);
+        }
+    }
+
+    void Postpone(InMemoryQueue target, Entry entry, TimeSpan delay)
     {
         // A timer takes at most about 49 days. A longer delay gets another timer for the rest.
         var longest = TimeSpan.FromDays(49);
@@ -91,17 +101,19 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
             timer!.Dispose();
             if (delay > first)
             {
-                Postpone(target, message, delay - first);
+                Postpone(target, entry, delay - first);
             }
             else
             {
-                target.Add(new(message, 0));
+                target.Add(entry);
             }
         }
     }
 
-    /// <summary>A message in its queue, with the number of deliveries that did not settle it.</summary>
-    readonly record struct Entry(JobMessage Message, int Deliveries);
+    /// <summary>
+    /// A message in its queue, with the number of deliveries that did not settle it, and the id that it keeps pending.
+    /// </summary>
+    readonly record struct Entry(JobMessage Message, int Deliveries, string? PendingId);
 
     /// <summary>
     /// One queue: urgent messages first, then first in, first out. A released message goes to the front.
@@ -279,6 +291,8 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
         {
             public long Number => number;
 
+            string? PendingId { get; set; } = entry.PendingId;
+
             public override string Queue => subscription.queues[index].Name;
 
             public override JobMessage Message => entry.Message;
@@ -288,8 +302,25 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
             protected override ValueTask<IReadOnlyDictionary<int, Exception>> WriteAsync(IReadOnlyList<Outgoing> outgoing) =>
                 subscription.transport.PublishAsync(outgoing, Timeout.InfiniteTimeSpan, CancellationToken.None);
 
+            protected override async ValueTask<IReadOnlyDictionary<int, Exception>> WriteAndLeaveAsync(IReadOnlyList<Outgoing> outgoing)
+            {
+                if (PendingId is { } id && outgoing.FirstOrDefault(one => IsNextAttempt(one)) is { Message: not null } next)
+                {
+                    PendingId = null; // the next attempt has it now; it was never free
+                    subscription.transport.Put(next, id);
+                    outgoing = [.. outgoing.Where(one => one != next)];
+                }
+
+                return await base.WriteAndLeaveAsync(outgoing).ConfigureAwait(false);
+            }
+
             protected override ValueTask LeaveAsync()
             {
+                if (PendingId is { } id)
+                {
+                    subscription.transport.pending.TryRemove(id, out _);
+                }
+
                 Forget();
                 subscription.Fill();
                 return ValueTask.CompletedTask;

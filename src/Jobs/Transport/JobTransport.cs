@@ -155,6 +155,9 @@ public enum TransportCapabilities
     /// result is asked for.
     /// </summary>
     ResultsById = 4,
+
+    /// <summary>A message of an id that is still pending can be dropped: see <see cref="Outgoing.UnlessPending"/>.</summary>
+    UnlessPending = 8,
 }
 
 /// <summary>Which messages a worker takes from a transport, and how many at once.</summary>

@@ -14,6 +14,18 @@ namespace Jobs.Transport;
 public readonly record struct Outgoing(string Queue, JobMessage Message, TimeSpan Delay = default, OutgoingKind Kind = OutgoingKind.Work)
 {
     /// <summary>
+    /// Whether the publish does nothing, and succeeds, while another message with this correlation id is pending that was
+    /// also published so. A message is pending until it has been settled or acknowledged early; its next attempt, which is
+    /// a follow-up with the same id in the same queue, is pending too. A transport without
+    /// <see cref="TransportCapabilities.UnlessPending"/> ignores this. Defaults to <see langword="false"/>: two publishes
+    /// with one id are two messages.
+    /// </summary>
+    public bool UnlessPending { get; init; }
+
+    /// <summary>The id that must not be pending; <see langword="null"/> for any other message.</summary>
+    internal string? PendingId => UnlessPending ? Message.CorrelationId : null;
+
+    /// <summary>
     /// The longest delay: 2^28 − 1 seconds, or eight and a half years, which is what 28 binary levels can hold.
     /// </summary>
     internal static TimeSpan MaxDelay { get; } = TimeSpan.FromSeconds((1 << 28) - 1);

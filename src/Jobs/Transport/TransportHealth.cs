@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Jobs.Transport;
@@ -38,6 +39,15 @@ public sealed record TransportHealth
 
     /// <summary>How many messages wait to be written or confirmed.</summary>
     public int Pending { get; init; }
+
+    /// <summary>
+    /// What will soon prevent a publish, in whole sentences, although publishing works now; <see langword="null"/> for
+    /// nothing. The readiness check is degraded then.
+    /// </summary>
+    public string? Warning { get; init; }
+
+    /// <summary>Figures of this transport, by name. They go into the data of the readiness check. Defaults to none.</summary>
+    public IReadOnlyDictionary<string, object> Facts { get; init; } = ImmutableDictionary<string, object>.Empty;
 }
 
 /// <summary>How well a subscription receives messages.</summary>

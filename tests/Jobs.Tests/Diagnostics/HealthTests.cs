@@ -94,6 +94,18 @@ public sealed class HealthTests
     }
 
     [Fact]
+    public async Task A_warning_of_the_transport_is_degraded_and_its_figures_are_in_the_data()
+    {
+        await using var host = await HostAsync(_ => { }, o => o.SlowConfirm = TimeSpan.FromSeconds(2));
+        host.Transport.Health = new() { Connection = Up, Facts = new Dictionary<string, object> { ["free_bytes"] = 7L } };
+        var ready = await Says(host, "ready", HealthStatus.Healthy, "Jobs can be enqueued.");
+        Assert.Equal(7L, ready.Data["free_bytes"]);
+        host.Transport.Health = host.Transport.Health with { Warning = "There is little space left", ConfirmLatency = TimeSpan.FromSeconds(3) };
+        await Says(host, "ready", HealthStatus.Degraded, "queues without a leader. There is little space left.");
+        await Says(host, "live", HealthStatus.Healthy, "");
+    }
+
+    [Fact]
     public async Task A_worker_that_lacks_one_consumer_is_degraded_and_one_that_lacks_all_is_not_ready()
     {
         await using var host = await HostAsync(jobs => jobs.AddWorker());

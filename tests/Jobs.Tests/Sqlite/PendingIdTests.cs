@@ -1,0 +1,65 @@
+using Jobs.Contracts;
+using Jobs.Sqlite;
+using Jobs.Transport;
+using Microsoft.Data.Sqlite;
+using Xunit;
+
+namespace Jobs.Tests.Sqlite;
+
+/// <summary>The table of ids that are pending.</summary>
+public sealed class PendingIdTests : IAsyncDisposable
+{
+    readonly SqliteFile file = new();
+    readonly SqliteTransport transport;
+
+    public PendingIdTests() => transport = file.Open();
+
+    static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public async ValueTask DisposeAsync()
+    {
+        await transport.DisposeAsync();
+        file.Dispose();
+    }
+
+    [Fact]
+    public async Task An_id_whose_transaction_is_rolled_back_is_not_pending()
+    {
+        Assert.Empty(transport.Problems());
+        await using (var connection = new SqliteConnection($"Data Source={file.Path};Pooling=False"))
+        {
+            await connection.OpenAsync(Stop);
+            await using var transaction = connection.BeginTransaction();
+            await transport.GuestOf(transaction).WriteAsync(Once("job"), Wait.Deadline, Stop);
+            Assert.Equal(1, Pending(connection, transaction));
+            await transaction.RollbackAsync(Stop);
+        }
+
+        await Task.Run(() => transport.PublishAsync(Once("job"), Wait.Deadline, Stop).AsTask(), Stop);
+        Assert.Equal(1, await transport.CountAsync("work", Stop));
+    }
+
+    [Fact]
+    public async Task Only_what_is_published_so_is_in_the_table_and_only_while_it_is_pending()
+    {
+        await using var subscription = await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 1 }, Stop);
+        await transport.PublishAsync(Once("job") with { UnlessPending = false }, Wait.Deadline, Stop);
+        await (await subscription.NextAsync().Soon())!.SettleAsync([]);
+        Assert.Equal(0, file.Single("SELECT count(*) FROM jobs_pending"));
+
+        await transport.PublishAsync(Once("job"), Wait.Deadline, Stop);
+        Assert.Equal(1, file.Single("SELECT count(*) FROM jobs_pending"));
+        await (await subscription.NextAsync().Soon())!.SettleAsync([]);
+        await Wait.Until(() => file.Single("SELECT count(*) FROM jobs_message") == 0);
+        Assert.Equal(0, file.Single("SELECT count(*) FROM jobs_pending"));
+    }
+
+    static Outgoing Once(string id) => new("work", TestMessage.Of(id)) { UnlessPending = true };
+
+    static long Pending(SqliteConnection connection, SqliteTransaction transaction)
+    {
+        using var command = connection.CreateCommand();
+        (command.Transaction, command.CommandText) = (transaction, "SELECT count(*) FROM jobs_pending");
+        return (long)command.ExecuteScalar()!;
+    }
+}
