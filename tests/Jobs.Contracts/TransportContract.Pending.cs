@@ -34,9 +34,14 @@ public abstract partial class TransportContract
     [Fact]
     public async Task An_id_is_pending_until_the_last_attempt_of_its_message_is_settled()
     {
-        Assert.SkipUnless(CanTellPending, "This transport does not know which ids are pending.");
         var (queue, dead) = (harness.NewQueue(), harness.NewQueue());
         var id = NewId();
+        if (!CanTellPending)
+        {
+            await AssertBothArriveAsync(queue, id, harness.ShortDelay);
+            return;
+        }
+
         await PublishUnlessPendingAsync(queue, id, harness.ShortDelay);
         await PublishUnlessPendingAsync(queue, id); // one that is delayed is pending
         Assert.Equal(0, await CountAsync(queue));
@@ -69,9 +74,14 @@ public abstract partial class TransportContract
     [Fact]
     public async Task An_id_is_free_when_its_message_was_acknowledged_early()
     {
-        Assert.SkipUnless(CanTellPending, "This transport does not know which ids are pending.");
         var queue = harness.NewQueue();
         var id = NewId();
+        if (!CanTellPending)
+        {
+            await AssertBothArriveAsync(queue, id);
+            return;
+        }
+
         await PublishUnlessPendingAsync(queue, id);
         var subscription = await SubscribeAsync(queue);
         var first = await NextAsync(subscription);
@@ -86,6 +96,17 @@ public abstract partial class TransportContract
         Assert.Equal(0, await CountAsync(queue));
         await second.SettleAsync([]);
         await PublishUnlessPendingAsync(queue, id);
+        Assert.Equal(id, (await NextAsync(subscription)).Message.CorrelationId);
+    }
+
+    // What a transport does that cannot tell which ids are pending.
+    async Task AssertBothArriveAsync(string queue, string id, TimeSpan delay = default)
+    {
+        await PublishUnlessPendingAsync(queue, id, delay);
+        await PublishUnlessPendingAsync(queue, id);
+        var subscription = await SubscribeAsync(queue);
+        Assert.Equal(id, (await NextAsync(subscription)).Message.CorrelationId);
+        await harness.PassAsync(delay);
         Assert.Equal(id, (await NextAsync(subscription)).Message.CorrelationId);
     }
 

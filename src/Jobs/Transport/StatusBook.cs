@@ -15,6 +15,18 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
     readonly Lock gate = new();
     long bytes;
 
+    /// <summary>How many jobs are known or waited for; for tests.</summary>
+    internal int Count
+    {
+        get
+        {
+            lock (gate)
+            {
+                return entries.Count;
+            }
+        }
+    }
+
     /// <summary>A job is about to be enqueued.</summary>
     public void Expect(string id)
     {

@@ -55,7 +55,7 @@ sealed partial class Attempt(Delivery delivery, int stamp)
     public bool NeedsValue => WantsResult || After?.Embed is { TakesResult: true };
 
     /// <summary>When the attempt ended; only with an <see cref="Aftermath"/>, or without a run.</summary>
-    public DateTimeOffset EndedAt => After?.Ended ?? (Outcome as Outcome.Dead)?.Letter.At ?? (Outcome as Outcome.Expired)?.At ?? default;
+    public DateTimeOffset EndedAt => After?.Ended ?? (Outcome as Outcome.Dead)?.Letter.At ?? (Outcome as Outcome.Expired)?.Seen ?? default;
 
     /// <summary>Why the run was told to end; <see cref="CancelCause.None"/> when it was not.</summary>
     public CancelCause Cause => cause;

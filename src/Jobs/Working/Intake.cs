@@ -51,7 +51,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
         }
 
         return envelope.Retries == 0
-            ? new Outcome.Expired(expires)
+            ? new Outcome.Expired(expires, now)
             : Outcome.Dead.Of(
                 attempt,
                 $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.",

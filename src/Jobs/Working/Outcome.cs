@@ -58,7 +58,9 @@ abstract record Outcome
     }
 
     /// <summary>The job expired before its first run, and is dropped.</summary>
-    public sealed record Expired(DateTimeOffset At) : Outcome;
+    /// <param name="At">When the job expired.</param>
+    /// <param name="Seen">When a worker saw that: the end of the job.</param>
+    public sealed record Expired(DateTimeOffset At, DateTimeOffset Seen) : Outcome;
 
     /// <summary>The worker stopped before the job had ended. The worker gives the job back as it came.</summary>
     public sealed record Interrupted : Outcome

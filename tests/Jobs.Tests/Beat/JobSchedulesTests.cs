@@ -122,6 +122,17 @@ public sealed class JobSchedulesTests : IAsyncLifetime
     CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task What_a_schedule_set_at_run_time_cannot_keep_is_refused()
+    {
+        foreach (var job in (Job[])[new Job("a").OnSuccess(new Job("b")), new Job("a").OnFailure(new Job("b")), new Job("a") with { Result = true }])
+        {
+            var thrown = await Assert.ThrowsAsync<ArgumentException>(() => schedules.SetAsync("live", 10 * second, job, cancellationToken: Cancellation));
+            Assert.Contains("let the task enqueue what follows", thrown.Message, StringComparison.Ordinal);
+            await Assert.ThrowsAsync<ArgumentException>(() => schedules.SetAsync("live", "* * * * *", job, cancellationToken: Cancellation));
+        }
+    }
+
+    [Fact]
     public async Task A_schedule_set_at_run_time_fires_with_its_job_as_given()
     {
         var job = new Job("news.refresh", ["espn", 3], new Dictionary<string, object?> { ["deep"] = true })

@@ -18,7 +18,7 @@ public sealed class FollowUpsTests
     public void Success_and_expiry_leave_nothing_behind()
     {
         Assert.Empty(followUps.Of(TestAttempt.Of(TestMessage.Of(), Outcome.Succeeded.WithoutResult)));
-        Assert.Empty(followUps.Of(TestAttempt.Of(TestMessage.Of(), new Outcome.Expired(at))));
+        Assert.Empty(followUps.Of(TestAttempt.Of(TestMessage.Of(), new Outcome.Expired(at, at))));
     }
 
     [Fact]
