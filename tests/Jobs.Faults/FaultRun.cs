@@ -80,6 +80,10 @@ static class FaultRun
         summary.Left = await Drain.EmptyAsync(site, load.Progress, TimeSpan.FromMinutes(6), summary.SayByHand);
         folder.Say(summary.Left ?? "all queues are empty, as every node says");
 
+        summary.Unanswered = await load.UnansweredAsync(TimeSpan.FromMinutes(1));
+        summary.Answers = load.Answers;
+        folder.Say($"{summary.Answers.Answered:n0} chains answered, {summary.Answers.ToldOfLoss} told that their reply queue is gone, {summary.Unanswered.Count} hang");
+
         // What a worker had in its hands and forgot would go back to its queue now.
         await workers.StopAllAsync();
         summary.Forgotten = summary.Left is null ? await Drain.LeftAsync(site, LoadQueues.ToDrain) : null;

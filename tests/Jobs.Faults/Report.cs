@@ -39,6 +39,7 @@ static class Report
             Line($"| {result.Attempted:n0} | {result.Confirmed:n0} | {result.Executed:n0} | **{result.Lost:n0}** | **{result.Ghosts:n0}** | {result.Duplicated:n0} | {result.Unknown:n0} ({result.UnknownExecuted:n0}) | {result.NotEnqueued:n0} ({result.DeniedButExecuted:n0}) | **{summary.Load?.Hung.Count ?? 0}** | {summary.Letters.Count:n0} ({summary.Unexplained.Count():n0}) | {result.Throughput:n0} |");
             Line($"");
             Line($"Calls in flight: {summary.MaxInFlight:n0} at most, at least 2,000 in {summary.ShareAbove2000 * 100:0} % of the time. Sent again after a lost connection: {result.Republished:n0}. Given back by a stop: {result.Interrupted:n0}. Lost on purpose with the queue that is purged and deleted: {result.LostOnPurpose:n0}.");
+            Line($"Chains of three: {summary.Answers.Answered:n0} answered, {summary.Answers.ToldOfLoss:n0} callers told that their reply queue is gone, **{summary.Unanswered.Count} never told**.");
             Line($"Done by hand, as the operations guide says: {(summary.ByHand.Count == 0 ? "nothing" : string.Join("; ", summary.ByHand))}.");
             if (summary.Astray.Any())
             {

@@ -41,6 +41,11 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
 
     public IReadOnlyList<Letter> Letters { get; set; } = [];
 
+    /// <summary>Chains that have run, and whose producer never heard of it.</summary>
+    public IReadOnlyCollection<JobKey> Unanswered { get; set; } = [];
+
+    public (long Answered, long ToldOfLoss) Answers { get; set; }
+
     public int MaxInFlight { get; set; }
 
     public double ShareAbove2000 { get; set; }
@@ -115,6 +120,11 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
         if (Load?.Hung.Count > 0)
         {
             yield return $"{Load.Hung.Count} calls did not end within their deadline and ten seconds";
+        }
+
+        if (Unanswered.Count > 0)
+        {
+            yield return $"{Unanswered.Count} callers wait for the result of a chain that has run, for example {Unanswered.First()}";
         }
 
         foreach (var (error, count) in Load?.Undocumented ?? [])

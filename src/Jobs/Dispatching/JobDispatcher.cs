@@ -60,11 +60,18 @@ sealed class JobDispatcher(
         Job job, ReadOnlyMemory<Link> later, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(job);
-        var results = AnyWantsResult(job, later) ? await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
+        var (results, timeout) = ((string?)null, options.EnqueueTimeout);
+        if (AnyWantsResult(job, later))
+        {
+            var start = time.GetTimestamp();
+            results = await OpenResultsAsync(job, cancellationToken).ConfigureAwait(false);
+            timeout = timeout == Timeout.InfiniteTimeSpan ? timeout : Later(timeout - time.GetElapsedTime(start));
+        }
+
         var outgoing = Encode(job, later, results, out var sent, out var observation);
         try
         {
-            await transport.PublishAsync(outgoing, options.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
+            await transport.PublishAsync(outgoing, timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -79,6 +86,8 @@ sealed class JobDispatcher(
 
         observation?.End();
         return handle(sent);
+
+        static TimeSpan Later(TimeSpan left) => left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1);
     }
 
     Task<IReadOnlyList<THandle>> SendManyAsync<THandle>(IEnumerable<Job> jobs, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)

@@ -26,6 +26,7 @@ static class Controls
             Console.WriteLine("not done  a classic queue whose only node is gone: this cluster is not ours to break");
         }
 
+        passed &= await JudgeAsync("chains whose worker acknowledges a job and does not send the next one", mustLose: true, folder => DroppedLinksAsync(site, folder));
         passed &= await JudgeAsync("jobs that are acknowledged before they run, and a worker that is killed", mustLose: true, folder => EarlyAsync(site, folder));
         return passed;
     }
@@ -48,6 +49,22 @@ static class Controls
         }
 
         return right;
+    }
+
+    static async Task DroppedLinksAsync(Site site, RunFolder folder)
+    {
+        const int Calls = 200;
+        await Drain.CleanAsync(site);
+        await using (var producer = new Producer(folder, 0, site.ClientUri, TimeSpan.FromSeconds(60), LoadMix.Of, chains: true))
+        {
+            producer.Burst(Calls);
+            await Eventually.BecomesAsync(() => producer.InFlight == 0, TimeSpan.FromSeconds(70), "the jobs to be confirmed");
+        }
+
+        // A client that runs what it gets, and knows nothing of chains.
+        using var records = new RecordFile(folder.NewFile("control") + ".bin");
+        await PlainClient.ConsumeAsync(site.Nodes[0], LoadQueues.Quick, records);
+        await Drain.CleanAsync(site);
     }
 
     static async Task EarlyAsync(Site site, RunFolder folder)

@@ -27,7 +27,7 @@ sealed class LoadInFlight : IAsyncDisposable
     {
         (this.folder, this.pace) = (folder, pace);
         Progress = new(folder);
-        this.producers = [.. Enumerable.Range(0, producers).Select(index => new Producer(folder, (ushort)index, uri, timeout, LoadMix.Of))];
+        this.producers = [.. Enumerable.Range(0, producers).Select(index => new Producer(folder, (ushort)index, uri, timeout, LoadMix.Of, chains: true))];
         Victim = victim ? new(folder, WatchedLoss.Producer, uri, timeout, LoadMix.Victim) : null;
         records = new(folder.NewFile("orchestrator") + ".bin");
     }
@@ -76,6 +76,21 @@ sealed class LoadInFlight : IAsyncDisposable
         {
             await Task.Delay(1);
         }
+    }
+
+    /// <summary>Chains whose result came, and those of which the producer was told that none will come.</summary>
+    public (long Answered, long ToldOfLoss) Answers => (producers.Sum(producer => producer.Answered), producers.Sum(producer => producer.ToldOfLoss));
+
+    /// <summary>To be called when all jobs have run: waits for the answers, and gives the chains that nobody heard of.</summary>
+    public async Task<IReadOnlyCollection<JobKey>> UnansweredAsync(TimeSpan patience)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (producers.Any(producer => producer.Unanswered.Count > 0) && Stopwatch.GetElapsedTime(start) < patience)
+        {
+            await Task.Delay(50);
+        }
+
+        return [.. producers.SelectMany(producer => producer.Unanswered)];
     }
 
     /// <summary>Sends no more, and returns when every call has ended or is known to hang.</summary>

@@ -8,7 +8,22 @@ static class LoadMix
     static readonly string[] texts = [.. Enumerable.Range(0, 64).Select(i => new string('x', 150 + i))];
 
     /// <summary>For the record.</summary>
-    public const string Description = "86 % plain, 6 % delayed by 1 to 5 s, 6 % that fail once and are retried, 2 % that run 1 to 3 s; about 200 bytes of arguments";
+    public const string Description = "86 % plain, 6 % delayed by 1 to 5 s, 6 % that fail once and are retried, 2 % that run 1 to 3 s; about 200 bytes of arguments; "
+        + "every tenth call is a chain of three, whose result the producer awaits";
+
+    /// <summary>How many jobs a chain has; they have consecutive numbers.</summary>
+    public const int Links = 3;
+
+    const int CallsForOneChain = 10;
+
+    /// <summary>Whether a producer's call with this number enqueues a chain.</summary>
+    public static bool IsChain(int call) => call % CallsForOneChain == 0;
+
+    /// <summary>A chain, by the key of its first job.</summary>
+    public static Chain<string> Chain(JobKey key) =>
+        (LoadJobs.Link(texts[key.Number % texts.Length]) with { Queue = LoadQueues.Quick, Id = key.ToString() })
+        .Then(LoadSteps.Link() with { Queue = LoadQueues.Quick, Id = (key with { Number = key.Number + 1 }).ToString() })
+        .Then(LoadSteps.Link() with { Queue = LoadQueues.Quick, Id = (key with { Number = key.Number + 2 }).ToString() });
 
     public static Job Of(JobKey key)
     {

@@ -18,17 +18,28 @@ sealed class Producer : IAsyncDisposable
     readonly IJobDispatcher dispatcher;
     readonly JobKey first;
     readonly Func<JobKey, Job> make;
+    readonly bool chains;
     readonly ConcurrentDictionary<int, long> pending = new();
+    readonly ConcurrentDictionary<JobKey, byte> answers = new();
     readonly ConcurrentDictionary<string, int> errors = new();
     readonly CancellationTokenSource stopping = new();
     Task sending = Task.CompletedTask;
     int next;
+    int calls;
     int inFlight;
     long confirmed;
+    long answered;
+    long toldOfLoss;
 
-    public Producer(RunFolder folder, ushort index, string uri, TimeSpan timeout, Func<JobKey, Job> make)
+    /// <param name="folder">Of the run.</param>
+    /// <param name="index">Of this producer.</param>
+    /// <param name="uri">Of the site.</param>
+    /// <param name="timeout">What every call has to end within.</param>
+    /// <param name="make">Makes a job.</param>
+    /// <param name="chains">Whether some calls enqueue chains.</param>
+    public Producer(RunFolder folder, ushort index, string uri, TimeSpan timeout, Func<JobKey, Job> make, bool chains = false)
     {
-        this.make = make;
+        (this.make, this.chains) = (make, chains);
         first = new(folder.Run, index, 0);
         Timeout = timeout;
         var file = folder.NewFile($"producer{index}");
@@ -49,6 +60,15 @@ sealed class Producer : IAsyncDisposable
     public int InFlight => Volatile.Read(ref inFlight);
 
     public long Confirmed => Interlocked.Read(ref confirmed);
+
+    /// <summary>Chains whose end this producer has not heard of, although their enqueue was confirmed.</summary>
+    public IReadOnlyCollection<JobKey> Unanswered => [.. answers.Keys];
+
+    /// <summary>Chains whose result came.</summary>
+    public long Answered => Interlocked.Read(ref answered);
+
+    /// <summary>Chains of which the producer was told that no result will come.</summary>
+    public long ToldOfLoss => Interlocked.Read(ref toldOfLoss);
 
     /// <summary>How old the oldest call is that has not returned.</summary>
     public TimeSpan Oldest => pending.IsEmpty ? TimeSpan.Zero : Stopwatch.GetElapsedTime(pending.Values.DefaultIfEmpty(Stopwatch.GetTimestamp()).Min());
@@ -108,16 +128,27 @@ sealed class Producer : IAsyncDisposable
 
     async Task CallAsync()
     {
-        var key = first with { Number = Interlocked.Increment(ref next) - 1 };
-        records.Write(Said.Attempted, key);
+        var isChain = chains && LoadMix.IsChain(Interlocked.Increment(ref calls));
+        var count = isChain ? LoadMix.Links : 1;
+        var key = first with { Number = Interlocked.Add(ref next, count) - count };
+        Say(Said.Attempted);
         Interlocked.Increment(ref inFlight);
         pending[key.Number] = Stopwatch.GetTimestamp();
         var said = Said.Unknown;
+        JobHandle<string>? result = null;
         try
         {
-            await dispatcher.EnqueueAsync(make(key));
+            if (isChain)
+            {
+                result = await dispatcher.EnqueueAsync(LoadMix.Chain(key) with { Result = true });
+            }
+            else
+            {
+                await dispatcher.EnqueueAsync(make(key));
+            }
+
             said = Said.Confirmed;
-            Interlocked.Increment(ref confirmed);
+            Interlocked.Add(ref confirmed, count);
         }
         catch (JobPublishException e)
         {
@@ -133,6 +164,40 @@ sealed class Producer : IAsyncDisposable
             Interlocked.Decrement(ref inFlight);
         }
 
-        records.Write(said, key);
+        Say(said);
+        if (result is not null)
+        {
+            answers[key] = 0;
+            await HearAsync(key, result);
+        }
+
+        // The end of a chain is confirmed with its begin: each link must run.
+        void Say(Said what)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                records.Write(what, key with { Number = key.Number + i });
+            }
+        }
+    }
+
+    async Task HearAsync(JobKey key, JobHandle<string> result)
+    {
+        try
+        {
+            await result.GetResultAsync(System.Threading.Timeout.InfiniteTimeSpan);
+            Interlocked.Increment(ref answered);
+            answers.TryRemove(key, out _);
+        }
+        catch (JobTransportException)
+        {
+            Interlocked.Increment(ref toldOfLoss); // the reply queue is gone
+            answers.TryRemove(key, out _);
+        }
+        catch (Exception e) when (e is JobFailedException or ObjectDisposedException)
+        {
+            errors.AddOrUpdate($"{e.GetType().Name}: {e.Message}", 1, (_, count) => count + 1);
+            answers.TryRemove(key, out _);
+        }
     }
 }

@@ -21,21 +21,31 @@ static class ProducerProgram
         using var host = builder.Build();
         await host.StartAsync();
         var dispatcher = host.Services.GetRequiredService<IJobDispatcher>();
-        var next = -1;
+        var (next, calls) = (0, 0);
         await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
         {
             while (true)
             {
-                var key = new JobKey(run, number, Interlocked.Increment(ref next));
-                records.Write(Said.Attempted, key);
+                var isChain = LoadMix.IsChain(Interlocked.Increment(ref calls));
+                var count = isChain ? LoadMix.Links : 1;
+                var key = new JobKey(run, number, Interlocked.Add(ref next, count) - count);
+                Say(Said.Attempted);
                 try
                 {
-                    await dispatcher.EnqueueAsync(LoadMix.Of(key));
-                    records.Write(Said.Confirmed, key);
+                    await (isChain ? dispatcher.EnqueueAsync((Chain)LoadMix.Chain(key)) : dispatcher.EnqueueAsync(LoadMix.Of(key)));
+                    Say(Said.Confirmed);
                 }
                 catch (JobPublishException e)
                 {
-                    records.Write(e.MaybeEnqueued ? Said.Unknown : Said.NotEnqueued, key);
+                    Say(e.MaybeEnqueued ? Said.Unknown : Said.NotEnqueued);
+                }
+
+                void Say(Said said)
+                {
+                    for (var i = 0; i < count; i++)
+                    {
+                        records.Write(said, key with { Number = key.Number + i });
+                    }
                 }
             }
         })));
