@@ -70,6 +70,13 @@ public sealed class DurabilityTests : IAsyncLifetime
         Assert.Equal(4, synced);
     }
 
+    [Fact]
+    public async Task On_macOS_a_sync_reaches_the_disk_itself()
+    {
+        Assert.Equal(1, await Writer.DoAsync(tables => tables.Database.Single("PRAGMA fullfsync"), needsSync: false));
+        Assert.Equal(1, await Writer.DoAsync(tables => tables.Database.Single("PRAGMA checkpoint_fullfsync"), needsSync: false));
+    }
+
     Task<long> LevelAsync(bool needsSync) => Writer.DoAsync(tables => tables.Database.Single("PRAGMA synchronous"), needsSync);
 
     Task PublishAsync(string id) => transport.PublishAsync(new Outgoing("work", TestMessage.Of(id)), Wait.Deadline, Stop).AsTask();
