@@ -46,6 +46,7 @@ sealed class Database : IDisposable
             var database = new Database(connection, isGuest: false);
             database.Check(raw.sqlite3_busy_timeout(database.handle, 0));
             database.Check(raw.sqlite3_extended_result_codes(database.handle, 1));
+            database.Execute("PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1"); // macOS only: there a plain sync stops at the disk's cache
             return database;
         }
         catch

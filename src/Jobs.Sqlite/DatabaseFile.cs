@@ -13,7 +13,13 @@ sealed class DatabaseFile
     const int OldestVersion = 3_051_003;
 
     static readonly TimeSpan openTimeout = TimeSpan.FromSeconds(10);
-    static readonly string[] networkFileSystems = ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "afs", "ncpfs", "sshfs", "fuse.sshfs", "fuse.s3fs"];
+
+    // As Linux and macOS name them. Those that are missing here are tried, as every other one: see SessionFile.LocksWork.
+    static readonly HashSet<string> networkFileSystems = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "afpfs", "ncpfs", "webdav", "9p", "v9fs", "ceph", "lustre", "sshfs",
+        "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse", "fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse", "fuse.blobfuse2",
+    };
 
     const long LittleSpace = 64 << 20;
 
@@ -41,15 +47,16 @@ sealed class DatabaseFile
     /// <summary>Makes the file and its tables, or finds them.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="fileSystem">The name of the file system, for tests; by default the system is asked.</param>
     /// <exception cref="JobTransportException">Jobs would not be safe there, or the file cannot be used.</exception>
-    public static DatabaseFile Prepare(string path, TimeProvider time)
+    public static DatabaseFile Prepare(string path, TimeProvider time, string? fileSystem = null)
     {
         var file = new DatabaseFile(System.IO.Path.GetFullPath(path));
         try
         {
             file = new(RealPath(file.Path, MostLinks));
             Directory.CreateDirectory(System.IO.Path.GetDirectoryName(file.Path)!);
-            file.CheckGround();
+            file.CheckGround(fileSystem);
             file.database = Database.Open(file.Path); // which loads SQLite
             CheckVersion();
             file.MakeTables(time);
@@ -138,13 +145,13 @@ sealed class DatabaseFile
     string TooLittle(long free) => string.Create(CultureInfo.InvariantCulture,
         $"The disk of {Path} has {free >> 20} MiB of space left. Free some space: no job can be enqueued when the disk is full.");
 
-    void CheckGround()
+    void CheckGround(string? fileSystem)
     {
-        var drive = new DriveInfo(System.IO.Path.GetDirectoryName(Path)!);
-        if (Array.Exists(networkFileSystems, name => name.Equals(drive.DriveFormat, StringComparison.OrdinalIgnoreCase)))
+        fileSystem ??= new DriveInfo(System.IO.Path.GetDirectoryName(Path)!).DriveFormat;
+        if (networkFileSystems.Contains(fileSystem))
         {
             throw new JobTransportException(
-                $"{Path} is on a network file system ({drive.DriveFormat}), where SQLite's locks do not work. Use a disk of this machine, or "
+                $"{Path} is on a network file system ({fileSystem}), where SQLite's locks do not work. Use a disk of this machine, or "
                     + "UseRabbitMq for several machines.");
         }
 
@@ -152,7 +159,7 @@ sealed class DatabaseFile
         if (!SessionFile.LocksWork(Sessions))
         {
             throw new JobTransportException(
-                $"File locks do not work in {Sessions} (file system {drive.DriveFormat}; or DOTNET_SYSTEM_IO_DISABLEFILELOCKING is set), "
+                $"File locks do not work in {Sessions} (file system {fileSystem}; or DOTNET_SYSTEM_IO_DISABLEFILELOCKING is set), "
                 + "so Jobs could not tell a dead worker from a living one. Use a local disk.");
         }
     }

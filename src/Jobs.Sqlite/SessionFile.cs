@@ -6,6 +6,8 @@ namespace Jobs.Sqlite;
 /// </summary>
 sealed class SessionFile : IDisposable
 {
+    const int MostTries = 100;
+
     readonly FileStream stream;
 
     SessionFile(FileStream stream) => this.stream = stream;
@@ -13,18 +15,30 @@ sealed class SessionFile : IDisposable
     /// <summary>The name in the directory; never used twice.</summary>
     public string Name => Path.GetFileName(stream.Name);
 
+    /// <remarks>
+    /// The system makes the file first and locks it then. A search for orphans between the two takes the file for one:
+    /// it takes the lock, removes the file, and frees the lock. We then either get no lock, or the lock of a file without
+    /// a name. So we look for the name after we have the lock; from then on nobody else can get the lock.
+    /// </remarks>
     public static SessionFile Create(string directory)
     {
-        while (true)
+        for (var tries = 1; ; tries++)
         {
             var path = Path.Combine(directory, $"{Guid.NewGuid():N}.lock");
             try
             {
-                return new(new(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0));
+                var file = new SessionFile(new(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0));
+                if (File.Exists(path))
+                {
+                    return file;
+                }
+
+                file.Dispose();
             }
-            catch (IOException) when (File.Exists(path))
+            catch (IOException) when (tries < MostTries)
             {
-                // Somebody else, for example a virus scanner, locked the new file before us. We try another name.
+                // Somebody else, such as a virus scanner or a search for orphans, locked the new file before us. We try
+                // another name.
             }
         }
     }
@@ -55,6 +69,35 @@ sealed class SessionFile : IDisposable
             return false;
         }
     }
+
+    /// <summary>
+    /// Removes the files that nobody locks and no session has: their processes died before the session was in the table.
+    /// </summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="paths">The files that were there before the sessions were read.</param>
+    /// <param name="names">The names of the sessions' files. Their sessions are buried, which removes the files too.</param>
+    public static void DeleteOrphans(string directory, IEnumerable<string> paths, IReadOnlySet<string> names)
+    {
+        foreach (var name in paths.Select(path => Path.GetFileName(path)).Where(name => !names.Contains(name)))
+        {
+            try
+            {
+                using (new FileStream(Path.Combine(directory, name), FileMode.Open, FileAccess.ReadWrite, FileShare.None, bufferSize: 0))
+                {
+                    Delete(directory, name); // while we have the lock: see Create
+                }
+
+                Delete(directory, name); // Windows removes no open file, and makes and locks a file in one step
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Its session lives, or is about to begin.
+            }
+        }
+    }
+
+    /// <summary>All files of sessions in a directory.</summary>
+    public static string[] All(string directory) => Directory.GetFiles(directory, "*.lock");
 
     /// <summary>Removes the file of a session that has ended.</summary>
     public static void Delete(string directory, string name)

@@ -22,6 +22,7 @@ sealed class Sessions
     static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
 
     readonly TimeProvider time;
+    bool hasCleaned; // once for each process is enough
 
     public Sessions(Writer writer, DatabaseFile file, Doorbell bell, TimeProvider time, ILogger logger) =>
         (this.writer, this.file, this.bell, this.time, this.logger) = (writer, file, bell, time, logger);
@@ -94,7 +95,10 @@ sealed class Sessions
     /// <summary>Ends the sessions whose processes are gone: their messages go back to their queues.</summary>
     public async Task BuryDeadAsync()
     {
+        var files = hasCleaned ? [] : SessionFile.All(file.Sessions); // before the table is read, so that it names those that have begun
         var others = await writer.DoAsync(tables => tables.Sessions.All(), needsSync: false).ConfigureAwait(false);
+        hasCleaned = true;
+        SessionFile.DeleteOrphans(file.Sessions, files, others.Select(session => session.File).ToHashSet(StringComparer.Ordinal));
         var (living, dead) = (new HashSet<string>(), new HashSet<string>());
         foreach (var (no, name, address) in others)
         {

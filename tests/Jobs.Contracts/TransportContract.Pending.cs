@@ -45,18 +45,19 @@ public abstract partial class TransportContract
         await PublishUnlessPendingAsync(queue, id, harness.ShortDelay);
         await PublishUnlessPendingAsync(queue, id); // one that is delayed is pending
         Assert.Equal(0, await CountAsync(queue));
-        var subscription = await SubscribeAsync(queue);
+        var subscription = await SubscribeAsync([queue], prefetch: 1); // so that a second message would be counted
         await harness.PassAsync(harness.ShortDelay);
         var first = await NextAsync(subscription);
 
         await PublishUnlessPendingAsync(queue, id); // one that runs
+        Assert.Equal(0, await CountAsync(queue));
         await first.ReleaseAsync();
         var second = await NextAsync(subscription);
         await PublishUnlessPendingAsync(queue, id); // one that was given back
         await harness.CrashAsync(subscription);
         await PublishUnlessPendingAsync(queue, id); // one whose worker died
 
-        var heir = await SubscribeAsync(queue);
+        var heir = await SubscribeAsync([queue], prefetch: 1);
         var third = await NextAsync(heir);
         Assert.Equal(2, third.DeliveryCount);
         await third.SettleAsync([new(queue, TestMessage.Of(id, body: "[[1],{},{}]"))]);
@@ -83,7 +84,7 @@ public abstract partial class TransportContract
         }
 
         await PublishUnlessPendingAsync(queue, id);
-        var subscription = await SubscribeAsync(queue);
+        var subscription = await SubscribeAsync([queue], prefetch: 2);
         var first = await NextAsync(subscription);
         Assert.True(await first.LeaveEarlyAsync());
 
@@ -92,8 +93,8 @@ public abstract partial class TransportContract
         await first.SettleAsync([new(queue, TestMessage.Of(id))]); // its next attempt is a message like any other
         var third = await NextAsync(subscription);
         await PublishUnlessPendingAsync(queue, id); // the second one still runs
-        await third.SettleAsync([]);
         Assert.Equal(0, await CountAsync(queue));
+        await third.SettleAsync([]);
         await second.SettleAsync([]);
         await PublishUnlessPendingAsync(queue, id);
         Assert.Equal(id, (await NextAsync(subscription)).Message.CorrelationId);

@@ -37,7 +37,10 @@ sealed class Worker(string file) : IAsyncDisposable
             case "work": await WorkAsync(Number(command[1])); break;
             case "hold": await HoldAsync(Number(command[1])); break;
             case "settle": await SettleAsync(); break;
-            case "die": DieAt(command[1]); break;
+            case "die": AtCheckpoint(command[1], Die); break;
+            case "suspend": AtCheckpoint(command[1], Suspend); break;
+            case "append": await AppendAsync(command[1], command[2]); break;
+            case "lead": _ = LeadAsync(command[1]); break;
             case "problems": Say($"problems {string.Join(' ', transport.Problems())}"); break;
             default: throw new ArgumentException($"There is no command '{command[0]}'.");
         }
@@ -137,15 +140,50 @@ sealed class Worker(string file) : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets this process be killed at a checkpoint of the next transaction that somebody must be able to rely on.</summary>
-    void DieAt(string checkpoint) => subscription!.Engine.Writer.Checkpoint = (reached, operations) =>
+    /// <summary>Does something at a checkpoint of the next transaction that somebody must be able to rely on.</summary>
+    void AtCheckpoint(string checkpoint, Action action) => subscription!.Engine.Writer.Checkpoint = (reached, operations) =>
     {
         if (reached == checkpoint && operations.Any(operation => operation.NeedsSync))
         {
-            Process.GetCurrentProcess().Kill();
-            Thread.Sleep(Timeout.Infinite); // the signal may take a moment
+            subscription.Engine.Writer.Checkpoint = null;
+            action();
         }
     };
+
+    static void Die()
+    {
+        Process.GetCurrentProcess().Kill();
+        Thread.Sleep(Timeout.Infinite); // the signal may take a moment
+    }
+
+    /// <summary>Suspends this process, with all its threads, until somebody continues it.</summary>
+    static void Suspend()
+    {
+        using var kill = Process.Start("/bin/sh", ["-c", $"kill -STOP {Environment.ProcessId}"]);
+        kill.WaitForExit();
+    }
+
+    async Task AppendAsync(string journal, string text)
+    {
+        await transport.OpenJournal(journal).AppendAsync(Encoding.UTF8.GetBytes(text), TimeSpan.FromSeconds(30), CancellationToken.None);
+        Say($"appended {text}");
+    }
+
+    /// <summary>Stands by until it leads a journal, and then reports each record.</summary>
+    async Task LeadAsync(string journal)
+    {
+        var reader = await transport.OpenJournal(journal).LeadAsync(CancellationToken.None);
+        foreach (var record in reader.Backlog)
+        {
+            Say($"record {Encoding.UTF8.GetString(record.Span)}");
+        }
+
+        Say("leads");
+        while (true)
+        {
+            Say($"record {Encoding.UTF8.GetString((await reader.NextAsync(CancellationToken.None)).Span)}");
+        }
+    }
 
     async Task SubscribeAsync(int prefetch) => subscription = (SqliteSubscription)await transport.SubscribeAsync(
         new() { Queues = [Queue], Prefetch = prefetch }, CancellationToken.None);

@@ -263,6 +263,39 @@ public sealed class BadGroundTests : IDisposable
     }
 
     [Theory]
+    [InlineData("nfs")]
+    [InlineData("nfs4")]
+    [InlineData("smb")]
+    [InlineData("SMB2")]
+    [InlineData("smb3")]
+    [InlineData("smbfs")]
+    [InlineData("cifs")]
+    [InlineData("9p")]
+    [InlineData("v9fs")]
+    [InlineData("ceph")]
+    [InlineData("fuse.sshfs")]
+    [InlineData("fuse.s3fs")]
+    [InlineData("fuse.glusterfs")]
+    public void A_network_file_system_is_refused_before_anything_is_made_there(string name)
+    {
+        var thrown = Assert.Throws<JobTransportException>(() => DatabaseFile.Prepare(file.Path, TimeProvider.System, name));
+        Assert.False(thrown.IsTransient);
+        Assert.Contains($"{file.Path} is on a network file system ({name})", thrown.Message, StringComparison.Ordinal);
+        Assert.Empty(file.Folder.GetFileSystemInfos());
+    }
+
+    [Theory]
+    [InlineData("ext4")]
+    [InlineData("xfs")]
+    [InlineData("overlay")]
+    [InlineData("fuseblk")] // NTFS of this machine
+    public void A_file_system_of_this_machine_is_tried_and_taken(string name)
+    {
+        using var database = DatabaseFile.Prepare(file.Path, TimeProvider.System, name).Database;
+        Assert.True(File.Exists(file.Path));
+    }
+
+    [Theory]
     [InlineData(":memory:")]
     [InlineData("file:jobs.db?mode=memory")]
     [InlineData("Data Source=jobs.db")]

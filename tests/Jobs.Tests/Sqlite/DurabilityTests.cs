@@ -49,7 +49,23 @@ public sealed class DurabilityTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_publish_a_settlement_with_follow_ups_and_an_early_acknowledgement_are_synced()
+    public async Task What_comes_while_a_transaction_without_a_sync_waits_for_its_turn_is_synced()
+    {
+        await LevelAsync(needsSync: true).Soon(); // SQLite begins with a full sync, and the writer has not changed it yet
+        Assert.Equal(Normal, await LevelAsync(needsSync: false).Soon());
+        Task<long> synced;
+        using (await file.LockAsync())
+        {
+            _ = LevelAsync(needsSync: false);
+            await Wait.Until(() => Writer.Problem is not null); // the writer has chosen not to sync, and waits for the lock
+            synced = LevelAsync(needsSync: true);
+        }
+
+        Assert.Equal(Full, await synced.Soon());
+    }
+
+    [Fact]
+    public async Task A_publish_a_settlement_with_follow_ups_an_early_acknowledgement_and_what_is_in_a_journal_are_synced()
     {
         var synced = 0;
         Writer.Checkpoint = (checkpoint, operations) =>
@@ -65,9 +81,22 @@ public sealed class DurabilityTests : IAsyncLifetime
         await one.SettleAsync([new("next", TestMessage.Of("follow-up"))]).AsTask().Soon();
         var two = (await subscription.NextAsync().Soon())!;
         Assert.True(await two.LeaveEarlyAsync().AsTask().Soon());
-        Writer.Checkpoint = null;
-
         Assert.Equal(4, synced);
+
+        await using var journal = transport.OpenJournal("j");
+        await journal.AppendAsync("record"u8.ToArray(), Wait.Deadline, Stop);
+        Assert.Equal(5, synced);
+        await using var leader = await journal.LeadAsync(Stop).Soon();
+        await leader.CompactAsync([new("snapshot"u8.ToArray())], Stop);
+        Writer.Checkpoint = null;
+        Assert.Equal(6, synced);
+    }
+
+    [Fact]
+    public async Task On_macOS_a_sync_reaches_the_disk_itself()
+    {
+        Assert.Equal(1, await Writer.DoAsync(tables => tables.Database.Single("PRAGMA fullfsync"), needsSync: false));
+        Assert.Equal(1, await Writer.DoAsync(tables => tables.Database.Single("PRAGMA checkpoint_fullfsync"), needsSync: false));
     }
 
     Task<long> LevelAsync(bool needsSync) => Writer.DoAsync(tables => tables.Database.Single("PRAGMA synchronous"), needsSync);

@@ -134,6 +134,50 @@ public sealed class KillTests : IDisposable
         Assert.Equal(["0", "0.next", "1", "1.next", "2", "2.next"], Runs().Order());
     }
 
+    [Fact]
+    public async Task A_process_that_is_suspended_while_it_writes_holds_up_the_others_until_it_goes_on()
+    {
+        await using var sleeper = new WorkerProcess(file.Path);
+        await using var other = new WorkerProcess(file.Path);
+        await SendAsync(other, 1);
+        sleeper.Do("hold 1");
+        sleeper.Do("suspend executed"); // the transaction has written, and is not committed
+        sleeper.Do("publish own 30");
+        await IsSuspendedAsync(sleeper);
+
+        other.Do("publish early 1");
+        Assert.Contains("locked", await other.SaysAsync("failed early no"), StringComparison.Ordinal);
+        other.Do("publish late 30");
+        await sleeper.SignalAsync("CONT");
+
+        await other.SaysAsync("sent late");
+        await sleeper.SaysAsync("sent own");
+        Assert.Equal(3, file.Single("SELECT count(*) FROM jobs_message"));
+    }
+
+    [Fact]
+    public async Task When_the_leader_of_a_journal_is_killed_another_process_leads_and_reads_every_record()
+    {
+        await using var victim = new WorkerProcess(file.Path);
+        victim.Do("append j first");
+        victim.Do("lead j");
+        await victim.SaysAsync("leads");
+        await using var heir = new WorkerProcess(file.Path);
+        heir.Do("lead j");
+        heir.Do("append j second");
+        await victim.SaysAsync("record second");
+        Assert.DoesNotContain("leads", heir.Lines);
+        victim.Do("append j third"); // which the victim may never read
+        await victim.SaysAsync("appended third");
+
+        await victim.KillAsync();
+
+        await heir.SaysAsync("leads");
+        heir.Do("append j fourth");
+        await heir.SaysAsync("record fourth");
+        Assert.Equal(["first", "second", "third", "fourth"], heir.All("record"));
+    }
+
     void Judge(List<WorkerProcess> all, int deaths)
     {
         string[] All(string word) => [.. all.SelectMany(process => process.All(word))];
@@ -153,8 +197,11 @@ public sealed class KillTests : IDisposable
     static async Task SuspendAsync(WorkerProcess process)
     {
         await process.SignalAsync("STOP");
-        await Wait.Until(() => File.ReadAllText($"/proc/{process.Id}/stat").Contains(") T ", StringComparison.Ordinal));
+        await IsSuspendedAsync(process);
     }
+
+    static Task IsSuspendedAsync(WorkerProcess process) =>
+        Wait.Until(() => File.ReadAllText($"/proc/{process.Id}/stat").Contains(") T ", StringComparison.Ordinal));
 
     static async Task SendAsync(WorkerProcess sender, int count, int first = 0)
     {

@@ -35,6 +35,7 @@ public sealed class PendingIdTests : IAsyncDisposable
             await transaction.RollbackAsync(Stop);
         }
 
+        Assert.Equal(0, file.Single("SELECT count(*) FROM jobs_pending"));
         await Task.Run(() => transport.PublishAsync(Once("job"), Wait.Deadline, Stop).AsTask(), Stop);
         Assert.Equal(1, await transport.CountAsync("work", Stop));
     }

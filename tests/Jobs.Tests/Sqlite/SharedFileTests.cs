@@ -122,6 +122,7 @@ public sealed class SharedFileTests : IDisposable
 
         // Whoever finds a dead session has looked at all of them.
         await using var finder = await SubscribeAsync(two, prefetch: 1);
+        Assert.Equal(((SqliteSubscription)holder).Engine.File.Path, ((SqliteSubscription)finder).Engine.File.Path);
         var dead = (SqliteSubscription)await SubscribeAsync(one, prefetch: 1);
         await dead.AbandonAsync();
         await Wait.Until(() => file.Single("SELECT count(*) FROM jobs_session") == 2);
