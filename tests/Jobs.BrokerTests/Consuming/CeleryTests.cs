@@ -27,7 +27,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         await PythonAsync($"""
             from celery import Celery
             from kombu import Exchange, Queue
-            app = Celery(broker=uri)
+            app = Celery(broker=uri, broker_transport_options=dict(confirm_publish=True)) # or the last jobs may go with the process
             app.conf.task_queues = [Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
             for args, kwargs in [(['first', 1], None), (['second'], {"{'number': 2}"}), ([], {"{'number': 3, 'text': 'dritté'}"})]:
                 app.send_task('probe.run', args=args, kwargs=kwargs, queue=queue)
@@ -53,7 +53,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         await PythonAsync("""
             from celery import Celery
             from kombu import Exchange, Queue
-            app = Celery(broker=uri)
+            app = Celery(broker=uri, broker_transport_options=dict(confirm_publish=True)) # or the last jobs may go with the process
             app.conf.task_queues = [Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
             app.send_task('probe.run', args=['later'], countdown=3, queue=queue)
             app.send_task('probe.run', args=['now'], queue=queue)

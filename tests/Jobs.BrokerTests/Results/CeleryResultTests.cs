@@ -127,7 +127,7 @@ public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
         await Python.RunAsync(brokers.Broker, bench.Queue, $"""
             from celery import Celery
             from kombu import Exchange, Queue
-            app = Celery(broker=uri)
+            app = Celery(broker=uri, broker_transport_options=dict(confirm_publish=True)) # or the last jobs may go with the process
             app.conf.task_queues = [Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
             for i in range(20):
                 app.send_task('contract.add', args=[i, 1], queue=queue)

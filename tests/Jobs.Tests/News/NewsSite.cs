@@ -63,7 +63,8 @@ sealed class NewsSite : IAsyncDisposable
     /// <summary>Presses the button that asks for fresh headlines.</summary>
     public async Task PressRefreshAsync()
     {
-        using var answer = await http.PostAsync("/refresh", null, Stop);
+        using var patient = new HttpClient { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(30) }; // asked once, on a machine that may be busy
+        using var answer = await patient.PostAsync("/refresh", null, Stop);
         answer.EnsureSuccessStatusCode();
     }
 
