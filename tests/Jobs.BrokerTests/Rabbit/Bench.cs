@@ -124,7 +124,7 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     public BrokerParts Parts(IHost host)
     {
         var options = host.Services.GetRequiredService<IOptions<RabbitMqOptions>>().Value;
-        return new(options, BrokerAddress.Parse(options), new(Prefix, DeadQueue), TimeProvider.System, new Recorder(this), host.Services.GetRequiredService<Telemetry>());
+        return new(options, BrokerAddress.Parse(options), new(Prefix, DeadQueue, []), TimeProvider.System, new Recorder(this), host.Services.GetRequiredService<Telemetry>());
     }
 
     public static JobTransport Transport(IHost host) => host.Services.GetRequiredService<JobTransport>();
