@@ -147,7 +147,7 @@ sealed class CeleryPolicies(ManagementApi api, QueueLayout layout, string virtua
         }
 
         var name = body.TryGetProperty("policy", out var policy) && policy.ValueKind == JsonValueKind.String ? policy.GetString() : null;
-        return (true, $"{(string.IsNullOrEmpty(name) ? "no policy" : $"policy '{name}'")} is in effect, and {string.Join(", ", lacks)} is missing");
+        return (true, $"{(string.IsNullOrEmpty(name) ? "no policy" : $"policy '{name}'")} is in effect (missing: {string.Join(", ", lacks)})");
     }
 
     public void Dispose() => api.Dispose();

@@ -240,18 +240,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    Task PythonAsync(string script) => Command.RunAsync(Python, ["-c", WithNames(script)], environment: null, TimeSpan.FromSeconds(60));
+    Task PythonAsync(string script) => Python.RunAsync(bench, script);
 
-    Process StartPython(string script) =>
-        Process.Start(new ProcessStartInfo(Python, ["-c", WithNames(script)]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-
-    // The one that apt installs Celery for; another one may come first in PATH.
-    static string Python => File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
-
-    string WithNames(string script)
-    {
-        var uri = brokers.Broker.AmqpUri.ToString();
-        var kombu = uri.EndsWith('/') ? uri + "/" : uri; // kombu takes what follows the slash, and "/" is the default's name
-        return $"uri, queue = '{kombu}', '{bench.Queue}'\n{script}";
-    }
+    Process StartPython(string script) => Python.Start(bench, script);
 }

@@ -261,6 +261,14 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
                 await delete(name);
             }
         }
+
+        foreach (var name in (await broker.ManagementAsync("api/policies/%2F")).EnumerateArray().Select(e => e.GetProperty("name").GetString()!))
+        {
+            if (name.StartsWith(Prefix, StringComparison.Ordinal))
+            {
+                await broker.Management.DeleteAsync(new Uri($"api/policies/%2F/{Uri.EscapeDataString(name)}", UriKind.Relative), CancellationToken.None);
+            }
+        }
     }
 
     sealed class Recorder(Bench bench) : ILoggerProvider, ILogger
