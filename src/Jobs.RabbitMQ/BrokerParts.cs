@@ -13,6 +13,11 @@ namespace Jobs.RabbitMQ;
 sealed record BrokerParts(RabbitMqOptions Options, BrokerAddress Address, QueueLayout Layout, TimeProvider Time, ILogger Logger, Telemetry Telemetry)
 {
     /// <summary>
+    /// The policies of the queues that Celery applications declare too; <see langword="null"/> when there are none.
+    /// </summary>
+    public CeleryPolicies? Policies { get; init; }
+
+    /// <summary>
     /// Shuffles hosts and varies pauses: when a node dies, its clients must not all reach the next node at the same
     /// moment.
     /// </summary>

@@ -19,6 +19,14 @@ static partial class Log
     [LoggerMessage(402, LogLevel.Information, "The {Purpose} connection works again, to {Host}:{Port}; waiting work goes on")]
     public static partial void Recovered(ILogger logger, string purpose, string host, int port);
 
+    [LoggerMessage(403, LogLevel.Information,
+        "Jobs made policy {Policy} for queue {Queue}, which Celery applications declare too. "
+        + "A Celery application that meets 406 at this queue needs {Python}")]
+    public static partial void PolicyMade(ILogger logger, string policy, string queue, string python);
+
+    [LoggerMessage(404, LogLevel.Warning, "The policy of queue {Queue} is not checked: {Problem}. Jobs uses the queue as it is")]
+    public static partial void PolicyUnchecked(ILogger logger, string queue, string problem);
+
     [LoggerMessage(420, LogLevel.Warning, "RabbitMQ blocks publishing: {Reason}. Messages wait up to their deadlines, and nothing is sent twice")]
     public static partial void Blocked(ILogger logger, string reason);
 
@@ -52,6 +60,10 @@ static partial class Log
 
     [LoggerMessage(447, LogLevel.Warning, "{Queue} cannot be consumed: {Problem}. Jobs keeps trying; the other queues are not affected")]
     public static partial void ConsumerRefused(ILogger logger, string queue, string problem);
+
+    [LoggerMessage(449, LogLevel.Information,
+        "{Queue} is not consumed yet: {Difference}. Jobs waits for policy {Policy} to take effect, which takes some seconds after a change")]
+    public static partial void PolicyAwaited(ILogger logger, string queue, string difference, string policy);
 
     [LoggerMessage(442, LogLevel.Warning,
         "Job {JobId} from {Queue} was delivered {Count} times and never finished; "

@@ -12,17 +12,27 @@ static class QueueArguments
     // 3.10 then drops a message at its first return. The quarantine finds the messages that kill their workers.
     const int MostReturns = 1_000_000;
 
+    const string QueueType = "x-queue-type";
+
     // In milliseconds: how long a process may be away from the broker without losing its results.
     const int ReplyQueueExpires = 30 * 60 * 1000;
 
     public static Dictionary<string, object?> Of(QueueSpec queue, QueueLayout layout) => queue.Kind switch
     {
         QueueKind.DeadLetter => Kept(),
+        QueueKind.Shared => new() { [QueueType] = "quorum" }, // all that Celery declares as well; see CeleryPolicies
         QueueKind.Journal => new(Kept()) { ["x-single-active-consumer"] = true },
         QueueKind.Replies => new(Kept()) { ["x-expires"] = ReplyQueueExpires },
         QueueKind.DelayLevel => new(PassedOn(layout.Below(queue.Level))) { ["x-message-ttl"] = 1000L << queue.Level },
         _ => new(PassedOn("")) { ["x-dead-letter-routing-key"] = layout.DeadLetters.Name },
     };
+
+    /// <summary>
+    /// What a policy must say to make a queue that has only its type as argument work like a job queue of ours.
+    /// </summary>
+    public static Dictionary<string, object?> AsPolicy(QueueLayout layout) => Of(new("", QueueKind.Work), layout)
+        .Where(argument => argument.Key != QueueType)
+        .ToDictionary(argument => argument.Key["x-".Length..], argument => argument.Value, StringComparer.Ordinal);
 
     // A message that leaves the queue without an ack goes to the next queue. It leaves only when the next queue has it.
     static Dictionary<string, object?> PassedOn(string exchange) => new(Kept())
@@ -33,7 +43,7 @@ static class QueueArguments
 
     static Dictionary<string, object?> Kept() => new()
     {
-        ["x-queue-type"] = "quorum",
+        [QueueType] = "quorum",
         ["x-overflow"] = "reject-publish",
         ["x-delivery-limit"] = MostReturns,
     };

@@ -33,8 +33,8 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
     /// <summary>Runs until the connection is over, or this queue is stopped.</summary>
     /// <param name="incarnation">The connection.</param>
     /// <param name="isFirst">
-    /// Whether the subscription was never ready. A problem with a queue then stops the start. Later it must not stop
-    /// the other queues.
+    /// Whether the subscription was never ready. A problem with a queue then stops the start, unless the problem is
+    /// transient. Later it must not stop the other queues.
     /// </param>
     /// <param name="hasOutcome">
     /// Is called once, when there is a consumer or a refusal, or when the consumer must wait.
@@ -68,6 +68,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
                     await Task.Delay(suspectsFirst, parts.Time, life.Token).ConfigureAwait(false);
                 }
 
+                await topology.MayConsumeAsync(queue.Name, Tell, life.Token).ConfigureAwait(false);
                 var consumer = await StartAsync(incarnation, replaces, life.Token).ConfigureAwait(false);
                 Tell();
                 failures = 1;
@@ -78,7 +79,7 @@ sealed class QueueConsumer(ConsumedQueue queue, Topology topology, Inbox inbox, 
             {
                 break;
             }
-            catch (Exception e) when (isFirst && !told)
+            catch (Exception e) when (isFirst && !told && e is not JobTransportException { IsTransient: true })
             {
                 incarnation.Abandon(e.Message);
                 throw;

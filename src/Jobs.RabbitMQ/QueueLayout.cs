@@ -3,11 +3,28 @@ using System.Globalization;
 namespace Jobs.RabbitMQ;
 
 /// <summary>All names at the broker, in one place.</summary>
-sealed class QueueLayout(string prefix, string deadLetterQueue)
+/// <param name="prefix">Begins the names of what Jobs needs for itself.</param>
+/// <param name="deadLetterQueue">The queue of dead letters.</param>
+/// <param name="celeryQueues">The job queues that Celery applications declare too.</param>
+sealed class QueueLayout(string prefix, string deadLetterQueue, IEnumerable<string> celeryQueues)
 {
+    readonly HashSet<string> shared = [.. celeryQueues];
     readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine.", $"{prefix}.replies."];
 
     public QueueSpec DeadLetters { get; } = new(deadLetterQueue, QueueKind.DeadLetter);
+
+    /// <summary>A queue for jobs.</summary>
+    public QueueSpec Work(string queue) => new(queue, shared.Contains(queue) ? QueueKind.Shared : QueueKind.Work);
+
+    /// <summary>The policy of a queue that Celery applications declare too.</summary>
+    /// <remarks>
+    /// Each queue has a policy of its own. With one policy for several queues, two processes whose lists differ would
+    /// take the policy away from each other's queues, and a queue without its policy loses the dead letters that wait.
+    /// </remarks>
+    public QueuePolicy Policy(string queue) => new($"{prefix}.celery.{queue}", queue, QueueArguments.AsPolicy(this));
+
+    /// <summary>What a Celery application must say of a shared queue so that nobody meets 406.</summary>
+    public static string Python(string queue) => $"Queue('{queue}', queue_arguments={{'x-queue-type': 'quorum'}}), or Queue('{queue}', no_declare=True)";
 
     /// <summary>Where suspects run one at a time; see <see cref="RabbitMQ.Quarantine"/>.</summary>
     public QueueSpec Quarantine(string queue) => new($"{prefix}.quarantine.{queue}", QueueKind.Quarantine);

@@ -12,6 +12,9 @@ enum QueueKind
     /// <summary>Jobs that wait for a worker.</summary>
     Work,
 
+    /// <summary>Jobs that wait for a worker, in a queue that Celery applications declare too.</summary>
+    Shared,
+
     /// <summary>Jobs that are dead.</summary>
     DeadLetter,
 

@@ -53,6 +53,20 @@ public sealed class RabbitMqOptions : IBoundOptions
     /// </summary>
     public string Prefix { get; set; } = "jobs";
 
+    /// <summary>
+    /// The job queues that Celery applications declare too. Such a queue has its type as the only argument, and all
+    /// other settings in a policy, which Jobs makes and checks. Needs <see cref="ManagementUri"/>. In configuration:
+    /// <c>Jobs:RabbitMq:CeleryQueues:0 = news</c>. Defaults to none.
+    /// </summary>
+    public IList<string> CeleryQueues { get; set; } = [];
+
+    /// <summary>
+    /// The management API of the cluster: <c>http://user:password@host1:15672,host2:15672</c>, or <c>https://</c>. The
+    /// hosts are tried one after another. Without credentials in it, those of the broker are used. Needed for
+    /// <see cref="CeleryQueues"/>. Defaults to none.
+    /// </summary>
+    public string? ManagementUri { get; set; }
+
     /// <summary>How many published messages may be unconfirmed at once. Defaults to 512.</summary>
     public int PublishWindow { get; set; } = 512;
 
@@ -101,25 +115,20 @@ public sealed class RabbitMqOptions : IBoundOptions
                 + "Call UseRabbitMq() for a broker on this machine.";
         }
 
-        string? problem = null;
-        try
+        if (Invalid(() => BrokerAddress.Parse(this)) is { } problem)
         {
-            BrokerAddress.Parse(this);
-        }
-        catch (FormatException e)
-        {
-            problem = $"Jobs:RabbitMq:Uri: {e.Message}.";
-        }
-
-        if (problem is not null)
-        {
-            yield return problem;
+            yield return $"Jobs:RabbitMq:Uri: {problem}.";
         }
 
         const int MaxPrefix = 40;
         if (!QueueName.IsValid(Prefix) || Prefix.Length > MaxPrefix)
         {
             yield return $"Jobs:RabbitMq:Prefix '{Prefix}': {QueueName.Rule}, and a prefix has at most {MaxPrefix}.";
+        }
+
+        foreach (var celery in CeleryProblems())
+        {
+            yield return celery;
         }
 
         if (PublishWindow is < 1 or > 10_000)
@@ -142,6 +151,50 @@ public sealed class RabbitMqOptions : IBoundOptions
         {
             yield return $"Jobs:RabbitMq:ConnectTimeout {ConnectTimeout}, WatchdogInterval {WatchdogInterval} and ConfirmTimeout {ConfirmTimeout}: "
                 + "must be positive.";
+        }
+    }
+
+    IEnumerable<string> CeleryProblems()
+    {
+        if (ManagementUri is not null && Invalid(() => ManagementAddress.Parse(ManagementUri)) is { } invalid)
+        {
+            yield return $"Jobs:RabbitMq:ManagementUri: {invalid}.";
+        }
+
+        foreach (var queue in CeleryQueues.Where(queue => !QueueName.IsValid(queue)))
+        {
+            yield return $"Jobs:RabbitMq:CeleryQueues '{queue}': {QueueName.Rule}.";
+        }
+
+        if (CeleryQueues.Count == 0)
+        {
+            yield break;
+        }
+
+        var queues = string.Join(", ", CeleryQueues);
+        if (ManagementUri is null)
+        {
+            yield return $"Jobs:RabbitMq:CeleryQueues {queues}: these queues need a policy, which Jobs makes over the management API. Set ManagementUri, "
+                + "for example http://user:password@rabbit1:15672.";
+        }
+
+        if (Declare == DeclareMode.Passive)
+        {
+            yield return $"Jobs:RabbitMq:CeleryQueues {queues}: with Declare = DeclareMode.Passive, Jobs uses all queues as they are and makes no policy. "
+                + "Leave one of the two settings out.";
+        }
+    }
+
+    static string? Invalid(Action parse)
+    {
+        try
+        {
+            parse();
+            return null;
+        }
+        catch (FormatException e)
+        {
+            return e.Message;
         }
     }
 }

@@ -8,10 +8,13 @@ namespace Jobs.RabbitMQ;
 /// </summary>
 sealed class RabbitMqSubscription : JobSubscription
 {
-    // How long the start of a host waits to learn whether the broker refuses.
+    // How long the start of a host waits to learn whether the broker refuses. The broker shows whether a new queue has
+    // a policy after up to 10 s.
     static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan patienceForPolicies = TimeSpan.FromSeconds(20);
 
     readonly BrokerParts parts;
+    readonly bool hasPolicies;
     readonly Topology topology;
     readonly Action<RabbitMqSubscription> ended;
     readonly BrokerConnection connection;
@@ -26,6 +29,7 @@ sealed class RabbitMqSubscription : JobSubscription
     public RabbitMqSubscription(SubscriptionOptions subscription, BrokerParts parts, Publish publish, Action<RabbitMqSubscription> ended)
     {
         (this.parts, this.ended) = (parts, ended);
+        hasPolicies = subscription.Queues.Any(queue => parts.Layout.Work(queue).Kind == QueueKind.Shared);
         topology = new(parts);
         connection = new("consume", parts, SessionAsync);
         foreach (var queue in subscription.Queues)
@@ -48,7 +52,8 @@ sealed class RabbitMqSubscription : JobSubscription
         connection.Start();
         try
         {
-            var outcome = await connection.FirstAttempt.WaitAsync(patience, parts.Time, cancellationToken).ConfigureAwait(false);
+            var limit = hasPolicies ? patienceForPolicies : patience;
+            var outcome = await connection.FirstAttempt.WaitAsync(limit, parts.Time, cancellationToken).ConfigureAwait(false);
             if (outcome is JobTransportException { IsTransient: false } refusal)
             {
                 throw refusal;

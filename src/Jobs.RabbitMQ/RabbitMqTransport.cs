@@ -24,18 +24,25 @@ sealed class RabbitMqTransport(
     readonly RabbitMqOptions options = rabbitOptions.Value;
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
-    readonly QueueLayout layout = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue);
+    readonly QueueLayout layout = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue, rabbitOptions.Value.CeleryQueues);
     readonly Lock gate = new();
     readonly List<RabbitMqSubscription> subscriptions = [];
     Publisher? publisher;
     Publisher? side;
     RabbitMqResults? results;
+    CeleryPolicies? policies;
     bool observed;
     bool disposed;
 
     public override TransportCapabilities Capabilities => TransportCapabilities.Durable;
 
     public override string MessagingSystem => SystemName;
+
+    public override IEnumerable<string> Problems() =>
+        from queue in options.CeleryQueues
+        let problem = queue == layout.DeadLetters.Name ? "it is the queue of dead letters (Jobs:DeadLetterQueue)" : layout.Problem(queue)
+        where problem is not null
+        select $"Jobs:RabbitMq:CeleryQueues '{queue}': {problem}.";
 
     public override IEnumerable<string> Contradictions(JobsOptions jobs)
     {
@@ -120,7 +127,21 @@ sealed class RabbitMqTransport(
         }
     }
 
-    BrokerParts Parts() => new(options, BrokerAddress.Parse(options), layout, time, logger, telemetry);
+    BrokerParts Parts()
+    {
+        var address = BrokerAddress.Parse(options);
+        return new(options, address, layout, time, logger, telemetry) { Policies = Policies(address) };
+    }
+
+    CeleryPolicies? Policies(BrokerAddress address)
+    {
+        lock (gate)
+        {
+            return policies ??= options is { CeleryQueues.Count: > 0, ManagementUri: { } uri }
+                ? new(new(ManagementAddress.Parse(uri), address, time), layout, address.VirtualHost, time, logger)
+                : null;
+        }
+    }
 
     // The publisher connects when the first job is enqueued. So a web application starts even when the broker is away.
     Publisher Publisher()
@@ -223,5 +244,7 @@ sealed class RabbitMqTransport(
         {
             await used.DisposeAsync().ConfigureAwait(false);
         }
+
+        policies?.Dispose();
     }
 }

@@ -4,7 +4,7 @@ using RabbitMQ.Client.Exceptions;
 namespace Jobs.RabbitMQ;
 
 /// <summary>Declares each queue with everything that the queue needs, once per connection.</summary>
-sealed class Topology(BrokerParts parts)
+sealed partial class Topology(BrokerParts parts)
 {
     /// <summary>How long a deleted queue stays away before we declare it again.</summary>
     /// <remarks>
@@ -95,21 +95,23 @@ sealed class Topology(BrokerParts parts)
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="JobTransportException">
-    /// The queue exists with other arguments, does not exist, or may not be declared.
+    /// The queue exists with other arguments, does not exist, or may not be declared, or its policy may not be made.
     /// </exception>
     public async Task EnsureAsync(Incarnation incarnation, string queue, bool delayed, bool takeForeign, CancellationToken cancellationToken)
     {
         var spec = Spec(queue);
         try
         {
-            await DeclareAsync(incarnation, spec, cancellationToken).ConfigureAwait(false);
+            await (spec.Kind == QueueKind.Shared
+                ? DeclareSharedAsync(incarnation, spec, takeForeign, cancellationToken)
+                : DeclareAsync(incarnation, spec, cancellationToken)).ConfigureAwait(false);
         }
         catch (JobTransportException e) when (
-            takeForeign && spec.Kind == QueueKind.Work
+            takeForeign && spec.Kind is (QueueKind.Work or QueueKind.Shared)
             && e.InnerException is OperationInterruptedException { ShutdownReason: { ReplyCode: Constants.PreconditionFailed } reason }
             && KeepsMessages(queue, reason.ReplyText))
         {
-            WarnOnce(queue, reason.ReplyText);
+            WarnOnce(queue, spec.Kind == QueueKind.Shared ? $"{reason.ReplyText}. {Remedy(spec)}" : reason.ReplyText);
         }
 
         if (delayed)
@@ -138,7 +140,7 @@ sealed class Topology(BrokerParts parts)
     public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {
         QueueKind.Work when Mode == DeclareMode.Passive => PassiveAsync(incarnation, queue.Name, cancellationToken),
-        QueueKind.Work => DeclareAllAsync(incarnation, [layout.DeadLetters, queue], null, cancellationToken),
+        QueueKind.Work or QueueKind.Shared => DeclareAllAsync(incarnation, [layout.DeadLetters, queue], null, cancellationToken),
         QueueKind.Journal or QueueKind.Replies => DeclareAsideAsync(incarnation, queue, cancellationToken),
         _ => DeclareOwnAsync(incarnation, [queue], cancellationToken),
     };
@@ -239,7 +241,7 @@ sealed class Topology(BrokerParts parts)
     {
         lock (gate)
         {
-            return special.TryGetValue(queue, out var known) ? known : new(queue, QueueKind.Work);
+            return special.TryGetValue(queue, out var known) ? known : layout.Work(queue);
         }
     }
 
@@ -309,7 +311,9 @@ sealed class Topology(BrokerParts parts)
 
     static string Remedy(QueueSpec queue) => queue.Kind switch
     {
-        QueueKind.Work => "Delete the queue when it is empty, use another name, or use it as it is with Declare = DeclareMode.Passive.",
+        QueueKind.Work => "Delete the queue when it is empty, use another name, use it as it is with Declare = DeclareMode.Passive, or name it in "
+            + "RabbitMqOptions.CeleryQueues when a Celery application declares it too.",
+        QueueKind.Shared => $"Delete the queue when it is empty, and write in the Celery application {QueueLayout.Python(queue.Name)}.",
         QueueKind.DeadLetter => "Delete the queue when it is empty, or use another JobsOptions.DeadLetterQueue.",
         QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move its jobs by hand.",
         QueueKind.Journal => "Delete the queue (its records are then lost), or use another RabbitMqOptions.Prefix.",
@@ -328,55 +332,6 @@ sealed class Topology(BrokerParts parts)
                 $"Queue '{queue}' does not exist, and Declare is Passive: {e.ShutdownReason.ReplyText}. "
                 + "Create the queue, or let Jobs declare it with Declare = DeclareMode.Declare.",
                 inner: e);
-        }
-    }
-
-    async Task DeclareDelaysAsync(Incarnation incarnation, CancellationToken cancellationToken)
-    {
-        await oneAtATime.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            if (!delays)
-            {
-                QueueSpec[] levels = [layout.DeadLetters, .. Enumerable.Range(0, Delays.Levels).Select(layout.DelayLevel)];
-                var exchanges = levels[1..].Select(level => level.Name).Append(layout.DelayOut).Append(layout.DelayLost);
-                var areThere = Mode == DeclareMode.Passive && await AreThereAsync(incarnation, levels, exchanges, cancellationToken).ConfigureAwait(false);
-                await (areThere
-                    ? BindAsync(incarnation, BindLevelsAsync, cancellationToken)
-                    : DeclareAllAsync(incarnation, levels, DeclareExchangesAsync, cancellationToken)).ConfigureAwait(false);
-                delays = true;
-            }
-        }
-        finally
-        {
-            oneAtATime.Release();
-        }
-
-        async Task DeclareExchangesAsync(IChannel channel)
-        {
-            await ExchangeAsync(layout.DelayLost, ExchangeType.Fanout, null).ConfigureAwait(false);
-            await ExchangeAsync(layout.DelayOut, ExchangeType.Topic, new() { ["alternate-exchange"] = layout.DelayLost }).ConfigureAwait(false);
-            for (var level = 0; level < Delays.Levels; level++)
-            {
-                await ExchangeAsync(layout.DelayLevel(level).Name, ExchangeType.Topic, null).ConfigureAwait(false);
-            }
-
-            await BindLevelsAsync(channel).ConfigureAwait(false);
-
-            Task ExchangeAsync(string exchange, string type, Dictionary<string, object?>? arguments) =>
-                channel.ExchangeDeclareAsync(exchange, type, durable: true, autoDelete: false, arguments, passive: false, noWait: true, cancellationToken);
-        }
-
-        async Task BindLevelsAsync(IChannel channel)
-        {
-            await channel.QueueBindAsync(layout.DeadLetters.Name, layout.DelayLost, "", null, noWait: true, cancellationToken).ConfigureAwait(false);
-            for (var level = 0; level < Delays.Levels; level++)
-            {
-                var (exchange, isLast) = (layout.DelayLevel(level).Name, level == Delays.Levels - 1);
-                var (set, unset) = (Delays.BitPattern(level, set: true), Delays.BitPattern(level, set: false));
-                await channel.QueueBindAsync(exchange, exchange, set, null, noWait: true, cancellationToken).ConfigureAwait(false);
-                await channel.ExchangeBindAsync(layout.Below(level), exchange, unset, null, noWait: !isLast, cancellationToken).ConfigureAwait(false);
-            }
         }
     }
 

@@ -18,7 +18,7 @@ sealed class DockerBroker : TestBroker
         this.managementPort = managementPort;
     }
 
-    protected override Uri ManagementUri =>
+    public override Uri ManagementUri =>
         new($"http://{RabbitMqBuilder.DefaultUsername}:{RabbitMqBuilder.DefaultPassword}@{container.Hostname}:{managementPort}/");
 
     public static async Task<bool> DaemonAnswersAsync()

@@ -4,7 +4,7 @@ namespace Jobs.Brokers;
 sealed class ExternalBroker(Uri amqpUri) : TestBroker(amqpUri)
 {
     // The management port of a broker with default settings.
-    protected override Uri ManagementUri => new($"http://{AmqpUri.UserInfo}@{AmqpUri.Host}:15672/");
+    public override Uri ManagementUri => new($"http://{AmqpUri.UserInfo}@{AmqpUri.Host}:15672/");
 
     public override Task<string> ControlAsync(params string[] rabbitmqctlArguments) => throw NotOurs("rabbitmqctl");
 

@@ -12,7 +12,7 @@ sealed class LocalBroker : TestBroker
         this.node = node;
     }
 
-    protected override Uri ManagementUri => node.ManagementUri;
+    public override Uri ManagementUri => node.ManagementUri;
 
     public static async Task<TestBroker> StartAsync()
     {

@@ -20,7 +20,8 @@ public abstract class TestBroker : IAsyncDisposable
     /// <summary>A client of the management API, signed in, with its base address set.</summary>
     public HttpClient Management => (management ??= new ManagementApi(ManagementUri)).Client;
 
-    protected abstract Uri ManagementUri { get; }
+    /// <summary>Root of the management API, with user name and password.</summary>
+    public abstract Uri ManagementUri { get; }
 
     /// <summary>A name that no other test and no other run uses: tests share the broker and must not share a queue.</summary>
     public static string NewName(string what) => $"t.{what}.{Guid.NewGuid():N}";

@@ -5,7 +5,7 @@ namespace Jobs.BrokerTests.Cluster;
 /// <summary>One node of a cluster, for a <see cref="Rabbit.Bench"/>.</summary>
 sealed class ClusterNode(LocalCluster cluster, int index) : TestBroker(cluster.AmqpUris[index])
 {
-    protected override Uri ManagementUri => cluster.Nodes[index].ManagementUri;
+    public override Uri ManagementUri => cluster.Nodes[index].ManagementUri;
 
     public override Task<string> ControlAsync(params string[] rabbitmqctlArguments) => cluster.ControlAsync(index, rabbitmqctlArguments);
 

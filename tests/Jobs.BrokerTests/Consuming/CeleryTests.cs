@@ -240,7 +240,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    Task PythonAsync(string script) => Python.RunAsync(brokers.Broker, bench.Queue, script);
+    Task PythonAsync(string script) => Python.RunAsync(bench, script);
 
-    Process StartPython(string script) => Python.Start(brokers.Broker, bench.Queue, script);
+    Process StartPython(string script) => Python.Start(bench, script);
 }

@@ -124,7 +124,7 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     public BrokerParts Parts(IHost host)
     {
         var options = host.Services.GetRequiredService<IOptions<RabbitMqOptions>>().Value;
-        return new(options, BrokerAddress.Parse(options), new(Prefix, DeadQueue), TimeProvider.System, new Recorder(this), host.Services.GetRequiredService<Telemetry>());
+        return new(options, BrokerAddress.Parse(options), new(Prefix, DeadQueue, []), TimeProvider.System, new Recorder(this), host.Services.GetRequiredService<Telemetry>());
     }
 
     public static JobTransport Transport(IHost host) => host.Services.GetRequiredService<JobTransport>();
@@ -259,6 +259,14 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
             foreach (var name in all.EnumerateArray().Select(e => e.GetProperty("name").GetString()!).Where(n => n.StartsWith(Prefix, StringComparison.Ordinal)))
             {
                 await delete(name);
+            }
+        }
+
+        foreach (var name in (await broker.ManagementAsync("api/policies/%2F")).EnumerateArray().Select(e => e.GetProperty("name").GetString()!))
+        {
+            if (name.StartsWith(Prefix, StringComparison.Ordinal))
+            {
+                await broker.Management.DeleteAsync(new Uri($"api/policies/%2F/{Uri.EscapeDataString(name)}", UriKind.Relative), CancellationToken.None);
             }
         }
     }

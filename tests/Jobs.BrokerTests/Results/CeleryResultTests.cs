@@ -124,7 +124,7 @@ public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
     {
         await StartWorkerAsync();
 
-        await Python.RunAsync(brokers.Broker, bench.Queue, $"""
+        await Python.RunAsync(bench, $"""
             from celery import Celery
             from kombu import Exchange, Queue
             app = Celery(broker=uri, broker_transport_options=dict(confirm_publish=True)) # or the last jobs may go with the process
@@ -152,7 +152,7 @@ public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
 
     async Task StartCeleryAsync()
     {
-        workers.Add(Python.Start(brokers.Broker, bench.Queue, $$"""
+        workers.Add(Python.Start(bench, $$"""
             from celery import Celery
             from kombu import Exchange, Queue
             app = Celery(broker=uri, backend='rpc://')
@@ -187,7 +187,7 @@ public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    Task<string> PythonAsync(string script) => Python.RunAsync(brokers.Broker, bench.Queue, $$"""
+    Task<string> PythonAsync(string script) => Python.RunAsync(bench, $$"""
         from celery import Celery
         from kombu import Exchange, Queue
         app = Celery(broker=uri, backend='rpc://')

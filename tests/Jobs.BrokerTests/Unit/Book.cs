@@ -14,7 +14,7 @@ sealed class Book(int size, DeclareMode declare = DeclareMode.Declare)
     PublishLedger? ledger;
 
     /// <summary>Gives a channel up when nothing is confirmed for 15 seconds.</summary>
-    public PublishLedger Ledger => ledger ??= new(size, TimeSpan.FromSeconds(30), declare, new("t", "t.dead"), time);
+    public PublishLedger Ledger => ledger ??= new(size, TimeSpan.FromSeconds(30), declare, new("t", "t.dead", []), time);
 
     public int Channel { get; private set; }
 

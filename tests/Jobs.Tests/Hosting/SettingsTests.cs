@@ -162,6 +162,55 @@ public sealed class SettingsTests
     }
 
     [Fact]
+    public async Task Queues_shared_with_Celery_without_a_management_address_fail_the_start_with_all_other_problems()
+    {
+        using var host = Build(jobs => jobs.UseRabbitMq("amqp://127.0.0.1:1", rabbit =>
+        {
+            rabbit.CeleryQueues = ["news", ""];
+            rabbit.Declare = DeclareMode.Passive;
+            rabbit.PublishWindow = 0;
+        }));
+
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal(4, thrown.Failures.Count());
+        Assert.Contains(thrown.Failures, f => f.StartsWith("Jobs:RabbitMq:CeleryQueues '': a queue name has", StringComparison.Ordinal));
+        Assert.Contains(thrown.Failures, f => f.Contains("Set ManagementUri, for example http://user:password@rabbit1:15672", StringComparison.Ordinal));
+        Assert.Contains(thrown.Failures, f => f.Contains("with Declare = DeclareMode.Passive", StringComparison.Ordinal));
+        Assert.Contains(thrown.Failures, f => f.StartsWith("Jobs:RabbitMq:PublishWindow 0", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("rabbit1:15672", "begins with neither")]
+    [InlineData("amqp://rabbit1", "begins with neither")]
+    [InlineData("http://", "names no host")]
+    [InlineData("http://user:se/cret@rabbit1:15672", "'user' is no host")]
+    [InlineData("http://user:secret@rabbit1:secret", "'rabbit1' is no host")]
+    [InlineData("http://user:secret@rabbit1:15672,rabbit2:99999", "'rabbit2' is no host")]
+    public async Task A_management_address_that_is_none_fails_the_start_and_its_password_is_not_written(string uri, string says)
+    {
+        using var host = Build(jobs => jobs.UseRabbitMq("amqp://127.0.0.1:1", rabbit => rabbit.ManagementUri = uri));
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+
+        var problem = Assert.Single(thrown.Failures);
+        Assert.StartsWith("Jobs:RabbitMq:ManagementUri: ", problem, StringComparison.Ordinal);
+        Assert.Contains(says, problem, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", problem, StringComparison.Ordinal);
+        Assert.DoesNotContain("cret@", problem, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("dead", "it is the queue of dead letters")]
+    [InlineData("jobs.delay.00", "are Jobs' own")]
+    public async Task A_queue_of_Jobs_own_is_not_shared_with_Celery(string queue, string says)
+    {
+        using var host = Build(jobs => jobs.Configure(o => o.DeadLetterQueue = "dead")
+            .UseRabbitMq("amqp://127.0.0.1:1", rabbit => (rabbit.CeleryQueues, rabbit.ManagementUri) = ([queue], "http://127.0.0.1:1")));
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+        Assert.Contains(says, Assert.Single(thrown.Failures), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_connection_string_whose_name_is_misspelt_is_no_broker_on_this_machine()
     {
         using var host = Build(jobs => jobs.UseRabbitMq(new ConfigurationBuilder().Build().GetConnectionString("typo")));
