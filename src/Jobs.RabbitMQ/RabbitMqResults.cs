@@ -1,5 +1,6 @@
 using Jobs.Transport;
 using Jobs.Wire;
+using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
@@ -104,8 +105,7 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
             }
             catch (Exception e)
             {
-                Log.ReplyQueueFailed(parts.Logger, failures == 0 ? Microsoft.Extensions.Logging.LogLevel.Warning : Microsoft.Extensions.Logging.LogLevel.Debug,
-                    e.Message.TrimEnd('.'));
+                Log.ReplyQueueFailed(parts.Logger, failures == 0 ? LogLevel.Warning : LogLevel.Debug, e.Message.TrimEnd('.'));
             }
 
             await Task.Delay(ReconnectBackOff.After(failures + 1, parts.Random), parts.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

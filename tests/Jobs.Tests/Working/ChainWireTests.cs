@@ -61,6 +61,26 @@ public sealed class ChainWireTests
             """, sent);
     }
 
+    /// <summary>celery #10171: there the message grows with the square of the length.</summary>
+    [Fact]
+    public async Task A_chain_of_twice_as_many_jobs_is_about_twice_as_long_and_each_message_is_shorter_than_the_one_before()
+    {
+        await using var host = await JobsHost.StartAsync(new TestTask("t", (_, _) => Task.CompletedTask));
+        await host.Dispatcher.EnqueueAsync(Of(100), TestContext.Current.CancellationToken);
+        var alone = Assert.Single(host.Transport.Published, p => p.Message.CorrelationId == "of 100").Message.Body.Length;
+        await host.Dispatcher.EnqueueAsync(Of(200), TestContext.Current.CancellationToken);
+        await Wait.Until(() => host.Transport.Published.Count == 300);
+
+        var twice = Assert.Single(host.Transport.Published, p => p.Message.CorrelationId == "of 200").Message.Body.Length;
+        Assert.InRange((double)twice / alone, 1.9, 2.1);
+        var lengths = host.Transport.Published.Where(p => p.Message.Headers.RootId == "of 200").OrderBy(p => p.Number).Select(p => p.Message.Body.Length).ToArray();
+        Assert.Equal(199, lengths.Length);
+        Assert.Equal(lengths.OrderDescending(), lengths);
+
+        static Chain Of(int length) => Enumerable.Range(2, length - 2).Aggregate(
+            (new Job("t") with { Id = $"of {length}" }).Then(new Job("t")), (chain, _) => chain.Then(new Job("t")));
+    }
+
     [Fact]
     public async Task A_link_whose_queue_nobody_knows_is_a_dead_letter_of_its_own()
     {
