@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Jobs.Benchmarks;
 
@@ -15,6 +16,17 @@ public static class BenchTasks
     {
         _ = text;
         Done.Signal();
+    }
+
+    /// <summary>The begin and the middle of a chain.</summary>
+    [Task("bench.link", Queue = Queue)]
+    public static string Link(string text) => text;
+
+    /// <summary>The same done by hand: enqueues the next job itself.</summary>
+    [Task("bench.hand", Queue = Queue)]
+    public static async Task Hand(string text, int left, JobContext context)
+    {
+        await context.Services.GetRequiredService<IJobDispatcher>().EnqueueAsync(left > 0 ? BenchJobs.Hand(text, left - 1) : BenchJobs.Noop(text));
     }
 
     internal static bool Holding { get; set; }

@@ -72,6 +72,21 @@ sealed class JobsUnderTest : ISide
 
     public Task EnqueueAsync() => Dispatcher.EnqueueAsync(BenchJobs.Stamp(Stopwatch.GetTimestamp(), text));
 
+    /// <summary>Enqueues jobs whose results are awaited; completes when all have come.</summary>
+    public async Task CallManyAsync(int count)
+    {
+        foreach (var handle in await Dispatcher.EnqueueManyAsync(Enumerable.Range(0, count).Select(_ => BenchJobs.Link(text) with { Result = true })))
+        {
+            await handle.GetResultAsync(Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Enqueues a chain of three; completes when it is confirmed.</summary>
+    public Task EnqueueChainAsync() => Dispatcher.EnqueueAsync(BenchJobs.Link(text).Then(BenchSteps.Link()).Then(BenchSteps.Noop()));
+
+    /// <summary>Enqueues a job that enqueues the next one, and so on: three in all; completes when the first is confirmed.</summary>
+    public Task EnqueueByHandAsync() => Dispatcher.EnqueueAsync(BenchJobs.Hand(text, 1));
+
     public async ValueTask DisposeAsync()
     {
         await host.StopAsync();

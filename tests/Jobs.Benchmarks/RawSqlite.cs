@@ -17,6 +17,8 @@ sealed class RawSqlite : IDisposable
     readonly Statement find;
     readonly Statement claim;
     readonly Statement delete;
+    readonly Statement keep;
+    readonly Statement read;
     readonly byte[] body;
     readonly List<long> taken = [];
 
@@ -28,6 +30,9 @@ sealed class RawSqlite : IDisposable
         database.Execute("PRAGMA wal_autocheckpoint=4000");
         database.Execute("CREATE TABLE job (seq INTEGER PRIMARY KEY, owner INTEGER, body BLOB NOT NULL) STRICT");
         database.Execute("CREATE INDEX ready ON job (seq) WHERE owner IS NULL");
+        database.Execute("CREATE TABLE result (seq INTEGER PRIMARY KEY, value BLOB NOT NULL) STRICT");
+        keep = database.Prepare("INSERT INTO result VALUES (?1, ?2)");
+        read = database.Prepare("SELECT value FROM result WHERE seq = ?1");
         insert = database.Prepare("INSERT INTO job (body) VALUES (?1)");
         find = database.Prepare("SELECT seq, body FROM job WHERE owner IS NULL ORDER BY seq LIMIT ?1");
         claim = database.Prepare("UPDATE job SET owner = 1 WHERE seq = ?1");
@@ -66,6 +71,40 @@ sealed class RawSqlite : IDisposable
 
             taken.ForEach(seq => claim.Bind(1, seq).Run());
             database.Commit();
+        }
+        while (taken.Count > 0);
+    }
+
+    /// <summary>The same as <see cref="Drain"/>, and a result for each job, which the disk has, and which is read.</summary>
+    public void DrainWithResults(int batch)
+    {
+        do
+        {
+            Begin(full: true);
+            foreach (var seq in taken)
+            {
+                keep.Bind(1, seq).Bind(2, body).Run();
+                delete.Bind(1, seq).Run();
+            }
+
+            taken.Clear();
+            find.Bind(1, batch);
+            while (find.Step())
+            {
+                taken.Add(find.Number(0));
+                _ = find.Bytes(1);
+            }
+
+            taken.ForEach(seq => claim.Bind(1, seq).Run());
+            database.Commit();
+            foreach (var seq in taken)
+            {
+                if (read.Bind(1, seq - batch).Step())
+                {
+                    _ = read.Bytes(0);
+                    read.Reset();
+                }
+            }
         }
         while (taken.Count > 0);
     }

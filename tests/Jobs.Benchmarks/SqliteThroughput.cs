@@ -27,10 +27,44 @@ static class SqliteThroughput
 
             await CompareAsync("EnqueueMany", options.Jobs, jobs => jobs.Side.EnqueueManyAsync(options.Jobs), raw => raw.Insert(options.Jobs, 512), worker: false);
             await CompareAsync("end to end", options.Jobs, jobs => jobs.EndToEndAsync(options.Jobs), raw => { raw.Insert(options.Jobs, 512); raw.Drain(512); }, worker: true);
+            await CompareAsync(
+                "with results", options.Jobs / 4, jobs => jobs.Side.CallManyAsync(options.Jobs / 4), raw => { raw.Insert(options.Jobs / 4, 512); raw.DrainWithResults(512); },
+                worker: true);
+            await ComposeAsync();
         }
         finally
         {
             directory.Delete(recursive: true);
+        }
+
+        // Against the same three jobs, each enqueued by the one before it.
+        async Task ComposeAsync()
+        {
+            var chains = options.Jobs / 12;
+            List<(double Chain, double Hand)> rates = [];
+            for (var round = 0; round <= rounds; round++)
+            {
+                var rate = (await ChainsAsync(side => side.EnqueueChainAsync()), await ChainsAsync(side => side.EnqueueByHandAsync()));
+                if (round > 0)
+                {
+                    rates.Add(rate);
+                }
+            }
+
+            Print($"\n{"",-22}{"chains/s",28}{"by hand/s",28}{"ratio",22}");
+            Print($"{"chains of three",-22}{Spread.Of(rates.Select(r => r.Chain)).ToString("n0"),28}{Spread.Of(rates.Select(r => r.Hand)).ToString("n0"),28}"
+                + $"{Spread.Of(rates.Select(r => r.Chain / r.Hand)).ToString("0.00"),22}");
+
+            async Task<double> ChainsAsync(Func<JobsUnderTest, Task> enqueue)
+            {
+                var file = Path.Combine(directory.FullName, $"{Guid.NewGuid():N}.db");
+                await using var run = await Run.StartAsync(options, file, worker: true);
+                var done = run.Side.Expect(chains);
+                var start = Stopwatch.GetTimestamp();
+                await run.FromCallersAsync(64, chains, enqueue);
+                await done;
+                return chains / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            }
         }
 
         async Task CompareAsync(string what, int count, Func<Run, Task> jobs, Action<RawSqlite> raw, bool worker)
@@ -96,14 +130,16 @@ static class SqliteThroughput
         public static async Task<Run> StartAsync(BenchmarkOptions options, string file, bool worker) =>
             new(await JobsUnderTest.StartAsync(options with { Sqlite = file }, worker));
 
-        public Task FromCallersAsync(int callers, int count)
+        public Task FromCallersAsync(int callers, int count) => FromCallersAsync(callers, count, static side => side.EnqueueAsync());
+
+        public Task FromCallersAsync(int callers, int count, Func<JobsUnderTest, Task> enqueue)
         {
             var left = count;
             return Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(async () =>
             {
                 while (Interlocked.Decrement(ref left) >= 0)
                 {
-                    await side.EnqueueAsync();
+                    await enqueue(side);
                 }
             })));
         }
