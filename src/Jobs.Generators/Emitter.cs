@@ -1,8 +1,8 @@
 namespace Jobs.Generators;
 
 /// <summary>
-/// Emits one file per class with tasks: the factory methods and the steps; in a namespace of its own the module, and per
-/// task a definition with its classes of arguments.
+/// Emits one file per class with tasks: the factory methods and the steps; in a namespace of its own the module, and
+/// per task a definition with its classes of arguments.
 /// </summary>
 static class Emitter
 {

@@ -25,7 +25,9 @@ sealed class CeleryPolicies(ManagementApi api, QueueLayout layout, string virtua
     public bool HasSeen(string queue) => seen.ContainsKey(queue);
 
     /// <summary>Makes the policy of a queue, unless the broker has it.</summary>
-    /// <returns>Whether the broker has the policy now. Otherwise the user may not make policies, nor look at them.</returns>
+    /// <returns>
+    /// Whether the broker has the policy now. Otherwise the user may not make policies, nor look at them.
+    /// </returns>
     /// <exception cref="JobTransportException">The management API does not answer, or refuses the policy.</exception>
     public async Task<bool> MakeAsync(string queue, CancellationToken cancellationToken)
     {

@@ -93,13 +93,15 @@ static partial class Log
     [LoggerMessage(461, LogLevel.Information, "Journal {Queue} can be read again; this process stands by")]
     public static partial void JournalRegained(ILogger logger, string queue);
 
-    [LoggerMessage(EventId = 470, Message = "The reply queue of this process cannot be declared or consumed: {Problem}. Jobs keeps trying; results wait meanwhile")]
+    [LoggerMessage(EventId = 470, Message = "The reply queue of this process cannot be declared or consumed: {Problem}. Jobs keeps trying; results wait "
+        + "meanwhile")]
     public static partial void ReplyQueueFailed(ILogger logger, LogLevel level, string problem);
 
     [LoggerMessage(471, LogLevel.Error, "The reply queue {Queue} of this process is gone. Calls that wait for a result fail; the next one gets a new queue")]
     public static partial void ReplyQueueLost(ILogger logger, string queue);
 
-    [LoggerMessage(472, LogLevel.Warning, "The reply queue of this process got a message that is no result: {Problem}. Such messages are thrown away, and this is said once")]
+    [LoggerMessage(472, LogLevel.Warning, "The reply queue of this process got a message that is no result: {Problem}. Such messages are thrown away, "
+        + "and this is said once")]
     public static partial void StrangeReply(ILogger logger, string problem);
 
     [LoggerMessage(473, LogLevel.Warning, "Results that nobody has read were dropped, because they were larger than 64 MiB together. Read the results that "

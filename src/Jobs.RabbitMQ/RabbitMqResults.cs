@@ -108,7 +108,8 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
                 Log.ReplyQueueFailed(parts.Logger, failures == 0 ? LogLevel.Warning : LogLevel.Debug, e.Message.TrimEnd('.'));
             }
 
-            await Task.Delay(ReconnectBackOff.After(failures + 1, parts.Random), parts.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var pause = ReconnectBackOff.After(failures + 1, parts.Random);
+            await Task.Delay(pause, parts.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         if (queue is not null)

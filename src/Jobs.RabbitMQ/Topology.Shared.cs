@@ -3,7 +3,9 @@ namespace Jobs.RabbitMQ;
 /// <summary>Declares the queues that Celery applications declare too.</summary>
 sealed partial class Topology
 {
-    /// <summary>Makes the policy of a queue that Celery applications declare too, and then declares the queue.</summary>
+    /// <summary>
+    /// Makes the policy of a queue that Celery applications declare too, and then declares the queue.
+    /// </summary>
     async Task DeclareSharedAsync(Incarnation incarnation, QueueSpec queue, bool takeForeign, CancellationToken cancellationToken)
     {
         var policies = parts.Policies!;

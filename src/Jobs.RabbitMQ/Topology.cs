@@ -135,7 +135,8 @@ sealed partial class Topology(BrokerParts parts)
     }
 
     /// <summary>
-    /// Declares a queue, and before a work queue the dead-letter queue. In passive mode, checks that a work queue exists.
+    /// Declares a queue, and before a work queue the dead-letter queue. In passive mode, checks that a work queue
+    /// exists.
     /// </summary>
     public Task DeclareAsync(Incarnation incarnation, QueueSpec queue, CancellationToken cancellationToken) => queue.Kind switch
     {

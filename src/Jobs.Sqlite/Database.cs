@@ -56,7 +56,9 @@ sealed class Database : IDisposable
         }
     }
 
-    /// <summary>The same functions on a connection of somebody else, which this object neither changes nor closes.</summary>
+    /// <summary>
+    /// The same functions on a connection of somebody else, which this object neither changes nor closes.
+    /// </summary>
     public static Database OnConnectionOf(SqliteConnection connection) => new(connection, isGuest: true);
 
     /// <summary>The file that the connection has opened, as SQLite names it.</summary>

@@ -36,7 +36,9 @@ sealed class DatabaseFile
 
     DatabaseFile(string path) => Path = path;
 
-    /// <summary>The full path, without symbolic links: processes that name the file differently must share its sessions.</summary>
+    /// <summary>
+    /// The full path, without symbolic links: processes that name the file differently must share its sessions.
+    /// </summary>
     public string Path { get; }
 
     /// <summary>The directory with a small file for each session.</summary>

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Sqlite;
 
-/// <summary>The parts that work on one file in one process: the writer, the sessions, the doorbell, and the clock.</summary>
+/// <summary>
+/// The parts that work on one file in one process: the writer, the sessions, the doorbell, and the clock.
+/// </summary>
 sealed class Engine : IAsyncDisposable
 {
     /// <summary>Names of quarantine queues begin so; the rest is the name of the queue.</summary>

@@ -49,7 +49,9 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
     }
 
     /// <summary>Writes a job, and sees to it that workers hear of it after the commit.</summary>
-    /// <exception cref="JobPublishException">The job was not written. What the transaction did before is untouched.</exception>
+    /// <exception cref="JobPublishException">
+    /// The job was not written. What the transaction did before is untouched.
+    /// </exception>
     public async Task WriteAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var head = PublishOperation.Head(outgoing);
@@ -67,7 +69,9 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
         engine.WakeAfter(transaction);
     }
 
-    /// <returns><see langword="false"/> while another connection writes, which only a deferred transaction meets.</returns>
+    /// <returns>
+    /// <see langword="false"/> while another connection writes, which only a deferred transaction meets.
+    /// </returns>
     bool TryWrite(Outgoing outgoing, byte[] head)
     {
         if (transaction.Connection is not { } connection)

@@ -5,9 +5,9 @@ namespace Jobs.Sqlite;
 /// <summary>All tables, and how an older file becomes one of this version.</summary>
 /// <remarks>
 /// A message lies in <c>jobs_message</c>, and its number in exactly one of three small tables: ready, delayed or
-/// claimed. So a claim looks only at what can be claimed, and never moves a body. An id lies in <c>jobs_pending</c> while a
-/// message that was published with <see cref="Transport.Outgoing.UnlessPending"/> is there. Times are milliseconds since
-/// 1970.
+/// claimed. So a claim looks only at what can be claimed, and never moves a body. An id lies in <c>jobs_pending</c>
+/// while a message that was published with <see cref="Transport.Outgoing.UnlessPending"/> is there. Times are
+/// milliseconds since 1970.
 /// </remarks>
 static class Schema
 {

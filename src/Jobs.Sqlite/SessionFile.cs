@@ -17,8 +17,8 @@ sealed class SessionFile : IDisposable
 
     /// <remarks>
     /// The system makes the file first and locks it then. A search for orphans between the two takes the file for one:
-    /// it takes the lock, removes the file, and frees the lock. We then either get no lock, or the lock of a file without
-    /// a name. So we look for the name after we have the lock; from then on nobody else can get the lock.
+    /// it takes the lock, removes the file, and frees the lock. We then either get no lock, or the lock of a file
+    /// without a name. So we look for the name after we have the lock; from then on nobody else can get the lock.
     /// </remarks>
     public static SessionFile Create(string directory)
     {
@@ -71,11 +71,14 @@ sealed class SessionFile : IDisposable
     }
 
     /// <summary>
-    /// Removes the files that nobody locks and no session has: their processes died before the session was in the table.
+    /// Removes the files that nobody locks and no session has: their processes died before the session was in the
+    /// table.
     /// </summary>
     /// <param name="directory">The directory.</param>
     /// <param name="paths">The files that were there before the sessions were read.</param>
-    /// <param name="names">The names of the sessions' files. Their sessions are buried, which removes the files too.</param>
+    /// <param name="names">
+    /// The names of the sessions' files. Their sessions are buried, which removes the files too.
+    /// </param>
     public static void DeleteOrphans(string directory, IEnumerable<string> paths, IReadOnlySet<string> names)
     {
         foreach (var name in paths.Select(path => Path.GetFileName(path)).Where(name => !names.Contains(name)))

@@ -70,7 +70,9 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
             : ImmutableDictionary<int, Exception>.Empty;
     }
 
-    /// <returns>Whether the message was still ours. If not, it went back to its queue, and the job runs again.</returns>
+    /// <returns>
+    /// Whether the message was still ours. If not, it went back to its queue, and the job runs again.
+    /// </returns>
     bool Leave(Tables tables)
     {
         Settled();

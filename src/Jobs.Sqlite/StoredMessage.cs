@@ -7,8 +7,8 @@ namespace Jobs.Sqlite;
 
 /// <summary>
 /// Everything of a message but its body, as bytes: a version, the properties, then the headers. Each value has a letter
-/// for its type in front, so that a string arrives as a string and a long as a long. The highest bit of the version says
-/// that the message keeps its id pending.
+/// for its type in front, so that a string arrives as a string and a long as a long. The highest bit of the version
+/// says that the message keeps its id pending.
 /// </summary>
 static class StoredMessage
 {

@@ -11,7 +11,9 @@ sealed partial class Writer
 
     static readonly TimeSpan betweenTries = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>Looks before it writes: even a transaction that has nothing to do keeps other processes from writing.</summary>
+    /// <summary>
+    /// Looks before it writes: even a transaction that has nothing to do keeps other processes from writing.
+    /// </summary>
     bool HasWork()
     {
         lock (gate)

@@ -7,10 +7,10 @@ namespace Jobs.Sqlite;
 /// <remarks>
 /// 1. Callers add operations, and wait. 2. The thread takes all operations that came while it was busy with the former
 /// transaction, and executes them in one transaction: group commit, without a timer. 3. Workers that have room
-/// for messages claim them in the same transaction. 4. One commit writes all of it, and then all callers hear of it. The
-/// commit waits for the disk if one of the operations needs that.
-/// When a transaction of several operations fails and is certainly not in the file, each operation is tried again in a
-/// transaction of its own: an operation that cannot succeed must not fail the others.
+/// for messages claim them in the same transaction. 4. One commit writes all of it, and then all callers hear of it.
+/// The commit waits for the disk if one of the operations needs that. When a transaction of several operations fails
+/// and is certainly not in the file, each operation is tried again in a transaction of its own: an operation that
+/// cannot succeed must not fail the others.
 /// </remarks>
 sealed partial class Writer : IAsyncDisposable
 {

@@ -60,14 +60,15 @@ public static class Canvas
 
     /// <summary>
     /// When the job is dead or has expired, this job is enqueued. The headers <c>x-jobs-failed-id</c>,
-    /// <c>x-jobs-failed-type</c> and <c>x-jobs-failed-message</c> say what has failed; see <see cref="JobContext.Headers"/>.
+    /// <c>x-jobs-failed-type</c> and <c>x-jobs-failed-message</c> say what has failed; see
+    /// <see cref="JobContext.Headers"/>.
     /// </summary>
     public static TJob OnFailure<TJob>(this TJob job, Job next)
         where TJob : Job => Followed(job, First(next), onFailure: true);
 
     /// <summary>
-    /// When the job is dead or has expired, this step is enqueued. Its first argument is the id of the failed job, as in
-    /// Celery.
+    /// When the job is dead or has expired, this step is enqueued. Its first argument is the id of the failed job, as
+    /// in Celery.
     /// </summary>
     /// <inheritdoc cref="OnFailure{TJob}(TJob, Job)"/>
     public static TJob OnFailure<TJob>(this TJob job, Step<string> next)

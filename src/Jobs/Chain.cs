@@ -7,8 +7,8 @@ namespace Jobs;
 /// <see cref="Canvas"/>. A chain is immutable.
 /// </summary>
 /// <remarks>
-/// The chain travels in the message of its first job, and needs no other state. When a job of it is dead or expired, the
-/// chain ends there: the later jobs do not run, and the handle of the chain fails.
+/// The chain travels in the message of its first job, and needs no other state. When a job of it is dead or expired,
+/// the chain ends there: the later jobs do not run, and the handle of the chain fails.
 /// </remarks>
 public record Chain
 {
@@ -40,8 +40,8 @@ public record Chain
     public Chain OnFailure(Job next) => this with { Links = AllFollowedBy(Canvas.First(next)) };
 
     /// <summary>
-    /// When a job of the chain is dead or has expired, this step is enqueued, once. Its first argument is the id of that
-    /// job, as in Celery.
+    /// When a job of the chain is dead or has expired, this step is enqueued, once. Its first argument is the id of
+    /// that job, as in Celery.
     /// </summary>
     public Chain OnFailure(Step<string> next) => this with { Links = AllFollowedBy(Canvas.Taking(next)) };
 
@@ -76,7 +76,9 @@ public sealed record Chain<T> : Chain
 
 /// <summary>A job in a chain, or after another job.</summary>
 /// <param name="Job">The job.</param>
-/// <param name="TakesResult">Whether the job lacks its first argument, and gets the result of the job before it.</param>
+/// <param name="TakesResult">
+/// Whether the job lacks its first argument, and gets the result of the job before it.
+/// </param>
 readonly record struct Link(Job Job, bool TakesResult);
 
 /// <summary>What follows a job: Celery's callbacks and errbacks.</summary>

@@ -114,8 +114,8 @@ public record Job
     }
 
     /// <summary>
-    /// Whether the caller wants to hear what becomes of the job: see <see cref="JobHandle{T}.GetResultAsync"/>. Defaults
-    /// to the task's value (<see cref="TaskAttribute.TrackResult"/>).
+    /// Whether the caller wants to hear what becomes of the job: see <see cref="JobHandle{T}.GetResultAsync"/>.
+    /// Defaults to the task's value (<see cref="TaskAttribute.TrackResult"/>).
     /// </summary>
     public bool? Result
     {

@@ -7,7 +7,8 @@ public static class JobDispatcherExtensions
     /// <param name="dispatcher">The dispatcher.</param>
     /// <param name="job">The job.</param>
     /// <param name="timeout">
-    /// How long to wait for the end at most, after the job was enqueued; <see cref="Timeout.InfiniteTimeSpan"/> for ever.
+    /// How long to wait for the end at most, after the job was enqueued; <see cref="Timeout.InfiniteTimeSpan"/> for
+    /// ever.
     /// </param>
     /// <param name="cancellationToken">Ends the wait. A job that is enqueued goes on.</param>
     /// <exception cref="JobFailedException">The job is dead, expired or revoked.</exception>
@@ -42,7 +43,9 @@ public static class JobDispatcherExtensions
         await handle.WaitAsync(timeout, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Enqueues a chain, waits until its last job has ended, and returns what the last task returned.</summary>
+    /// <summary>
+    /// Enqueues a chain, waits until its last job has ended, and returns what the last task returned.
+    /// </summary>
     /// <typeparam name="T">What the last task returns.</typeparam>
     /// <inheritdoc cref="CallAsync(IJobDispatcher, Job, TimeSpan, CancellationToken)"/>
     public static async Task<T> CallAsync<T>(this IJobDispatcher dispatcher, Chain<T> chain, TimeSpan timeout, CancellationToken cancellationToken = default)

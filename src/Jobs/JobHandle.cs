@@ -21,8 +21,8 @@ public class JobHandle
 
     /// <summary>What is known of the job now.</summary>
     /// <remarks>
-    /// Over SQLite and in memory, the state is the one of the job. Over RabbitMQ, the state is what the workers told this
-    /// process: a job is queued until its end, unless its task reports progress or its worker has
+    /// Over SQLite and in memory, the state is the one of the job. Over RabbitMQ, the state is what the workers told
+    /// this process: a job is queued until its end, unless its task reports progress or its worker has
     /// <see cref="JobsOptions.TrackStarted"/>.
     /// </remarks>
     /// <exception cref="InvalidOperationException">Nobody asked for the result of the job.</exception>

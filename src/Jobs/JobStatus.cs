@@ -3,13 +3,17 @@ namespace Jobs;
 /// <summary>How far a job has come.</summary>
 public enum JobState
 {
-    /// <summary>Nothing is known of the job: the id is wrong, nobody asked for its result, or the result has expired.</summary>
+    /// <summary>
+    /// Nothing is known of the job: the id is wrong, nobody asked for its result, or the result has expired.
+    /// </summary>
     Unknown,
 
     /// <summary>The job has been enqueued, and has not started as far as this process was told.</summary>
     Queued,
 
-    /// <summary>A worker runs the job. Over RabbitMQ callers hear of it only with <see cref="JobsOptions.TrackStarted"/>.</summary>
+    /// <summary>
+    /// A worker runs the job. Over RabbitMQ callers hear of it only with <see cref="JobsOptions.TrackStarted"/>.
+    /// </summary>
     Running,
 
     /// <summary>An attempt failed, and the job runs again later.</summary>
@@ -49,7 +53,9 @@ public sealed record JobStatus
     /// <summary>How many runs of the job have begun, as far as this process was told.</summary>
     public int Attempts { get; init; }
 
-    /// <summary>How much is done, from 0 to 1; <see langword="null"/> when the task has not reported any progress.</summary>
+    /// <summary>
+    /// How much is done, from 0 to 1; <see langword="null"/> when the task has not reported any progress.
+    /// </summary>
     public double? Progress { get; init; }
 
     /// <summary>What the task said with its progress.</summary>

@@ -19,7 +19,8 @@ public sealed class JobsOptions : IBoundOptions
     /// <summary>
     /// The queues of tasks that this program does not have, by name or pattern: <c>"tasks.*"</c> to <c>"celery"</c>. A
     /// star stands for any text; the longest pattern that fits wins. Defaults to none: then a job by name goes to the
-    /// <see cref="DefaultQueue"/>, and a job that another program put into a chain without a queue becomes a dead letter.
+    /// <see cref="DefaultQueue"/>, and a job that another program put into a chain without a queue becomes a dead
+    /// letter.
     /// </summary>
     public IDictionary<string, string> Routes { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 

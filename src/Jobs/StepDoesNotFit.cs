@@ -29,8 +29,8 @@ public static class StepDoesNotFit
 }
 
 /// <summary>
-/// A job or a chain that returns a <typeparamref name="T"/>, in errors of the compiler. Nothing derives from this class,
-/// so no call of <see cref="StepDoesNotFit"/> compiles.
+/// A job or a chain that returns a <typeparamref name="T"/>, in errors of the compiler. Nothing derives from this
+/// class, so no call of <see cref="StepDoesNotFit"/> compiles.
 /// </summary>
 /// <typeparam name="T">The first parameter of the step.</typeparam>
 [EditorBrowsable(EditorBrowsableState.Never)]

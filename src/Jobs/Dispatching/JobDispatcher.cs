@@ -99,8 +99,8 @@ sealed class JobDispatcher(
 
     /// <summary>Whether somebody wants to hear what becomes of the job.</summary>
     /// <remarks>
-    /// Nobody holds the handle of a job that a schedule fires. So such a job is tracked only where its result can be read
-    /// by its id, or when its schedule says so.
+    /// Nobody holds the handle of a job that a schedule fires. So such a job is tracked only where its result can be
+    /// read by its id, or when its schedule says so.
     /// </remarks>
     internal bool WantsResult(Job job) => job.Result ?? (
         (job.Definition ?? tasks.Find(job.TaskName)) is { TrackResult: true }
@@ -146,7 +146,9 @@ sealed class JobDispatcher(
     /// <param name="results">The address for the result; <see langword="null"/> when nobody wants it.</param>
     /// <param name="sent">What the handle needs to know: of the last link of a chain.</param>
     /// <param name="observation">The observation; <see langword="null"/> when nobody listens.</param>
-    /// <param name="expects">Whether the store of results is told of the job here. Defaults to <see langword="true"/>.</param>
+    /// <param name="expects">
+    /// Whether the store of results is told of the job here. Defaults to <see langword="true"/>.
+    /// </param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is; no observation has begun.</exception>
     internal Outgoing Encode(Job job, ReadOnlyMemory<Link> later, string? results, out SentJobHandle sent, out SendObservation? observation,
         bool expects = true)

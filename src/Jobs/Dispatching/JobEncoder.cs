@@ -222,7 +222,9 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
 /// </param>
 /// <param name="ParentId">The running job that enqueues this job; <see langword="null"/> outside of a job.</param>
 /// <param name="ReplyTo">The address for the result of this job; <see langword="null"/> when nobody wants it.</param>
-/// <param name="Results">The address for the results of jobs that follow; <see langword="null"/> when nobody wants them.</param>
+/// <param name="Results">
+/// The address for the results of jobs that follow; <see langword="null"/> when nobody wants them.
+/// </param>
 readonly record struct Sending(
     DateTimeOffset Now, string Id, int Stamp, string? RootId = null, string? ParentId = null, string? ReplyTo = null, string? Results = null);
 

@@ -16,7 +16,8 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     readonly ConcurrentDictionary<InMemorySubscription, byte> subscriptions = new();
     readonly ConcurrentDictionary<string, byte> pending = new(StringComparer.Ordinal); // ids; see Outgoing.UnlessPending
 
-    public override TransportCapabilities Capabilities => TransportCapabilities.Priorities | TransportCapabilities.ResultsById | TransportCapabilities.UnlessPending;
+    public override TransportCapabilities Capabilities =>
+        TransportCapabilities.Priorities | TransportCapabilities.ResultsById | TransportCapabilities.UnlessPending;
 
     public override ResultStore Results => results;
 

@@ -156,7 +156,9 @@ public enum TransportCapabilities
     /// </summary>
     ResultsById = 4,
 
-    /// <summary>A message of an id that is still pending can be dropped: see <see cref="Outgoing.UnlessPending"/>.</summary>
+    /// <summary>
+    /// A message of an id that is still pending can be dropped: see <see cref="Outgoing.UnlessPending"/>.
+    /// </summary>
     UnlessPending = 8,
 }
 

@@ -14,11 +14,11 @@ namespace Jobs.Transport;
 public readonly record struct Outgoing(string Queue, JobMessage Message, TimeSpan Delay = default, OutgoingKind Kind = OutgoingKind.Work)
 {
     /// <summary>
-    /// Whether the publish does nothing, and succeeds, while another message with this correlation id is pending that was
-    /// also published so. A message is pending until it has been settled or acknowledged early; its next attempt, which is
-    /// a follow-up with the same id in the same queue, is pending too. A transport without
-    /// <see cref="TransportCapabilities.UnlessPending"/> ignores this. Defaults to <see langword="false"/>: two publishes
-    /// with one id are two messages.
+    /// Whether the publish does nothing, and succeeds, while another message with this correlation id is pending that
+    /// was also published so. A message is pending until it has been settled or acknowledged early; its next attempt,
+    /// which is a follow-up with the same id in the same queue, is pending too. A transport without
+    /// <see cref="TransportCapabilities.UnlessPending"/> ignores this. Defaults to <see langword="false"/>: two
+    /// publishes with one id are two messages.
     /// </summary>
     public bool UnlessPending { get; init; }
 

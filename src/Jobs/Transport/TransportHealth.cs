@@ -46,7 +46,9 @@ public sealed record TransportHealth
     /// </summary>
     public string? Warning { get; init; }
 
-    /// <summary>Figures of this transport, by name. They go into the data of the readiness check. Defaults to none.</summary>
+    /// <summary>
+    /// Figures of this transport, by name. They go into the data of the readiness check. Defaults to none.
+    /// </summary>
     public IReadOnlyDictionary<string, object> Facts { get; init; } = ImmutableDictionary<string, object>.Empty;
 }
 

@@ -60,7 +60,8 @@ sealed class Embed
     }
 
     /// <summary>
-    /// The embed of a message that will not run; <see langword="null"/> when nothing shall follow, or nobody can read it.
+    /// The embed of a message that will not run; <see langword="null"/> when nothing shall follow, or nobody can read
+    /// it.
     /// </summary>
     public static Embed? OfMessage(JobMessage message)
     {

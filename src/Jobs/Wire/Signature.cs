@@ -40,7 +40,8 @@ readonly struct Signature
         var kind = Text(element, "subtask_type");
         if (task is "celery.group" or "celery.chord" || kind is "group" or "chord")
         {
-            throw new JobFormatException($"It asks for a {kind ?? task[7..]} to follow, which this version does not support: jobs that shall follow would never run.");
+            throw new JobFormatException(
+                $"It asks for a {kind ?? task[7..]} to follow, which this version does not support: jobs that shall follow would never run.");
         }
 
         if (task != "celery.chain")

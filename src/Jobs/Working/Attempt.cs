@@ -47,7 +47,8 @@ sealed partial class Attempt(Delivery delivery, int stamp)
     public bool WantsResult { get; } = delivery.Message.WantsResult;
 
     /// <summary>
-    /// What is needed after the run, when jobs follow or somebody wants the result; <see langword="null"/> for most jobs.
+    /// What is needed after the run, when jobs follow or somebody wants the result; <see langword="null"/> for most
+    /// jobs.
     /// </summary>
     public Aftermath? After { get; set; }
 

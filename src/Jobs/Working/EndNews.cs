@@ -45,8 +45,9 @@ sealed class EndNews(JobsOptions options)
         var status = new JobStatus { Id = attempt.Id, StartedAt = attempt.After?.Started, EndedAt = attempt.EndedAt, Attempts = attempt.Number };
         return attempt.Outcome switch
         {
-            Outcome.Succeeded { Result: var result } when result.Length <= options.MaxResultBytes => status with { State = JobState.Succeeded, Result = result },
-            Outcome.Succeeded { Result: var result } => status with { State = JobState.Dead, Error = TooLarge(result.Length) },
+            Outcome.Succeeded { Result: var result } => result.Length <= options.MaxResultBytes
+                ? status with { State = JobState.Succeeded, Result = result }
+                : status with { State = JobState.Dead, Error = TooLarge(result.Length) },
             Outcome.Dead dead => status with { State = JobState.Dead, Error = dead.News() },
             Outcome.Expired => status with { State = JobState.Expired, Attempts = 0, Error = Expired },
             Outcome.Retry retry => status with { State = JobState.Retrying, EndedAt = null, Error = Outcome.Dead.ErrorOf(retry.Failure) },
