@@ -73,6 +73,7 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync().ConfigureAwait(false);
+        book.Lose(() => new ObjectDisposedException(nameof(RabbitMqTransport))); // nobody would tell calls that wait any more
         await (running ?? Task.CompletedTask).ConfigureAwait(false);
     }
 

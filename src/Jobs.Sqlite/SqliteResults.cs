@@ -106,9 +106,17 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public async ValueTask DisposeAsync()
     {
         Task<(Engine, Session)>? begun;
+        TaskCompletionSource<JobStatus>[] left;
         lock (gate)
         {
             (begun, listening) = (listening, null);
+            left = [.. waiters.Values.SelectMany(waiting => waiting)];
+            waiters.Clear();
+        }
+
+        foreach (var waiter in left)
+        {
+            waiter.TrySetException(new ObjectDisposedException("SqliteTransport")); // nobody would tell it any more
         }
 
         if (begun is not null)

@@ -140,6 +140,18 @@ public abstract partial class HostContract
     }
 
     [Fact]
+    public async Task A_call_that_waits_when_its_process_stops_fails()
+    {
+        var dispatcher = await StartAsync(worker: false);
+        var handle = await dispatcher.EnqueueAsync(ContractJobs.Wait(), Cancellation);
+        var result = handle.GetResultAsync(TimeSpan.FromDays(1000), Cancellation);
+
+        await StopAsync(dispatcher);
+
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => result.Soon());
+    }
+
+    [Fact]
     public async Task A_result_that_is_too_large_is_a_failure_for_the_caller_and_none_for_the_job()
     {
         var dispatcher = await StartAsync(configure: options => options.MaxResultBytes = 100);

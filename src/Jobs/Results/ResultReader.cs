@@ -11,6 +11,9 @@ sealed class ResultReader(JobTransport transport, WireTypes types, ILogger logge
 {
     static readonly string[] result = ["result"];
 
+    // A timer takes no longer times: 2^32 milliseconds.
+    static readonly TimeSpan mostOfTimers = TimeSpan.FromDays(49);
+
     public ResultStore Store => transport.Results;
 
     public async Task<JobStatus> StatusAsync(string id, CancellationToken cancellationToken) =>
@@ -22,6 +25,11 @@ sealed class ResultReader(JobTransport transport, WireTypes types, ILogger logge
         if (timeout <= TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan)
         {
             throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "The time-out must be positive, or Timeout.InfiniteTimeSpan.");
+        }
+
+        if (timeout > mostOfTimers)
+        {
+            timeout = Timeout.InfiniteTimeSpan;
         }
 
         if (JobContext.Current is { } running)

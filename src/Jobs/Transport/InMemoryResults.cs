@@ -16,5 +16,8 @@ sealed class InMemoryResults(TimeProvider time, TimeSpan expiry) : ResultStore
     public override ValueTask<JobStatus?> WaitAsync(string id, TimeSpan timeout, CancellationToken cancellationToken) =>
         book.WaitAsync(id, timeout, cancellationToken);
 
+    /// <summary>The transport closes: calls that wait fail.</summary>
+    public void Close() => book.Lose(static () => new ObjectDisposedException(nameof(InMemoryTransport)));
+
     public void Tell(JobStatus news) => book.Tell(news, onlyExpected: false);
 }

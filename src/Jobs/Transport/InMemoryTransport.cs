@@ -59,6 +59,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
 
     public override async ValueTask DisposeAsync()
     {
+        results.Close();
         foreach (var subscription in subscriptions.Keys)
         {
             await subscription.DisposeAsync().ConfigureAwait(false);

@@ -6,6 +6,7 @@ using Jobs.BrokerTests.Rabbit;
 namespace Jobs.BrokerTests.Consuming;
 
 /// <summary>One queue that both sides declare: the Celery 5.2 that is installed here, and a worker of ours. The lines of Python are those of the package's README.</summary>
+[Trait("Needs", "once")] // the broker takes its time to show a policy
 public sealed class SharedWithCeleryTests(BrokerFixture brokers) : IAsyncDisposable
 {
     const string Quorum = "app.conf.task_queues = [Queue(queue, queue_arguments={'x-queue-type': 'quorum'})]";
