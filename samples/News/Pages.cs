@@ -43,11 +43,7 @@ static class Pages
         app.MapGet("/read/{id:long}", (long id, ClaimsPrincipal user, NewsDb db) =>
             db.Visit(user.Identity?.Name, id) is { } link ? Results.Redirect(link) : Results.NotFound());
         app.MapPost("/login", LoginAsync);
-        app.MapPost("/refresh", async (CommandLine options, Refreshes refreshes, CancellationToken stop) =>
-        {
-            await Task.WhenAll(options.Feeds.Keys.Select(source => refreshes.StartAsync(source, stop)));
-            return Results.LocalRedirect("/");
-        });
+        app.MapPost("/refresh", RefreshAsync);
         app.MapPost("/logout", async (HttpContext http) =>
         {
             await http.SignOutAsync();
@@ -83,7 +79,23 @@ static class Pages
         return Results.LocalRedirect("/");
     }
 
+    static async Task<IResult> RefreshAsync(Refreshes refreshes, ILogger<Program> logger, CancellationToken stop)
+    {
+        try
+        {
+            await refreshes.StartAsync(stop);
+        }
+        catch (JobPublishException e)
+        {
+            logger.LogWarning(e, "Not refreshed now; the schedule will do it");
+        }
+
+        return Results.LocalRedirect("/");
+    }
+
     public static string Story(string title) => $"""{Layout}<h1>{E(title)}</h1><p>This is all we know so far.</p><p><a href="/">Back to the news</a></p>""";
+
+    public static string Clock(DateTimeOffset? time) => time?.ToString("HH:mm:ss 'UTC'", CultureInfo.InvariantCulture) ?? "";
 
     static async Task<string> LiveAsync(ClaimsPrincipal user, CommandLine options, NewsDb db, Refreshes refreshes, CancellationToken stop)
     {
@@ -110,8 +122,6 @@ static class Pages
         var refreshed = db.LastRefresh(source) is { } at ? $"refreshed {Clock(at)}" : "not refreshed yet";
         return $"<section><h2>{E(source)}</h2><small>{refreshed}{(progress.Length > 0 ? $" ({E(progress)})" : "")}</small><ul>{string.Concat(headlines)}</ul></section>";
     }
-
-    static string Clock(DateTimeOffset time) => time.ToString("HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
     static string E(string text) => HtmlEncoder.Default.Encode(text);
 

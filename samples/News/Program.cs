@@ -119,8 +119,7 @@ async Task RefreshNowAsync(IHost host)
     var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
     try
     {
-        var refreshes = host.Services.GetRequiredService<Refreshes>();
-        await Task.WhenAll(options.Feeds.Keys.Select(source => refreshes.StartAsync(source, stopping)));
+        await host.Services.GetRequiredService<Refreshes>().StartAsync(stopping);
     }
     catch (JobPublishException e)
     {

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>Every line that the core logs. Event ids are stable: 100 worker, 200 jobs, 300 beat.</summary>
+/// <summary>Every line that the core logs. Event ids are stable: 100 worker, 120 results, 200 jobs, 300 beat.</summary>
 static partial class Log
 {
     [LoggerMessage(100, LogLevel.Information, "Worker takes jobs from {Queues}: {Concurrency} at a time, prefetch {Prefetch} per queue")]

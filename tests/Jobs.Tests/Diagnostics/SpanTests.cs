@@ -56,6 +56,20 @@ public sealed class SpanTests : IDisposable
     }
 
     [Fact]
+    public async Task A_job_that_follows_another_has_no_send_span_and_is_a_child_of_the_run_that_it_follows()
+    {
+        await using var host = await JobsHost.StartAsync(TestTask.Returning("span.ok"));
+        var chain = (new Job("span.ok") { Id = "first" }).Then(new Job("span.ok") { Id = "second" });
+        await host.Dispatcher.EnqueueAsync(chain, TestContext.Current.CancellationToken);
+        await host.AckedAsync("second");
+
+        var (first, second) = (await SpanAsync("process", "first"), await SpanAsync("process", "second"));
+        Assert.Equal((first.TraceId, first.SpanId), (second.TraceId, second.ParentSpanId));
+        Assert.Equal("first", second.GetTagItem("messaging.message.conversation_id"));
+        Assert.Single(exported.ToArray(), a => a.OperationName == "send jobs" && a.TraceId == first.TraceId);
+    }
+
+    [Fact]
     public async Task A_failed_enqueue_and_a_failed_run_are_errors_of_their_type()
     {
         await using var host = await JobsHost.StartAsync(TestTask.Throwing("span.fail", () => new DeadJobException("no")));

@@ -91,9 +91,9 @@ public sealed class NewsSampleTests
 
         await site.PollAsync("/live", html => html.Contains("(asking the feed, 10 %)", StringComparison.Ordinal), headlinesWithin);
         feed.Answer();
-        await site.PollAsync("/live", html => html.Contains("(1 new)", StringComparison.Ordinal), headlinesWithin);
+        await site.PollAsync("/live", html => html.Contains("(1 new at ", StringComparison.Ordinal), headlinesWithin);
         await site.PressRefreshAsync();
-        await site.PollAsync("/live", html => html.Contains("(0 new)", StringComparison.Ordinal), headlinesWithin);
+        await site.PollAsync("/live", html => html.Contains("(0 new at ", StringComparison.Ordinal), headlinesWithin);
 
         Assert.Equal(0, await site.TerminateAsync());
     }
