@@ -11,7 +11,7 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
 
     readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
     readonly Queue<(string Id, Entry Entry)> ended = new();
-    readonly Queue<(string Id, Entry Entry)> dropped = new(); // their values had to go; only that is known of them
+    readonly Queue<(string Id, Entry Entry)> dropped = new(); // without values: these had to go, or will not come
     readonly Lock gate = new();
     long bytes;
 
@@ -107,11 +107,19 @@ sealed class StatusBook(TimeProvider time, Func<TimeSpan> expiry, Action saysDro
         List<TaskCompletionSource> waiters = [];
         lock (gate)
         {
-            foreach (var entry in entries.Values.Where(entry => entry.Status is not { HasEnded: true }))
+            var now = time.GetTimestamp();
+            foreach (var (id, entry) in entries.Where(entry => entry.Value is { Status: not { HasEnded: true }, Lost: null }))
             {
-                entry.Lost = why;
                 waiters.AddRange(entry.Waiters ?? []);
                 entry.Waiters = null;
+                if (entry.Status is null)
+                {
+                    entries.Remove(id); // nobody knows the job
+                    continue;
+                }
+
+                (entry.Lost, entry.EndedAt) = (why, now);
+                dropped.Enqueue((id, entry)); // else a job that can never end would be kept for ever
             }
         }
 

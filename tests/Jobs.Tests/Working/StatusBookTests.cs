@@ -109,6 +109,25 @@ public sealed class StatusBookTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Jobs_of_which_no_news_will_come_are_forgotten_in_the_end()
+    {
+        var book = Book();
+        book.Expect("a");
+        var stranger = book.WaitAsync("not from here", Timeout.InfiniteTimeSpan, Cancellation).AsTask();
+        book.Lose(() => new IOException("gone"));
+        await Assert.ThrowsAsync<IOException>(() => stranger.Soon());
+        Assert.Equal(1, book.Count); // of the job that nobody here enqueued, nothing is kept
+        clock.Advance(TimeSpan.FromHours(23));
+        await Assert.ThrowsAsync<IOException>(() => book.WaitAsync("a", Timeout.InfiniteTimeSpan, Cancellation).AsTask());
+
+        clock.Advance(TimeSpan.FromHours(2));
+
+        Assert.Null(book.Read("a"));
+        Assert.Equal(0, book.Count);
+        Assert.Equal(0, said); // no value was dropped
+    }
+
+    [Fact]
     public void A_hundred_thousand_calls_that_wait_cost_little()
     {
         var book = Book();
