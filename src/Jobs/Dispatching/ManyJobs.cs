@@ -24,7 +24,6 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
 
     readonly Queue<JobBatch> inFlight = new(MaxBatches);
     readonly SortedDictionary<int, Exception> failures = [];
-    string? replyTo; // made at the first job whose result is asked for
     List<THandle> handles = []; // null where a job failed: then the caller gets the list in an exception only
     bool givenUp;
 
@@ -70,13 +69,11 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
     {
         try
         {
-            var wanted = job is not null && dispatcher.WantsResult(job);
-            if (wanted)
-            {
-                replyTo ??= await dispatcher.OpenResultsAsync(job!, cancellationToken).ConfigureAwait(false);
-            }
-
-            var outgoing = dispatcher.Encode(job!, default, wanted ? replyTo : null, out var sent, out var observation);
+            // Asked anew for each job: the address changes when the process loses its reply queue.
+            var replyTo = job is not null && dispatcher.WantsResult(job)
+                ? await dispatcher.OpenResultsAsync(job, cancellationToken).ConfigureAwait(false)
+                : null;
+            var outgoing = dispatcher.Encode(job!, default, replyTo, out var sent, out var observation);
             batch.Add(outgoing, handles.Count, observation);
             handles.Add(handle(sent));
         }

@@ -144,6 +144,25 @@ public sealed class EnqueueManyTests
         Assert.All(thrown.Failures.Values, e => Assert.IsAssignableFrom<OperationCanceledException>(e));
     }
 
+    [Fact]
+    public async Task Jobs_after_the_loss_of_the_reply_queue_have_the_address_of_the_new_one()
+    {
+        var transport = new LosingTransport();
+        await using var host = JobsHost.Create(jobs => jobs.UseTransport(_ => transport));
+
+        await host.Dispatcher.EnqueueManyAsync(Jobs(), TestContext.Current.CancellationToken);
+
+        Assert.Equal(["replies.1", null, "replies.2"], transport.Addresses);
+
+        IEnumerable<Job> Jobs()
+        {
+            yield return new Job("t") { Result = true };
+            transport.Lose();
+            yield return new("t");
+            yield return new Job("t") { Result = true };
+        }
+    }
+
     /// <summary>No publish ends before it is let go.</summary>
     sealed class HeldTransport(Task hold) : JobTransport
     {
@@ -158,5 +177,52 @@ public sealed class EnqueueManyTests
         public override JobJournal OpenJournal(string name) => throw new NotSupportedException();
 
         public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    /// <summary>Its reply queue can be lost; then it has another one.</summary>
+    sealed class LosingTransport : JobTransport
+    {
+        readonly Store store = new();
+
+        public List<string?> Addresses { get; } = [];
+
+        public override TransportCapabilities Capabilities => TransportCapabilities.None;
+
+        public override ResultStore Results => store;
+
+        public void Lose() => store.Queues++;
+
+        public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
+        {
+            Addresses.Add(outgoing.Message.ReplyTo);
+            return ValueTask.CompletedTask;
+        }
+
+        public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public override JobJournal OpenJournal(string name) => throw new NotSupportedException();
+
+        public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+        sealed class Store : ResultStore
+        {
+            public int Queues { get; set; } = 1;
+
+            public override ValueTask<string> OpenAsync(CancellationToken cancellationToken) => new($"replies.{Queues}");
+
+            public override void Expect(string id)
+            {
+            }
+
+            public override void Forget(string id)
+            {
+            }
+
+            public override ValueTask<JobStatus?> ReadAsync(string id, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+            public override ValueTask<JobStatus?> WaitAsync(string id, TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();
+        }
     }
 }
