@@ -11,6 +11,8 @@ namespace Jobs.BrokerTests.Results;
 /// <summary>Results, chains and callbacks between C# and the real Celery that is installed here. celery-protocol.md §4, §8, §15.</summary>
 public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
 {
+    const int ReplyDropped = 424;
+
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     readonly Bench bench = new(brokers.Broker);
@@ -136,6 +138,7 @@ public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
         await Eventually.BecomesAsync(() => tasks.Runs.Count == 20, Soon, "all jobs to run");
         await bench.HoldsAsync(bench.Queue, 0);
         Assert.Equal(20, tasks.Runs.Select(run => run.Id).Distinct().Count()); // each once: nothing was given back
+        Assert.Equal(1, bench.Logged(ReplyDropped)); // its 20 messages name one queue, which does not exist
     }
 
     string Output => Path.Combine(Path.GetTempPath(), $"{bench.Prefix}.txt");
