@@ -111,7 +111,8 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
             }
             catch (Exception e)
             {
-                Log.ReplyQueueFailed(parts.Logger, failures++ == 0 ? LogLevel.Warning : LogLevel.Debug, e.Message.TrimEnd('.'));
+                var problem = e is OperationCanceledException ? "the broker has not answered in time" : e.Message.TrimEnd('.');
+                Log.ReplyQueueFailed(parts.Logger, failures++ == 0 ? LogLevel.Warning : LogLevel.Debug, problem);
             }
 
             var pause = ReconnectBackOff.After(Math.Max(1, failures), parts.Random);
@@ -137,7 +138,7 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
         catch (OperationCanceledException e) when (patience.IsCancellationRequested)
         {
             throw new JobTransportException(
-                $"The broker has not declared queue '{spec.Name}' within {declarePatience.TotalSeconds:0} s", isTransient: true, e);
+                $"The broker has not declared queue '{spec.Name}' within {declarePatience.TotalSeconds:0} s.", isTransient: true, e);
         }
 
         address.TrySetResult(spec.Name);
