@@ -80,15 +80,16 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
     async Task RunAsync()
     {
         string? queue = null;
-        for (var failures = 0; !stopping.IsCancellationRequested; failures++)
+        var failures = 0;
+        while (!stopping.IsCancellationRequested)
         {
+            Incarnation? incarnation = null;
             try
             {
                 var side = transport.Side();
-                var incarnation = await side.ConnectedAsync(stopping.Token).ConfigureAwait(false);
+                incarnation = await side.ConnectedAsync(stopping.Token).ConfigureAwait(false);
                 queue ??= await DeclareAsync(side.Topology, incarnation).ConfigureAwait(false);
-                failures = 0;
-                if (await ConsumeAsync(incarnation, queue).ConfigureAwait(false))
+                if (await ConsumeAsync(incarnation, queue, consumes: () => failures = 0).ConfigureAwait(false))
                 {
                     queue = null;
                     continue; // the queue is gone
@@ -104,12 +105,17 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
                 queue = null;
                 continue;
             }
+            catch (Exception) when (incarnation?.Dead.IsCancellationRequested == true)
+            {
+                // The connection is lost, which the connection itself says. The queue is consumed anew when there is another.
+            }
             catch (Exception e)
             {
-                Log.ReplyQueueFailed(parts.Logger, failures == 0 ? LogLevel.Warning : LogLevel.Debug, e.Message.TrimEnd('.'));
+                var problem = e is OperationCanceledException ? "the broker has not answered in time" : e.Message.TrimEnd('.');
+                Log.ReplyQueueFailed(parts.Logger, failures++ == 0 ? LogLevel.Warning : LogLevel.Debug, problem);
             }
 
-            var pause = ReconnectBackOff.After(failures + 1, parts.Random);
+            var pause = ReconnectBackOff.After(Math.Max(1, failures), parts.Random);
             await Task.Delay(pause, parts.Time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
@@ -123,16 +129,24 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
     async Task<string> DeclareAsync(Topology topology, Incarnation incarnation)
     {
         var spec = parts.Layout.Replies();
-        topology.Introduce(spec);
         using var patience = new CancellationTokenSource(declarePatience, parts.Time);
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token, patience.Token);
-        await topology.DeclareAsync(incarnation, spec, life.Token).ConfigureAwait(false);
+        try
+        {
+            await topology.DeclareAsync(incarnation, spec, life.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (patience.IsCancellationRequested)
+        {
+            throw new JobTransportException(
+                $"The broker has not declared queue '{spec.Name}' within {declarePatience.TotalSeconds:0} s.", isTransient: true, e);
+        }
+
         address.TrySetResult(spec.Name);
         return spec.Name;
     }
 
     /// <returns>Whether the queue is gone; otherwise only its channel is.</returns>
-    async Task<bool> ConsumeAsync(Incarnation incarnation, string queue)
+    async Task<bool> ConsumeAsync(Incarnation incarnation, string queue, Action consumes)
     {
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stopping.Token);
         var channel = await incarnation.Connection.CreateChannelAsync(new(false, false, null, 1), life.Token).ConfigureAwait(false);
@@ -141,6 +155,7 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
             var consumer = new Consuming(this, channel);
             await channel.BasicQosAsync(0, Prefetch, global: false, life.Token).ConfigureAwait(false);
             await channel.BasicConsumeAsync(queue, autoAck: false, consumer, life.Token).ConfigureAwait(false);
+            consumes();
             var gone = await consumer.Ended.WaitAsync(life.Token).ConfigureAwait(false);
             if (gone)
             {

@@ -213,7 +213,9 @@ sealed partial class Topology(BrokerParts parts)
         try
         {
             using var life = CancellationTokenSource.CreateLinkedTokenSource(own.Dead, cancellationToken);
-            await DeclareOwnAsync(own, [queue], life.Token).ConfigureAwait(false);
+
+            // RabbitMQ.Client 7.2.2 goes on waiting for the broker's answer when the token of a declare fires.
+            await DeclareOwnAsync(own, [queue], life.Token).WaitAsync(life.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not JobTransportException && own.Dead.IsCancellationRequested)
         {

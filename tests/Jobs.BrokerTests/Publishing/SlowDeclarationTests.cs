@@ -23,6 +23,31 @@ public sealed class SlowDeclarationTests(BrokerFixture brokers) : IAsyncDisposab
     public Task While_a_queue_is_declared_jobs_for_other_queues_are_enqueued() =>
         OthersGoOnAsync(ProbeTask.Job() with { Id = "slow", Queue = $"{bench.Prefix}.new" }, $"{bench.Prefix}.new");
 
+    [Fact]
+    public async Task A_reply_queue_that_is_not_declared_in_5_seconds_is_given_up_and_the_next_one_has_another_name()
+    {
+        const int ReplyQueueFailed = 470;
+        var dispatcher = Bench.Jobs(bench.Host());
+        await dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "first" }, TestContext.Current.CancellationToken);
+        Task call;
+        await HoldDeclarationsAsync();
+        try
+        {
+            call = dispatcher.EnqueueAsync(ProbeTask.Job() with { Id = "asks", Result = true }, TestContext.Current.CancellationToken);
+            await Eventually.BecomesAsync(() => bench.Logged(ReplyQueueFailed) == 1, Soon, "the reply queue to be given up");
+            Assert.False(call.IsCompleted);
+        }
+        finally
+        {
+            await brokers.Broker.ControlAsync("eval", "jobs_test_lock ! go.");
+        }
+
+        await call.WaitAsync(Soon, TestContext.Current.CancellationToken);
+        var asks = Assert.Single(await bench.DrainAsync(bench.Queue), message => message.BasicProperties.CorrelationId == "asks");
+        Assert.Equal(1, bench.Logged(ReplyQueueFailed, "within 5 s"));
+        Assert.Equal(0, bench.Logged(ReplyQueueFailed, asks.BasicProperties.ReplyTo!));
+    }
+
     async Task OthersGoOnAsync(Job slow, string destination)
     {
         var proxy = bench.Proxy();

@@ -5,13 +5,14 @@ using Jobs.BrokerTests.Rabbit;
 using Jobs.Contracts;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Jobs.BrokerTests.Results;
 
 /// <summary>The reply queue of a process: it outlives connections, and when it is gone, nobody waits for it.</summary>
 public sealed class ReplyQueueTests(BrokerFixture brokers) : IAsyncDisposable
 {
-    const int ReplyQueueLost = 471, StrangeReply = 472;
+    const int ReplyDropped = 424, ReplyQueueFailed = 470, ReplyQueueLost = 471, StrangeReply = 472;
 
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
@@ -46,6 +47,7 @@ public sealed class ReplyQueueTests(BrokerFixture brokers) : IAsyncDisposable
 
         Assert.Equal("done", await result);
         Assert.Equal(0, bench.Logged(ReplyQueueLost));
+        Assert.Equal(0, bench.Logged(ReplyQueueFailed)); // the lost connection has a line of its own
     }
 
     [Fact]
@@ -95,6 +97,77 @@ public sealed class ReplyQueueTests(BrokerFixture brokers) : IAsyncDisposable
 
         Assert.Equal(7, await caller.CallAsync(ContractJobs.Add(3, 4), Soon, Cancellation));
         Assert.Equal(1, bench.Logged(StrangeReply));
+    }
+
+    [Fact]
+    public async Task A_caller_that_died_costs_the_worker_one_log_line_and_holds_up_nobody()
+    {
+        const int Calls = 3;
+        var worker = await StartWorkerAsync();
+        var proxy = bench.Proxy();
+        var dead = Bench.Jobs(bench.Host(proxy));
+        await dead.EnqueueManyAsync(Enumerable.Range(0, Calls).Select(_ => ContractJobs.Wait()), Cancellation);
+        await Eventually.BecomesAsync(() => tasks.Runs.Count == Calls, Soon, "all jobs to run");
+        proxy.RefuseNew();
+        proxy.ResetAll(); // for the broker a process has died: nobody says goodbye
+        await using (var channel = await bench.ChannelAsync())
+        {
+            // What the broker does half an hour later.
+            await channel.QueueDeleteAsync(Name(await ReplyQueueAsync()), false, false, cancellationToken: Cancellation);
+        }
+
+        tasks.Release.SetResult();
+        Assert.Equal(3, await Bench.Jobs(bench.Host()).CallAsync(ContractJobs.Add(1, 2), Soon, Cancellation));
+        await Eventually.BecomesAsync(() => bench.Logged(ReplyDropped) > 0, Soon, "the worker to say that nobody takes a result");
+        await worker.StopAsync(Cancellation); // what was not acknowledged would go back to the queue now
+
+        Assert.Equal(1, bench.Logged(ReplyDropped));
+        Assert.Equal(0, await bench.CountAsync(bench.Queue));
+        Assert.Equal(0, await bench.CountAsync(bench.DeadQueue));
+        Assert.Equal(Calls + 1, tasks.Runs.Count);
+    }
+
+    [Fact]
+    public async Task Another_process_is_told_that_only_the_one_that_enqueued_a_job_hears_of_it()
+    {
+        await StartWorkerAsync();
+        var handle = await Bench.Jobs(bench.Host()).EnqueueAsync(ContractJobs.Add(1, 2) with { Result = true }, Cancellation);
+        Assert.Equal(3, await handle.GetResultAsync(Soon, Cancellation));
+
+        var stranger = Bench.Jobs(bench.Host()).GetHandle<int>(handle.Id);
+        var thrown = await Assert.ThrowsAsync<TimeoutException>(() => stranger.GetResultAsync(TimeSpan.FromMilliseconds(1), Cancellation));
+
+        Assert.Contains("Only the process that enqueued the job hears of its result.", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_queue_that_may_not_be_read_is_said_once_and_read_when_the_right_is_given()
+    {
+        if (Environment.GetEnvironmentVariable("JOBS_TEST_BROKER") is { Length: > 0 })
+        {
+            Assert.Skip("needs rabbitmqctl");
+        }
+
+        await StartWorkerAsync();
+        var user = $"{bench.Prefix}-user";
+        await brokers.Broker.ControlAsync("add_user", user, "secret");
+        await brokers.Broker.ControlAsync("set_permissions", "-p", "/", user, ".*", ".*", "^$");
+        try
+        {
+            using var lines = new LogLines();
+            var uri = new UriBuilder(brokers.Broker.AmqpUri) { UserName = user, Password = "secret" }.Uri.ToString();
+            var host = bench.Host(uri, more: jobs => jobs.Services.AddLogging(log => log.SetMinimumLevel(LogLevel.Debug).AddProvider(lines)));
+            var handle = await Bench.Jobs(host).EnqueueAsync(ContractJobs.Add(1, 2) with { Result = true }, Cancellation);
+            await Eventually.BecomesAsync(() => lines.All.Count(line => line.Event == ReplyQueueFailed) >= 4, Soon, "the queue to be tried again and again");
+
+            Assert.Single(lines.All, line => line is { Event: ReplyQueueFailed, Level: LogLevel.Warning }); // the others are for debugging
+            await brokers.Broker.ControlAsync("set_permissions", "-p", "/", user, ".*", ".*", ".*");
+            Assert.Equal(3, await handle.GetResultAsync(Soon, Cancellation));
+        }
+        finally
+        {
+            await brokers.Broker.ControlAsync("delete_user", user);
+        }
     }
 
     Task<IHost> StartWorkerAsync() => bench.StartedAsync(bench.Host(more: jobs =>
