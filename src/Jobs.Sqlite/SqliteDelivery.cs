@@ -81,9 +81,9 @@ sealed class SqliteDelivery(SqliteSubscription subscription, Lane lane, ClaimedR
             return false;
         }
 
-        if (StoredMessage.KeepsPending(row.Head) && Message.CorrelationId is { } id)
+        if (StoredMessage.KeepsPending(row.Head) || Message.CorrelationId is null) // without an id: perhaps nobody can read the head
         {
-            tables.RemovePending(id);
+            tables.RemovePending(row.Seq);
         }
 
         return true;

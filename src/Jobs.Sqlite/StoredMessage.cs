@@ -37,7 +37,7 @@ static class StoredMessage
     }
 
     /// <summary>Whether the message keeps its id pending: see <see cref="Transport.Outgoing.UnlessPending"/>.</summary>
-    public static bool KeepsPending(ReadOnlySpan<byte> head) => (head[0] & Pending) != 0;
+    public static bool KeepsPending(ReadOnlySpan<byte> head) => head is [var version, ..] && (version & Pending) != 0;
 
     public static JobMessage Read(ReadOnlySpan<byte> head, ReadOnlyMemory<byte> body)
     {

@@ -36,8 +36,9 @@ sealed class Tables(Database database)
     readonly Statement removeClaim = database.Prepare("DELETE FROM jobs_claimed WHERE session = ?1 AND seq = ?2");
     readonly Statement anyClaim = database.Prepare("SELECT 1 FROM jobs_claimed WHERE queue = ?1 LIMIT 1");
     readonly Statement findClaims = database.Prepare("SELECT seq, queue, urgency, deliveries FROM jobs_claimed WHERE session = ?1");
-    readonly Statement addPending = database.Prepare("INSERT OR IGNORE INTO jobs_pending VALUES (?1)");
-    readonly Statement removePending = database.Prepare("DELETE FROM jobs_pending WHERE id = ?1");
+    readonly Statement addPending = database.Prepare("INSERT INTO jobs_pending VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING");
+    readonly Statement removePending = database.Prepare("DELETE FROM jobs_pending WHERE seq = ?1");
+    readonly Statement renumberPending = database.Prepare("UPDATE jobs_pending SET seq = ?2 WHERE seq = ?1");
     long last = -1;
     bool lastChanged;
     bool addedDelay;
@@ -170,6 +171,7 @@ sealed class Tables(Database database)
             removeDelayed.Bind(1, due).Bind(2, seq).Run();
             var newSeq = NextSeq();
             renumber.Bind(1, seq).Bind(2, newSeq).Run();
+            renumberPending.Bind(1, seq).Bind(2, newSeq).Run();
             AddReady(queue, urgency, newSeq, 0);
         }
 
@@ -234,8 +236,11 @@ sealed class Tables(Database database)
         return true;
     }
 
-    /// <summary>The message that has kept an id pending has left.</summary>
-    public void RemovePending(string id) => removePending.Bind(1, id).Run();
+    /// <summary>
+    /// The message that has kept an id pending has left. The number of the message says which id: the message's head,
+    /// which has the id too, may be damaged.
+    /// </summary>
+    public void RemovePending(long seq) => removePending.Bind(1, seq).Run();
 
     /// <summary>Returns a claimed message to its place in the queue.</summary>
     public void Release(long session, long seq, long queue, long urgency, int deliveries)
@@ -272,9 +277,10 @@ sealed class Tables(Database database)
         filled.Add(queue);
     }
 
+    // The id is that of the message that gets the next number.
     bool TryAddPending(string id)
     {
-        addPending.Bind(1, id).Run();
+        addPending.Bind(1, id).Bind(2, LastSeq() + 1).Run();
         return database.Changes > 0;
     }
 

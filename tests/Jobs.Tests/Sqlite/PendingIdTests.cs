@@ -55,6 +55,25 @@ public sealed class PendingIdTests : IAsyncDisposable
         Assert.Equal(0, file.Single("SELECT count(*) FROM jobs_pending"));
     }
 
+    [Theory]
+    [InlineData(6, false)]
+    [InlineData(6, true)]
+    [InlineData(0, false)]
+    public async Task An_id_is_free_when_its_message_has_left_although_nobody_can_read_the_message(int bytesLeft, bool delayed)
+    {
+        await transport.PublishAsync(Once("job") with { Delay = TimeSpan.FromMilliseconds(delayed ? 1 : 0) }, Wait.Deadline, Stop);
+        file.Single($"UPDATE jobs_message SET head = substr(head, 1, {bytesLeft}) RETURNING 1");
+        await using var subscription = await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 1 }, Stop);
+        var damaged = (await subscription.NextAsync().Soon())!;
+        Assert.Null(damaged.Message.CorrelationId);
+        await damaged.SettleAsync([]);
+
+        await Wait.Until(() => file.Single("SELECT count(*) FROM jobs_message") == 0);
+        Assert.Equal(0, file.Single("SELECT count(*) FROM jobs_pending"));
+        await transport.PublishAsync(Once("job"), Wait.Deadline, Stop);
+        Assert.Equal("job", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
+    }
+
     static Outgoing Once(string id) => new("work", TestMessage.Of(id)) { UnlessPending = true };
 
     static long Pending(SqliteConnection connection, SqliteTransaction transaction)
