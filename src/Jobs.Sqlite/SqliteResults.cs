@@ -41,22 +41,10 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public override void Expect(string id)
     {
         var engine = open();
-        _ = engine.Writer.DoAsync(
-            tables =>
-            {
-                tables.Results.Expect(id, engine.Now);
-                return true;
-            },
-            needsSync: false);
+        _ = WriteAsync(engine, rows => rows.Expect(id, engine.Now));
     }
 
-    public override void Forget(string id) => _ = open().Writer.DoAsync(
-        tables =>
-        {
-            tables.Results.Forget(id);
-            return true;
-        },
-        needsSync: false);
+    public override void Forget(string id) => _ = WriteAsync(open(), rows => rows.Forget(id));
 
     public override async ValueTask<JobStatus?> ReadAsync(string id, CancellationToken cancellationToken)
     {
@@ -87,7 +75,8 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
             var status = await engine.Writer.DoAsync(
                 tables =>
                 {
-                    (known, cursor) = (tables, cursor < 0 ? tables.LastSeq() : cursor);
+                    // The smaller one: a transaction that was undone gave numbers, and later ends get these numbers again.
+                    (known, cursor) = (tables, cursor < 0 ? tables.LastSeq() : Math.Min(cursor, tables.LastSeq()));
                     return tables.Results.Read(id, engine.Now);
                 },
                 needsSync: false).WaitAsync(giveUp.Token).ConfigureAwait(false);
@@ -192,6 +181,25 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
         engine.CloseWithIt(this);
         await engine.Writer.AddClaimerAsync(this).ConfigureAwait(false);
         return (engine, session);
+    }
+
+    // Nobody waits. When this fails, the enqueue that follows fails too, or the job is unknown until its worker tells.
+    static async Task WriteAsync(Engine engine, Action<ResultRows> write)
+    {
+        try
+        {
+            await engine.Writer.DoAsync(
+                tables =>
+                {
+                    write(tables.Results);
+                    return true;
+                },
+                needsSync: false).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The writer has said why it cannot write.
+        }
     }
 
     void Leave(string id, TaskCompletionSource<JobStatus> waiter)

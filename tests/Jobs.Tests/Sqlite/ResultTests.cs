@@ -2,6 +2,7 @@ using Jobs.Contracts;
 using Jobs.Sqlite;
 using Jobs.Transport;
 using Jobs.Wire;
+using Microsoft.Data.Sqlite;
 using Xunit;
 
 namespace Jobs.Tests.Sqlite;
@@ -120,6 +121,35 @@ public sealed class ResultTests : IDisposable
         {
             Assert.Equal((JobState.Succeeded, $"{i}"), Value(await results[i].Soon()));
         }
+    }
+
+    // The next result gets a number that the transaction gave in vain.
+    [Fact]
+    public async Task A_waiter_that_came_in_a_transaction_which_was_undone_hears_of_its_job()
+    {
+        await using var transport = file.Open();
+        var first = transport.Results.WaitAsync("first", Wait.Deadline, Stop).AsTask(); // so that the process listens
+        await TellAsync(transport, Ended("first", "1"));
+        await first.Soon();
+        await TellAsync(transport, Ended("unheard", "1")); // nobody waits, so the next waiter begins to look anew
+        await using var subscription = (SqliteSubscription)await transport.SubscribeAsync(new() { Queues = ["q"], Prefetch = 1 }, Stop);
+        var writer = subscription.Engine.Writer;
+        var full = new SqliteException("database or disk is full", 13, 13);
+        var runs = 0;
+        Task<JobStatus?> waits;
+        Task<bool> loses, failsOnce;
+        using (await file.LockAsync()) // so that one transaction has all three; after its failure each has one of its own
+        {
+            loses = writer.DoAsync(tables => Enumerable.Range(0, 10).Sum(_ => tables.NextSeq()) > 0 && ++runs == 1 ? true : throw full, needsSync: true);
+            waits = transport.Results.WaitAsync("job", 2 * Wait.Deadline, Stop).AsTask(); // at its end it would read the result
+            failsOnce = writer.DoAsync(_ => ++runs == 2 ? throw full : true, needsSync: true);
+        }
+
+        await Assert.ThrowsAsync<SqliteException>(() => loses.Soon());
+        Assert.True(await failsOnce.Soon());
+        await TellAsync(transport, Ended("job", "2"));
+
+        Assert.Equal((JobState.Succeeded, "2"), Value(await waits.Soon()));
     }
 
     static (JobState State, string Result) Value(JobStatus? status) => (status!.State, System.Text.Encoding.UTF8.GetString(status.Result.Span));
