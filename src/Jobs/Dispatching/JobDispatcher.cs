@@ -75,9 +75,9 @@ sealed class JobDispatcher(
         }
         catch (Exception e)
         {
-            if (sent.Results is not null && e is JobPublishException { MaybeEnqueued: false })
+            if (results is not null && e is JobPublishException { MaybeEnqueued: false })
             {
-                reader.Store.Forget(sent.Id);
+                Awaited(outgoing, later).ForEach(reader.Store.Forget);
             }
 
             observation?.End(e);
@@ -176,26 +176,26 @@ sealed class JobDispatcher(
         sent = awaited ? new(lastId, reader, last.Definition) : new(lastId);
         if (results is not null && expects)
         {
-            Expect(replyTo is null ? null : id, id, later.Span);
+            Awaited(outgoing, later).ForEach(reader.Store.Expect);
         }
 
         return outgoing;
     }
 
-    void Expect(string? own, string first, ReadOnlySpan<Link> later)
+    // The ids of the jobs whose results somebody waits for.
+    static List<string> Awaited(in Outgoing first, ReadOnlyMemory<Link> later)
     {
-        if (own is not null)
-        {
-            reader.Store.Expect(own);
-        }
-
+        var id = first.Message.CorrelationId!;
+        List<string> ids = first.Message.ReplyTo is null ? [] : [id];
         for (var i = 0; i < later.Length; i++)
         {
-            if (later[i].Job.Result == true)
+            if (later.Span[i].Job.Result == true)
             {
-                reader.Store.Expect(EmbedEncoder.IdOf(later[i], first, i + 1));
+                ids.Add(EmbedEncoder.IdOf(later.Span[i], id, i + 1));
             }
         }
+
+        return ids;
     }
 
     internal ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing, CancellationToken cancellationToken) =>
