@@ -49,14 +49,18 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
     }
 
     /// <summary>Writes a job, and sees to it that workers hear of it after the commit.</summary>
+    /// <param name="outgoing">The job.</param>
+    /// <param name="awaited">The ids of the jobs whose results somebody waits for.</param>
+    /// <param name="timeout">How long to wait while another connection writes.</param>
+    /// <param name="cancellationToken">Ends that wait.</param>
     /// <exception cref="JobPublishException">
     /// The job was not written. What the transaction did before is untouched.
     /// </exception>
-    public async Task WriteAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
+    public async Task WriteAsync(Outgoing outgoing, IReadOnlyList<string> awaited, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var head = PublishOperation.Head(outgoing);
         var deadline = engine.DeadlineOf(timeout);
-        while (!TryWrite(outgoing, head))
+        while (!TryWrite(outgoing, awaited, head))
         {
             if (engine.Time.GetTimestamp() >= deadline)
             {
@@ -72,7 +76,7 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
     /// <returns>
     /// <see langword="false"/> while another connection writes, which only a deferred transaction meets.
     /// </returns>
-    bool TryWrite(Outgoing outgoing, byte[] head)
+    bool TryWrite(Outgoing outgoing, IReadOnlyList<string> awaited, byte[] head)
     {
         if (transaction.Connection is not { } connection)
         {
@@ -96,9 +100,9 @@ sealed class Guest(Engine engine, SqliteTransaction transaction)
                 database.Execute("UPDATE jobs_meta SET last = last");
                 var tables = new Tables(database);
                 tables.Begin();
-                if (outgoing.Message.ReplyTo == ResultStore.ById)
+                foreach (var id in awaited)
                 {
-                    tables.Results.Expect(outgoing.Message.CorrelationId!, engine.Now); // a rollback undoes this too
+                    tables.Results.Expect(id, engine.Now); // a rollback undoes this too
                 }
 
                 tables.Publish(outgoing, engine.Now, head);

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Jobs.Dispatching;
 using Jobs.Sqlite;
+using Jobs.Transport;
 
 namespace Jobs;
 
@@ -31,17 +32,35 @@ public static class SqliteDispatcherExtensions
     /// </exception>
     public static Task<JobHandle> EnqueueAsync(
         this IJobDispatcher dispatcher, Job job, DbTransaction transaction, CancellationToken cancellationToken = default) =>
-        SendAsync(dispatcher, job, transaction, static sent => new JobHandle(sent), cancellationToken);
+        SendAsync(dispatcher, _ => (job, default), transaction, static sent => new JobHandle(sent), cancellationToken);
 
     /// <summary>Enqueues a job whose task returns a value in your own transaction.</summary>
     /// <inheritdoc cref="EnqueueAsync(IJobDispatcher, Job, DbTransaction, CancellationToken)"/>
     public static Task<JobHandle<T>> EnqueueAsync<T>(
         this IJobDispatcher dispatcher, Job<T> job, DbTransaction transaction, CancellationToken cancellationToken = default) =>
-        SendAsync(dispatcher, job, transaction, static sent => new JobHandle<T>(sent), cancellationToken);
+        SendAsync(dispatcher, _ => (job, default), transaction, static sent => new JobHandle<T>(sent), cancellationToken);
+
+    /// <summary>Enqueues a chain in your own transaction: its first job, whose message carries the others.</summary>
+    /// <param name="dispatcher">A dispatcher of a host with <c>UseSqlite</c>.</param>
+    /// <param name="chain">The chain.</param>
+    /// <param name="transaction">As for one job.</param>
+    /// <param name="cancellationToken">Gives the call up; then roll the transaction back.</param>
+    /// <inheritdoc cref="EnqueueAsync(IJobDispatcher, Job, DbTransaction, CancellationToken)" path="/*[self::remarks or self::exception]"/>
+    public static Task<JobHandle> EnqueueAsync(
+        this IJobDispatcher dispatcher, Chain chain, DbTransaction transaction, CancellationToken cancellationToken = default) =>
+        SendAsync(dispatcher, sqlite => sqlite.Split(chain), transaction, static sent => new JobHandle(sent), cancellationToken);
+
+    /// <summary>Enqueues a chain whose last task returns a value in your own transaction.</summary>
+    /// <typeparam name="T">What the last task returns.</typeparam>
+    /// <inheritdoc cref="EnqueueAsync(IJobDispatcher, Chain, DbTransaction, CancellationToken)"/>
+    public static Task<JobHandle<T>> EnqueueAsync<T>(
+        this IJobDispatcher dispatcher, Chain<T> chain, DbTransaction transaction, CancellationToken cancellationToken = default) =>
+        SendAsync(dispatcher, sqlite => sqlite.Split(chain), transaction, static sent => new JobHandle<T>(sent), cancellationToken);
 
     // Not async: what the transport notes of the caller's flow must still be there when this returns.
     static Task<THandle> SendAsync<THandle>(
-        IJobDispatcher dispatcher, Job job, DbTransaction transaction, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+        IJobDispatcher dispatcher, Func<JobDispatcher, (Job First, ReadOnlyMemory<Link> Later)> split, DbTransaction transaction,
+        Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(dispatcher);
         ArgumentNullException.ThrowIfNull(transaction);
@@ -55,11 +74,12 @@ public static class SqliteDispatcherExtensions
 
         async Task<THandle> WriteAsync()
         {
-            var replyTo = sqlite.WantsResult(job) ? await sqlite.OpenResultsAsync(job, cancellationToken).ConfigureAwait(false) : null;
-            var outgoing = sqlite.Encode(job, default, replyTo, out var sent, out var observation, expects: false);
+            var (job, later) = split(sqlite);
+            ArgumentNullException.ThrowIfNull(job);
+            var outgoing = sqlite.Encode(job, later, sqlite.AnyWantsResult(job, later) ? ResultStore.ById : null, out var sent, out var observation, expects: false);
             try
             {
-                await guest.WriteAsync(outgoing, sqlite.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
+                await guest.WriteAsync(outgoing, JobDispatcher.Awaited(outgoing, later), sqlite.EnqueueTimeout, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e)
             {

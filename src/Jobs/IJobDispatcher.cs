@@ -61,6 +61,16 @@ public interface IJobDispatcher
     /// <inheritdoc cref="EnqueueManyAsync(IEnumerable{Job}, CancellationToken)" path="/*[not(self::summary)]"/>
     Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default);
 
+    /// <summary>Enqueues many chains pipelined: the first job of each.</summary>
+    /// <returns>A handle per chain, of its last job, in the order given.</returns>
+    /// <inheritdoc cref="EnqueueManyAsync(IEnumerable{Job}, CancellationToken)" path="/*[not(self::summary or self::returns)]"/>
+    Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Chain> chains, CancellationToken cancellationToken = default);
+
+    /// <summary>Enqueues many chains whose last tasks return a <typeparamref name="T"/>.</summary>
+    /// <typeparam name="T">What the last tasks return.</typeparam>
+    /// <inheritdoc cref="EnqueueManyAsync(IEnumerable{Chain}, CancellationToken)" path="/*[not(self::summary)]"/>
+    Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Chain<T>> chains, CancellationToken cancellationToken = default);
+
     /// <summary>
     /// The handle of a job that was enqueued elsewhere or earlier, by its id. Its result is read as a
     /// <typeparamref name="T"/>.

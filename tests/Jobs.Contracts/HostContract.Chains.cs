@@ -49,6 +49,20 @@ public abstract partial class HostContract
     }
 
     [Fact]
+    public async Task Many_chains_at_once_each_get_their_own_result()
+    {
+        var dispatcher = await StartAsync();
+        var chains = Enumerable.Range(0, 50).Select(i => ContractJobs.Add(i, i).Then(Plus(1)) with { Result = true });
+
+        var handles = await dispatcher.EnqueueManyAsync(chains, Cancellation);
+
+        for (var i = 0; i < 50; i++)
+        {
+            Assert.Equal((2 * i) + 1, await handles[i].GetResultAsync(patience, Cancellation));
+        }
+    }
+
+    [Fact]
     public async Task A_dead_link_ends_the_chain_and_fails_its_handle()
     {
         var dispatcher = await StartAsync();

@@ -12,15 +12,15 @@ sealed class JobBatch
     const int Size = 128;
 
     readonly List<Outgoing> outgoing = new(Size);
-    readonly List<(int Position, SendObservation? Observation)> jobs = new(Size);
+    readonly List<Sent> jobs = new(Size);
     ValueTask<IReadOnlyDictionary<int, Exception>> publish;
 
     public bool IsFull => outgoing.Count == Size;
 
-    public void Add(in Outgoing message, int position, SendObservation? observation)
+    public void Add(in Outgoing message, Sent job)
     {
         outgoing.Add(message);
-        jobs.Add((position, observation));
+        jobs.Add(job);
     }
 
     /// <summary>Begins to publish the jobs. Does not throw.</summary>
@@ -37,8 +37,9 @@ sealed class JobBatch
     }
 
     /// <summary>Waits until each job is enqueued or has failed. Does not throw.</summary>
+    /// <param name="dispatcher">Sends the jobs.</param>
     /// <param name="fail">Called for each job that was not enqueued.</param>
-    public async ValueTask CompleteAsync(Action<int, Exception> fail)
+    public async ValueTask CompleteAsync(JobDispatcher dispatcher, Action<int, Exception> fail)
     {
         IReadOnlyDictionary<int, Exception>? failures = null;
         Exception? whole = null;
@@ -55,6 +56,7 @@ sealed class JobBatch
         {
             if ((whole ?? failures!.GetValueOrDefault(i)) is { } e)
             {
+                dispatcher.Failed(e, jobs[i].Awaited);
                 fail(jobs[i].Position, e);
             }
         }
@@ -68,4 +70,11 @@ sealed class JobBatch
         outgoing.Clear();
         jobs.Clear();
     }
+
+    /// <param name="Position">The place of the job among those that its caller gave.</param>
+    /// <param name="Awaited">
+    /// The ids of the jobs whose results somebody waits for; <see langword="null"/> for none.
+    /// </param>
+    /// <param name="Observation">The observation; <see langword="null"/> when nobody listens.</param>
+    public readonly record struct Sent(int Position, List<string>? Awaited, SendObservation? Observation);
 }

@@ -32,10 +32,16 @@ sealed class JobDispatcher(
         SendAsync(chain, static sent => new JobHandle<T>(sent), cancellationToken);
 
     public Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Job> jobs, CancellationToken cancellationToken = default) =>
-        SendManyAsync(jobs, static sent => new JobHandle(sent), cancellationToken);
+        SendManyAsync(jobs, static (_, job) => (job, default), static sent => new JobHandle(sent), cancellationToken);
 
     public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Job<T>> jobs, CancellationToken cancellationToken = default) =>
-        SendManyAsync(jobs, static sent => new JobHandle<T>(sent), cancellationToken);
+        SendManyAsync(jobs, static (_, job) => (job, default), static sent => new JobHandle<T>(sent), cancellationToken);
+
+    public Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Chain> chains, CancellationToken cancellationToken = default) =>
+        SendManyAsync(chains, static (dispatcher, chain) => dispatcher.Split(chain), static sent => new JobHandle(sent), cancellationToken);
+
+    public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Chain<T>> chains, CancellationToken cancellationToken = default) =>
+        SendManyAsync(chains, static (dispatcher, chain) => dispatcher.Split(chain), static sent => new JobHandle<T>(sent), cancellationToken);
 
     /// <summary>For a transport that can take a job in another way than by a publish.</summary>
     internal JobTransport Transport => transport;
@@ -48,12 +54,19 @@ sealed class JobDispatcher(
         return new(new SentJobHandle(id, reader));
     }
 
-    Task<THandle> SendAsync<THandle>(Chain chain, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+    /// <summary>The first job of a chain, and what its message carries of the others.</summary>
+    internal (Job First, ReadOnlyMemory<Link> Later) Split(Chain chain)
     {
         ArgumentNullException.ThrowIfNull(chain);
         var last = chain.Links[^1];
         var links = chain.Links.SetItem(chain.Links.Length - 1, last with { Job = last.Job with { Result = chain.Result ?? WantsResult(last.Job) } });
-        return SendAsync(links[0].Job, links.AsMemory()[1..], handle, cancellationToken);
+        return (links[0].Job, links.AsMemory()[1..]);
+    }
+
+    Task<THandle> SendAsync<THandle>(Chain chain, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+    {
+        var (first, later) = Split(chain);
+        return SendAsync(first, later, handle, cancellationToken);
     }
 
     async Task<THandle> SendAsync<THandle>(
@@ -75,11 +88,7 @@ sealed class JobDispatcher(
         }
         catch (Exception e)
         {
-            if (results is not null && e is JobPublishException { MaybeEnqueued: false })
-            {
-                Awaited(outgoing, later).ForEach(reader.Store.Forget);
-            }
-
+            Failed(e, results is null ? null : Awaited(outgoing, later));
             observation?.End(e);
             throw;
         }
@@ -90,11 +99,12 @@ sealed class JobDispatcher(
         static TimeSpan Later(TimeSpan left) => left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1);
     }
 
-    Task<IReadOnlyList<THandle>> SendManyAsync<THandle>(IEnumerable<Job> jobs, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+    Task<IReadOnlyList<THandle>> SendManyAsync<T, THandle>(
+        IEnumerable<T> jobs, Split<T> split, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
         where THandle : JobHandle
     {
         ArgumentNullException.ThrowIfNull(jobs);
-        return new ManyJobs<THandle>(this, time, handle, cancellationToken).SendAsync(jobs);
+        return new ManyJobs<T, THandle>(this, time, split, handle, cancellationToken).SendAsync(jobs);
     }
 
     /// <summary>Whether somebody wants to hear what becomes of the job.</summary>
@@ -106,7 +116,7 @@ sealed class JobDispatcher(
         (job.Definition ?? tasks.Find(job.TaskName)) is { TrackResult: true }
         && (job.Schedule is null || transport.Capabilities.HasFlag(TransportCapabilities.ResultsById)));
 
-    bool AnyWantsResult(Job job, ReadOnlyMemory<Link> later)
+    internal bool AnyWantsResult(Job job, ReadOnlyMemory<Link> later)
     {
         foreach (var link in later.Span)
         {
@@ -182,8 +192,8 @@ sealed class JobDispatcher(
         return outgoing;
     }
 
-    // The ids of the jobs whose results somebody waits for.
-    static List<string> Awaited(in Outgoing first, ReadOnlyMemory<Link> later)
+    /// <summary>The ids of the jobs whose results somebody waits for.</summary>
+    internal static List<string> Awaited(in Outgoing first, ReadOnlyMemory<Link> later)
     {
         var id = first.Message.CorrelationId!;
         List<string> ids = first.Message.ReplyTo is null ? [] : [id];
@@ -196,6 +206,15 @@ sealed class JobDispatcher(
         }
 
         return ids;
+    }
+
+    /// <summary>Nobody hears of jobs that were certainly not enqueued.</summary>
+    internal void Failed(Exception e, List<string>? awaited)
+    {
+        if (e is JobPublishException { MaybeEnqueued: false })
+        {
+            awaited?.ForEach(reader.Store.Forget);
+        }
     }
 
     internal ValueTask<IReadOnlyDictionary<int, Exception>> PublishAsync(IReadOnlyList<Outgoing> outgoing, CancellationToken cancellationToken) =>

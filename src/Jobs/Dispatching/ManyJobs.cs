@@ -2,8 +2,11 @@ using Jobs.Transport;
 
 namespace Jobs.Dispatching;
 
+/// <summary>A job as it is, or the first job of a chain with what follows it.</summary>
+delegate (Job First, ReadOnlyMemory<Link> Later) Split<in T>(JobDispatcher dispatcher, T job);
+
 /// <summary>
-/// One call of <c>EnqueueManyAsync</c>: takes jobs from a sequence, and sends them in batches. Several batches are on
+/// One call of <c>EnqueueManyAsync</c>: takes jobs or chains from a sequence, and sends them in batches. Several batches are on
 /// their way at once.
 /// </summary>
 /// <remarks>
@@ -13,7 +16,8 @@ namespace Jobs.Dispatching;
 /// 3. When the sequence ends or throws, or when the caller cancels, await the batches on their way: whatever happens,
 /// the caller is told of each job that was taken.
 /// </remarks>
-sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
+sealed class ManyJobs<T, THandle>(
+    JobDispatcher dispatcher, TimeProvider time, Split<T> split, Func<SentJobHandle, THandle> handle, CancellationToken cancellationToken)
     where THandle : JobHandle
 {
     const int MaxBatches = 8;
@@ -27,7 +31,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
     List<THandle> handles = []; // null where a job failed: then the caller gets the list in an exception only
     bool givenUp;
 
-    public async Task<IReadOnlyList<THandle>> SendAsync(IEnumerable<Job> jobs)
+    public async Task<IReadOnlyList<THandle>> SendAsync(IEnumerable<T> jobs)
     {
         handles = new(jobs.TryGetNonEnumeratedCount(out var count) ? count : 0);
         Exception? broken = null;
@@ -65,16 +69,19 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
         return Result(broken);
     }
 
-    async ValueTask AddAsync(Job job, JobBatch batch)
+    async ValueTask AddAsync(T item, JobBatch batch)
     {
         try
         {
+            var (job, later) = split(dispatcher, item);
+            ArgumentNullException.ThrowIfNull(job);
+
             // Asked anew for each job: the address changes when the process loses its reply queue.
-            var replyTo = job is not null && dispatcher.WantsResult(job)
+            var results = dispatcher.AnyWantsResult(job, later)
                 ? await dispatcher.OpenResultsAsync(job, cancellationToken).ConfigureAwait(false)
                 : null;
-            var outgoing = dispatcher.Encode(job!, default, replyTo, out var sent, out var observation);
-            batch.Add(outgoing, handles.Count, observation);
+            var outgoing = dispatcher.Encode(job, later, results, out var sent, out var observation);
+            batch.Add(outgoing, new(handles.Count, results is null ? null : JobDispatcher.Awaited(outgoing, later), observation));
             handles.Add(handle(sent));
         }
         catch (Exception e)
@@ -92,7 +99,7 @@ sealed class ManyJobs<THandle>(JobDispatcher dispatcher, TimeProvider time, Func
     async ValueTask<JobBatch> CompleteOldestAsync()
     {
         var oldest = inFlight.Dequeue();
-        await oldest.CompleteAsync(Fail).ConfigureAwait(false);
+        await oldest.CompleteAsync(dispatcher, Fail).ConfigureAwait(false);
         return oldest;
     }
 

@@ -252,6 +252,10 @@ sealed class RecordingDispatcher : IJobDispatcher
     public Task<JobHandle> EnqueueAsync(Chain chain, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
     public Task<JobHandle<T>> EnqueueAsync<T>(Chain<T> chain, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<JobHandle>> EnqueueManyAsync(IEnumerable<Chain> chains, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<JobHandle<T>>> EnqueueManyAsync<T>(IEnumerable<Chain<T>> chains, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 }
 
 sealed class RecordingLogger : ILogger<BeatService>

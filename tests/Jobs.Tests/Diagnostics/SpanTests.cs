@@ -123,7 +123,7 @@ public sealed class SpanTests : IDisposable
         using var request = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
         request.ActivityTraceFlags = ActivityTraceFlags.Recorded; // else the sampler drops its children
         await using var host = JobsHost.Create(_ => { });
-        await host.Dispatcher.EnqueueManyAsync([new("span.many") { Id = "one" }, new("span.many") { Id = "two" }], TestContext.Current.CancellationToken);
+        await host.Dispatcher.EnqueueManyAsync((Job[])[new("span.many") { Id = "one" }, new("span.many") { Id = "two" }], TestContext.Current.CancellationToken);
 
         foreach (var id in new[] { "one", "two" })
         {

@@ -44,7 +44,7 @@ public sealed class EnqueueManyTests
     {
         await using var host = JobsHost.Create(_ => { });
         host.Transport.Fault = (_, _, message) => new JobPublishException(message.CorrelationId!, false, true, "gone");
-        var thrown = await Assert.ThrowsAsync<JobBatchException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], TestContext.Current.CancellationToken));
+        var thrown = await Assert.ThrowsAsync<JobBatchException>(() => host.Dispatcher.EnqueueManyAsync((Job[])[new("t"), new("t")], TestContext.Current.CancellationToken));
         Assert.True(thrown.IsTransient);
     }
 
@@ -113,7 +113,7 @@ public sealed class EnqueueManyTests
     {
         await using var host = JobsHost.Create(_ => { });
         var cancelled = new CancellationToken(canceled: true);
-        var thrown = await Assert.ThrowsAsync<JobBatchCanceledException>(() => host.Dispatcher.EnqueueManyAsync([new("t"), new("t")], cancelled));
+        var thrown = await Assert.ThrowsAsync<JobBatchCanceledException>(() => host.Dispatcher.EnqueueManyAsync((Job[])[new("t"), new("t")], cancelled));
         Assert.Equal(cancelled, thrown.CancellationToken);
         Assert.Empty(thrown.Handles);
         Assert.Empty(host.Transport.Published);
@@ -163,6 +163,36 @@ public sealed class EnqueueManyTests
         }
     }
 
+    [Fact]
+    public async Task Nobody_waits_for_the_results_of_chains_that_were_certainly_not_enqueued()
+    {
+        var transport = new LosingTransport { Refuses = true };
+        await using var host = JobsHost.Create(jobs => jobs.UseTransport(_ => transport));
+        var chain = (new Job<int>("t", [1]) { Queue = "q", Result = true }).Then(new Job<int>("t", [2]) { Queue = "q", Result = true });
+
+        await Assert.ThrowsAsync<JobPublishException>(() => host.Dispatcher.EnqueueAsync(chain, TestContext.Current.CancellationToken));
+        var refused = await Assert.ThrowsAsync<JobBatchException>(
+            () => host.Dispatcher.EnqueueManyAsync([chain, chain], TestContext.Current.CancellationToken));
+
+        Assert.Equal([0, 1], refused.Failures.Keys);
+        Assert.Equal(6, transport.Expected.Count);
+        Assert.Equal(transport.Expected, transport.Forgotten);
+    }
+
+    [Fact]
+    public async Task Many_chains_give_the_handles_of_their_last_jobs()
+    {
+        var transport = new LosingTransport();
+        await using var host = JobsHost.Create(jobs => jobs.UseTransport(_ => transport));
+        Job first = new("t") { Queue = "q" };
+        Job last = new("t") { Queue = "q", Result = true };
+
+        var handles = await host.Dispatcher.EnqueueManyAsync([first.Then(last), first.Then(first).Then(last)], TestContext.Current.CancellationToken);
+
+        Assert.Equal(transport.Expected, handles.Select(handle => handle.Id));
+        Assert.Equal([null, null], transport.Addresses); // nobody asked for the results of the first jobs
+    }
+
     /// <summary>No publish ends before it is let go.</summary>
     sealed class HeldTransport(Task hold) : JobTransport
     {
@@ -184,6 +214,12 @@ public sealed class EnqueueManyTests
     {
         readonly Store store = new();
 
+        public bool Refuses { get; init; }
+
+        public List<string> Expected => store.Expected;
+
+        public List<string> Forgotten => store.Forgotten;
+
         public List<string?> Addresses { get; } = [];
 
         public override TransportCapabilities Capabilities => TransportCapabilities.None;
@@ -195,7 +231,8 @@ public sealed class EnqueueManyTests
         public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken)
         {
             Addresses.Add(outgoing.Message.ReplyTo);
-            return ValueTask.CompletedTask;
+            return !Refuses ? ValueTask.CompletedTask
+                : throw new JobPublishException(outgoing.Message.CorrelationId!, maybeEnqueued: false, isTransient: false, "it is refused");
         }
 
         public override Task<JobSubscription> SubscribeAsync(SubscriptionOptions options, CancellationToken cancellationToken) => throw new NotSupportedException();
@@ -212,13 +249,13 @@ public sealed class EnqueueManyTests
 
             public override ValueTask<string> OpenAsync(CancellationToken cancellationToken) => new($"replies.{Queues}");
 
-            public override void Expect(string id)
-            {
-            }
+            public List<string> Expected { get; } = [];
 
-            public override void Forget(string id)
-            {
-            }
+            public List<string> Forgotten { get; } = [];
+
+            public override void Expect(string id) => Expected.Add(id);
+
+            public override void Forget(string id) => Forgotten.Add(id);
 
             public override ValueTask<JobStatus?> ReadAsync(string id, CancellationToken cancellationToken) => throw new NotSupportedException();
 

@@ -30,7 +30,7 @@ public sealed class PendingIdTests : IAsyncDisposable
         {
             await connection.OpenAsync(Stop);
             await using var transaction = connection.BeginTransaction();
-            await transport.GuestOf(transaction).WriteAsync(Once("job"), Wait.Deadline, Stop);
+            await transport.GuestOf(transaction).WriteAsync(Once("job"), [], Wait.Deadline, Stop);
             Assert.Equal(1, Pending(connection, transaction));
             await transaction.RollbackAsync(Stop);
         }

@@ -80,6 +80,35 @@ public sealed class TransactionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_chain_is_there_with_all_its_jobs_and_awaited_results_if_its_transaction_is()
+    {
+        Job first = Order() with { Result = true };
+        var chain = first.Then(new Job<int>("orders.ship", [1]) { Queue = Queue }) with { Result = true };
+        await using var connection = await ConnectionAsync();
+        await using (var transaction = (SqliteTransaction)await connection.BeginTransactionAsync(Cancellation))
+        {
+            await Dispatcher.EnqueueAsync(chain, transaction, Cancellation);
+            await transaction.RollbackAsync(Cancellation);
+        }
+
+        Assert.Equal(0, file.Single("SELECT count(*) FROM jobs_result"));
+        JobHandle<int> handle;
+        await using (var transaction = (SqliteTransaction)await connection.BeginTransactionAsync(Cancellation))
+        {
+            handle = await Dispatcher.EnqueueAsync(chain, transaction, Cancellation);
+            await transaction.CommitAsync(Cancellation);
+        }
+
+        var subscription = await SubscribeAsync();
+        var message = (await subscription.NextAsync().Soon())!.Message;
+        Assert.Contains("orders.ship", System.Text.Encoding.UTF8.GetString(message.Body.Span), StringComparison.Ordinal);
+        Assert.Contains(handle.Id, System.Text.Encoding.UTF8.GetString(message.Body.Span), StringComparison.Ordinal);
+        Assert.Equal(0, await Transport.CountAsync(Queue, Cancellation));
+        Assert.Equal(2, file.Single("SELECT count(*) FROM jobs_result"));
+        Assert.Equal(JobState.Queued, (await handle.GetStatusAsync(Cancellation)).State);
+    }
+
+    [Fact]
     public async Task A_job_of_an_entity_framework_transaction_comes_after_its_commit()
     {
         await host.StartAsync(Cancellation); // opens the file: nothing may open it while the transaction is open
