@@ -45,6 +45,7 @@ sealed class Engine : IAsyncDisposable
         doorbell = new(file.Sessions, () => Writer?.Wake(others: true), () => _ = BuryAsync(), time, logger);
         due = time.CreateTimer(_ => Writer?.Wake(others: false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Writer = new(file, time, RingOthers, ArmDue, logger);
+        Reader = new(file);
         Sessions = new(Writer, file, doorbell, time, logger);
         watching = time.CreateTimer(_ => WatchGuests(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         looking = time.CreateTimer(_ => Look(), null, look, look);
@@ -55,6 +56,8 @@ sealed class Engine : IAsyncDisposable
     public TimeProvider Time { get; }
 
     public Writer Writer { get; }
+
+    public ReadConnection Reader { get; }
 
     public Sessions Sessions { get; }
 
@@ -135,6 +138,7 @@ sealed class Engine : IAsyncDisposable
         await looking.DisposeAsync().ConfigureAwait(false);
         await due.DisposeAsync().ConfigureAwait(false);
         await watching.DisposeAsync().ConfigureAwait(false);
+        Reader.Dispose();
         await Writer.DisposeAsync().ConfigureAwait(false);
         await doorbell.DisposeAsync().ConfigureAwait(false);
     }

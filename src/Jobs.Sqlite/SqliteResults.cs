@@ -6,7 +6,8 @@ namespace Jobs.Sqlite;
 /// Results in a table of the file, where every process can read them by the id of their job.
 /// </summary>
 /// <remarks>
-/// Who waits: 1. is noted here, 2. reads the row, and 3. waits for news. The writer's thread looks for news after each
+/// Who waits: 1. reads the row on the connection that only reads. 2. When the job has not ended, the wait is noted here,
+/// 3. reads the row anew on the writer's thread, and 4. waits for news. The writer's thread looks for news after each
 /// transaction with results, and when another process rings the doorbell. The first wait begins a session: only a
 /// process with a session has a bell.
 /// </remarks>
@@ -15,7 +16,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     readonly Lock gate = new();
     readonly Dictionary<string, List<TaskCompletionSource<JobStatus>>> waiters = new(StringComparer.Ordinal);
     Task<(Engine Engine, Session Session)>? listening;
-    Tables? known; // of the writer, on its thread
+    Tables? ofWriter; // on its thread
     long cursor = -1; // up to where the writer's thread has looked; -1 while nobody waits
     bool hasNews;
 
@@ -33,7 +34,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
 
     public override ValueTask<string> OpenAsync(CancellationToken cancellationToken)
     {
-        open();
+        Guest.RefuseDeadlock(open());
         return new(ById);
     }
 
@@ -49,6 +50,12 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public override async ValueTask<JobStatus?> ReadAsync(string id, CancellationToken cancellationToken)
     {
         var engine = open();
+        if (engine.Reader.TryRead(id, engine.Now, out var status))
+        {
+            return status;
+        }
+
+        Guest.RefuseDeadlock(engine);
         return await engine.Writer.DoAsync(tables => tables.Results.Read(id, engine.Now), needsSync: false)
             .WaitAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -56,6 +63,12 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public override async ValueTask<JobStatus?> WaitAsync(string id, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var engine = open();
+        if (engine.Reader.TryRead(id, engine.Now, out var known) && known is { HasEnded: true })
+        {
+            return known;
+        }
+
+        Guest.RefuseDeadlock(engine);
         var waiter = new TaskCompletionSource<JobStatus>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var expiring = new CancellationTokenSource(timeout, engine.Time);
         using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, expiring.Token);
@@ -76,7 +89,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
                 tables =>
                 {
                     // The smaller one: a transaction that was undone gave numbers, and later ends get these numbers again.
-                    (known, cursor) = (tables, cursor < 0 ? tables.LastSeq() : Math.Min(cursor, tables.LastSeq()));
+                    (ofWriter, cursor) = (tables, cursor < 0 ? tables.LastSeq() : Math.Min(cursor, tables.LastSeq()));
                     return tables.Results.Read(id, engine.Now);
                 },
                 needsSync: false).WaitAsync(giveUp.Token).ConfigureAwait(false);
@@ -131,9 +144,9 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
 
     void IClaimer.Claimed(bool committed)
     {
-        if (committed && hasNews && known is not null)
+        if (committed && hasNews && ofWriter is not null)
         {
-            Look(known);
+            Look(ofWriter);
         }
     }
 

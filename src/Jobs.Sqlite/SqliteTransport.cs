@@ -102,7 +102,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         {
             lock (gate)
             {
-                return results ??= new(Checked);
+                return results ??= new(Open);
             }
         }
     }

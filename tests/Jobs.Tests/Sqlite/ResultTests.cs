@@ -48,18 +48,22 @@ public sealed class ResultTests : IDisposable
     {
         await using var transport = file.Open();
         transport.Results.Expect("job");
+        await WrittenAsync(transport);
         Assert.Equal(JobState.Queued, (await transport.Results.ReadAsync("job", Stop))!.State);
         await TellAsync(transport, Ended("job", "1"));
         await TellAsync(transport, new() { Id = "job", State = JobState.Running, Attempts = 1 });
         transport.Results.Forget("job");
+        await WrittenAsync(transport);
         Assert.Equal((JobState.Succeeded, "1"), Value(await transport.Results.ReadAsync("job", Stop)));
 
         await TellAsync(transport, Ended("job", "2"));
 
         Assert.Equal((JobState.Succeeded, "2"), Value(await transport.Results.ReadAsync("job", Stop)));
         transport.Results.Expect("job"); // another job of that id
+        await WrittenAsync(transport);
         Assert.Equal(JobState.Queued, (await transport.Results.ReadAsync("job", Stop))!.State);
         transport.Results.Forget("job");
+        await WrittenAsync(transport);
         Assert.Null(await transport.Results.ReadAsync("job", Stop));
     }
 
@@ -75,6 +79,7 @@ public sealed class ResultTests : IDisposable
         }
 
         transport.Results.Expect("waits");
+        await WrittenAsync(transport);
         Assert.NotNull(await transport.Results.ReadAsync("7", Stop));
 
         clock.Jump(TimeSpan.FromDays(1));
@@ -152,6 +157,19 @@ public sealed class ResultTests : IDisposable
         Assert.Equal((JobState.Succeeded, "2"), Value(await waits.Soon()));
     }
 
+    // The application may hold a transaction open for long.
+    [Fact]
+    public async Task A_status_and_a_result_are_read_while_another_connection_writes()
+    {
+        await using var transport = file.Open();
+        await TellAsync(transport, Ended("job", "1"));
+        using var locked = await file.LockAsync();
+
+        Assert.Equal((JobState.Succeeded, "1"), Value(await transport.Results.ReadAsync("job", Stop).AsTask().Soon()));
+        Assert.Equal((JobState.Succeeded, "1"), Value(await transport.Results.WaitAsync("job", Wait.Deadline, Stop).AsTask().Soon()));
+        Assert.Null(await transport.Results.ReadAsync("another", Stop).AsTask().Soon());
+    }
+
     static (JobState State, string Result) Value(JobStatus? status) => (status!.State, System.Text.Encoding.UTF8.GetString(status.Result.Span));
 
     static JobStatus Ended(string id, string json, DateTimeOffset? at = null) =>
@@ -159,6 +177,9 @@ public sealed class ResultTests : IDisposable
 
     static Outgoing Reply(JobStatus news) => new(
         ResultStore.ById, ResultMessage.Write(news, news.Id, news.HasEnded ? news.EndedAt + TimeSpan.FromDays(1) : null), Kind: OutgoingKind.Reply);
+
+    // The writer works in order.
+    static Task WrittenAsync(SqliteTransport transport) => transport.CountAsync("q", Stop);
 
     static Task TellAsync(SqliteTransport transport, JobStatus news) => transport.PublishAsync(Reply(news), Wait.Deadline, Stop).AsTask().Soon();
 

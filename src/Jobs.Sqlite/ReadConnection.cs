@@ -1,0 +1,49 @@
+using Microsoft.Data.Sqlite;
+
+namespace Jobs.Sqlite;
+
+/// <summary>
+/// A connection that only reads results, beside that of the writer: who asks waits for nobody who writes. It is opened
+/// by the first question, and holds no read transaction between two questions, which would keep the log from shrinking.
+/// </summary>
+sealed class ReadConnection(DatabaseFile file) : IDisposable
+{
+    readonly Lock gate = new();
+    Database? database;
+    Tables? tables;
+    bool closed;
+
+    /// <summary>Reads what is known of a job.</summary>
+    /// <returns>Whether it could be read. When not, ask the writer, which waits until the file can be used again.</returns>
+    public bool TryRead(string id, long now, out JobStatus? status)
+    {
+        status = null;
+        lock (gate)
+        {
+            try
+            {
+                if (closed || file.IsGone())
+                {
+                    return false; // the writer says so
+                }
+
+                database ??= Database.Open(file.Path, SqliteOpenMode.ReadOnly);
+                status = (tables ??= new(database)).Results.Read(id, now);
+                return true;
+            }
+            catch (SqliteException)
+            {
+                return false; // somebody repairs the file after a death, for example
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            closed = true;
+            database?.Dispose();
+        }
+    }
+}
