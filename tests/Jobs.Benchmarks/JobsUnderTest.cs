@@ -81,6 +81,14 @@ sealed class JobsUnderTest : ISide
         }
     }
 
+    /// <summary>Enqueues chains of three; completes when their last jobs have run.</summary>
+    public async Task ChainsAsync(int count)
+    {
+        var done = Expect(count);
+        await Dispatcher.EnqueueManyAsync(Enumerable.Range(0, count).Select(_ => BenchJobs.Link(text).Then(BenchSteps.Link()).Then(BenchSteps.Noop())));
+        await done;
+    }
+
     /// <summary>Enqueues a chain of three; completes when it is confirmed.</summary>
     public Task EnqueueChainAsync() => Dispatcher.EnqueueAsync(BenchJobs.Link(text).Then(BenchSteps.Link()).Then(BenchSteps.Noop()));
 

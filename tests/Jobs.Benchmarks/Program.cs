@@ -4,6 +4,8 @@ const string Usage = """
     usage: dotnet run -c Release --project tests/Jobs.Benchmarks -- WHAT [options]
       throughput  jobs/s, CPU and allocated bytes of enqueue + run, against loops written by hand
                   [--transport rabbitmq|sqlite|memory] [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
+      follow-ups  RabbitMQ: jobs with awaited results, and chains of three, against the same by hand; a part of throughput
+                  [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       latency     enqueue → start and enqueue → confirmed at a fixed rate, against the same loop
                   [--rate N] [--seconds N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       lone        CPU per job of jobs that come one at a time, against the same loop
@@ -43,7 +45,12 @@ switch (what)
 {
     case "throughput" when options.Sqlite is not null: await SqliteThroughput.RunAsync(options); return 0;
     case "throughput" when options.InMemory: await Throughput.RunAsync(options); return 0;
-    case "throughput": return await AgainstBrokerAsync(Throughput.RunAsync);
+    case "throughput": return await AgainstBrokerAsync(async ofBroker =>
+    {
+        await Throughput.RunAsync(ofBroker);
+        await FollowUps.RunAsync(ofBroker);
+    });
+    case "follow-ups": return await AgainstBrokerAsync(FollowUps.RunAsync);
     case "wake": await SqliteWake.RunAsync(options); return 0;
     case "wake-worker": await SqliteWake.WorkAsync(options); return 0; // started by wake
     case "size": await SqliteSize.RunAsync(options); return 0;

@@ -21,6 +21,7 @@ sealed class RawSqlite : IDisposable
     readonly Statement read;
     readonly byte[] body;
     readonly List<long> taken = [];
+    readonly List<long> ended = [];
 
     public RawSqlite(string file, BenchmarkOptions options)
     {
@@ -55,38 +56,25 @@ sealed class RawSqlite : IDisposable
     }
 
     /// <summary>Claims and deletes all jobs: the deletes of one batch share a transaction with the next claims.</summary>
-    public void Drain(int batch)
+    /// <param name="batch">How many at once.</param>
+    /// <param name="results">Whether each job leaves a result, which the disk has, and which is read.</param>
+    public void Drain(int batch, bool results = false)
     {
         do
         {
-            Begin(full: false);
-            taken.ForEach(seq => delete.Bind(1, seq).Run());
-            taken.Clear();
-            find.Bind(1, batch);
-            while (find.Step())
-            {
-                taken.Add(find.Number(0));
-                _ = find.Bytes(1);
-            }
-
-            taken.ForEach(seq => claim.Bind(1, seq).Run());
-            database.Commit();
-        }
-        while (taken.Count > 0);
-    }
-
-    /// <summary>The same as <see cref="Drain"/>, and a result for each job, which the disk has, and which is read.</summary>
-    public void DrainWithResults(int batch)
-    {
-        do
-        {
-            Begin(full: true);
+            Begin(full: results);
             foreach (var seq in taken)
             {
-                keep.Bind(1, seq).Bind(2, body).Run();
+                if (results)
+                {
+                    keep.Bind(1, seq).Bind(2, body).Run();
+                }
+
                 delete.Bind(1, seq).Run();
             }
 
+            ended.Clear();
+            ended.AddRange(taken);
             taken.Clear();
             find.Bind(1, batch);
             while (find.Step())
@@ -97,13 +85,15 @@ sealed class RawSqlite : IDisposable
 
             taken.ForEach(seq => claim.Bind(1, seq).Run());
             database.Commit();
-            foreach (var seq in taken)
+            foreach (var seq in results ? ended : [])
             {
-                if (read.Bind(1, seq - batch).Step())
+                if (!read.Bind(1, seq).Step())
                 {
-                    _ = read.Bytes(0);
-                    read.Reset();
+                    throw new InvalidOperationException($"There is no result of job {seq}.");
                 }
+
+                _ = read.Bytes(0);
+                read.Reset();
             }
         }
         while (taken.Count > 0);

@@ -28,7 +28,7 @@ static class SqliteThroughput
             await CompareAsync("EnqueueMany", options.Jobs, jobs => jobs.Side.EnqueueManyAsync(options.Jobs), raw => raw.Insert(options.Jobs, 512), worker: false);
             await CompareAsync("end to end", options.Jobs, jobs => jobs.EndToEndAsync(options.Jobs), raw => { raw.Insert(options.Jobs, 512); raw.Drain(512); }, worker: true);
             await CompareAsync(
-                "with results", options.Jobs / 4, jobs => jobs.Side.CallManyAsync(options.Jobs / 4), raw => { raw.Insert(options.Jobs / 4, 512); raw.DrainWithResults(512); },
+                "with results", options.Jobs / 4, jobs => jobs.Side.CallManyAsync(options.Jobs / 4), raw => { raw.Insert(options.Jobs / 4, 512); raw.Drain(512, results: true); },
                 worker: true);
             await ComposeAsync();
         }
