@@ -36,6 +36,13 @@ static partial class Log
     [LoggerMessage(108, LogLevel.Warning, "Two settings do not go together: {Contradiction}")]
     public static partial void SettingsContradict(ILogger logger, string contradiction);
 
+    [LoggerMessage(120, LogLevel.Warning, "Job {Task} {JobId} waits for the result of job {Awaited} in its slot. When all slots wait for jobs that "
+        + "need a slot, nothing runs any more: compose the jobs with Then, or enqueue the second job and return")]
+    public static partial void WaitsInsideOfJob(ILogger logger, string task, string jobId, string awaited);
+
+    [LoggerMessage(121, LogLevel.Warning, "News of job {Task} {JobId} did not reach its caller. The job goes on")]
+    public static partial void NewsNotSent(ILogger logger, string task, string jobId, Exception exception);
+
     [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]
     public static partial void Succeeded(ILogger logger, string task, string jobId);
 
@@ -69,13 +76,6 @@ static partial class Log
 
     [LoggerMessage(303, LogLevel.Error, "Occurrence {JobId} of schedule {Schedule} cannot be enqueued as it is, and is dropped")]
     public static partial void OccurrenceRefused(ILogger logger, string jobId, string schedule, Exception exception);
-
-    [LoggerMessage(120, LogLevel.Warning, "Job {Task} {JobId} waits for the result of job {Awaited} in its slot. When all slots wait for jobs that "
-        + "need a slot, nothing runs any more: compose the jobs with Then, or enqueue the second job and return")]
-    public static partial void WaitsInsideOfJob(ILogger logger, string task, string jobId, string awaited);
-
-    [LoggerMessage(121, LogLevel.Warning, "News of job {Task} {JobId} did not reach its caller. The job goes on")]
-    public static partial void NewsNotSent(ILogger logger, string task, string jobId, Exception exception);
 
     [LoggerMessage(EventId = 304, Message = "Occurrence {JobId} of schedule {Schedule} could not be enqueued. The beat tries again, with the same id, "
         + "until it succeeds or the misfire policy drops the occurrence")]
