@@ -29,6 +29,15 @@ public sealed class BrokerFixture : IAsyncLifetime
             await broker.DisposeAsync();
     }
 
+    /// <summary>Skips a test that needs rabbitmqctl, which a broker that somebody else has started does not give us.</summary>
+    public void RequireControl()
+    {
+        if (Broker is ExternalBroker)
+        {
+            Assert.Skip("needs rabbitmqctl");
+        }
+    }
+
     static async Task<TestBroker> FindAsync()
     {
         if (Environment.GetEnvironmentVariable("JOBS_TEST_BROKER") is { Length: > 0 } uri)
