@@ -34,6 +34,8 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
     readonly Lock gate = new();
     readonly CancellationTokenSource stopping = new();
     TaskCompletionSource<string> address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    JobTransportException? refusal; // of the broker, for good; the next attempt may show that it was not
+    string? problem;
     Task? running;
     long warned;
     bool saidStrange;
@@ -57,9 +59,16 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
                 running ??= Task.Run(RunAsync, CancellationToken.None);
             }
 
+            if (refusal is not null)
+            {
+                return ValueTask.FromException<string>(refusal);
+            }
+
             return address.Task.IsCompletedSuccessfully ? new(address.Task.Result) : new(address.Task.WaitAsync(cancellationToken));
         }
     }
+
+    public override string? Problem => Volatile.Read(ref problem);
 
     public override void Expect(string id) => book.Expect(id);
 
@@ -111,8 +120,8 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
             }
             catch (Exception e)
             {
-                var problem = e is OperationCanceledException ? "the broker has not answered in time" : e.Message.TrimEnd('.');
-                Log.ReplyQueueFailed(parts.Logger, failures++ == 0 ? LogLevel.Warning : LogLevel.Debug, problem);
+                Failed(e);
+                Log.ReplyQueueFailed(parts.Logger, failures++ == 0 ? LogLevel.Warning : LogLevel.Debug, Problem!);
             }
 
             var pause = ReconnectBackOff.After(Math.Max(1, failures), parts.Random);
@@ -141,8 +150,29 @@ sealed class RabbitMqResults : ResultStore, IAsyncDisposable
                 $"The broker has not declared queue '{spec.Name}' within {declarePatience.TotalSeconds:0} s.", isTransient: true, e);
         }
 
-        address.TrySetResult(spec.Name);
+        lock (gate)
+        {
+            (refusal, problem) = (null, null);
+            address.TrySetResult(spec.Name);
+        }
+
         return spec.Name;
+    }
+
+    // Enqueues that wait for the address hear of a refusal at once. After another failure they wait for the next attempt.
+    void Failed(Exception e)
+    {
+        lock (gate)
+        {
+            problem = e is OperationCanceledException ? "the broker has not answered in time" : e.Message.TrimEnd('.');
+            if (e is JobTransportException { IsTransient: false } final && !address.Task.IsCompletedSuccessfully)
+            {
+                refusal = final;
+                address.TrySetException(final);
+                _ = address.Task.Exception; // perhaps nobody waits
+                address = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
     }
 
     /// <returns>Whether the queue is gone; otherwise only its channel is.</returns>

@@ -145,7 +145,7 @@ sealed class JobDispatcher(
             catch (Exception e) when (e is JobTransportException or TimeoutException)
             {
                 throw new JobPublishException(job.Id ?? "", maybeEnqueued: false, e is TimeoutException or JobTransportException { IsTransient: true },
-                    $"Job '{job.TaskName}' was not enqueued, because there is no address for its result: {e.Message}", e);
+                    $"Job '{job.TaskName}' was not enqueued, because there is no address for its result: {reader.Store.Problem ?? e.Message}", e);
             }
         }
     }

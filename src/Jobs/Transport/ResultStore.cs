@@ -19,6 +19,9 @@ public abstract class ResultStore
     /// <exception cref="JobTransportException">There is no such address now.</exception>
     public abstract ValueTask<string> OpenAsync(CancellationToken cancellationToken);
 
+    /// <summary>Why there is no address now; <see langword="null"/> when nothing has failed.</summary>
+    public virtual string? Problem => null;
+
     /// <summary>
     /// A job is about to be enqueued: from now on the job is queued, and news of it is kept. Does not wait.
     /// </summary>

@@ -167,6 +167,47 @@ public sealed class ReplyQueueTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public async Task A_user_who_may_not_declare_a_reply_queue_is_told_so_at_once_until_the_right_is_given()
+    {
+        brokers.RequireControl();
+
+        await StartWorkerAsync();
+        var user = $"{bench.Prefix}-guest";
+        await brokers.Broker.ControlAsync("add_user", user, "secret");
+        await brokers.Broker.ControlAsync("set_permissions", "-p", "/", user, "nothing", ".*", ".*");
+        try
+        {
+            var caller = Bench.Jobs(bench.Host(new UriBuilder(brokers.Broker.AmqpUri) { UserName = user, Password = "secret" }.Uri.ToString()));
+            var refused = await Assert.ThrowsAsync<JobPublishException>(() => CallAsync());
+            Assert.False(refused.MaybeEnqueued);
+            Assert.False(refused.IsTransient); // so it is no time-out
+            Assert.Contains("Grant 'configure'", refused.Message, StringComparison.Ordinal);
+
+            await brokers.Broker.ControlAsync("set_permissions", "-p", "/", user, ".*", ".*", ".*");
+            await Eventually.BecomesAsync(
+                async () =>
+                {
+                    try
+                    {
+                        return await CallAsync() == 3;
+                    }
+                    catch (JobPublishException e) when (!e.IsTransient)
+                    {
+                        return false; // not yet tried again
+                    }
+                },
+                Soon,
+                "the queue to be declared");
+
+            Task<int> CallAsync() => caller.CallAsync(ContractJobs.Add(1, 2), Soon, Cancellation);
+        }
+        finally
+        {
+            await brokers.Broker.ControlAsync("delete_user", user);
+        }
+    }
+
     Task<IHost> StartWorkerAsync() => bench.StartedAsync(bench.Host(more: jobs =>
     {
         jobs.Services.AddSingleton(tasks);
