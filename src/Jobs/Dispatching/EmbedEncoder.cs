@@ -18,19 +18,21 @@ sealed class EmbedEncoder(JobEncoder encoder, WireTypes types)
     /// <returns>What writes the embed; <see langword="null"/> when nothing follows.</returns>
     /// <exception cref="ArgumentException">A link cannot be sent as it is.</exception>
     public Action<Utf8JsonWriter>? Of(Job job, string id, ReadOnlyMemory<Link> later, string? replyTo) =>
-        job.Followers is null && later.IsEmpty ? null : json =>
-        {
-            var followers = job.Followers ?? Followers.None;
-            json.WriteStartObject();
-            json.WritePropertyName("callbacks");
-            WriteFollowers(json, followers.OnSuccess.AsSpan(), id, "callback", replyTo);
-            json.WritePropertyName("errbacks");
-            WriteFollowers(json, followers.OnFailure.AsSpan(), id, "errback", replyTo);
-            json.WritePropertyName("chain");
-            WriteChain(json, later.Span, id, replyTo);
-            json.WriteNull("chord");
-            json.WriteEndObject();
-        };
+        job.Followers is null && later.IsEmpty ? null : Writing(job, id, later, replyTo); // a lambda here would cost each plain job its closure
+
+    Action<Utf8JsonWriter> Writing(Job job, string id, ReadOnlyMemory<Link> later, string? replyTo) => json =>
+    {
+        var followers = job.Followers ?? Followers.None;
+        json.WriteStartObject();
+        json.WritePropertyName("callbacks");
+        WriteFollowers(json, followers.OnSuccess.AsSpan(), id, "callback", replyTo);
+        json.WritePropertyName("errbacks");
+        WriteFollowers(json, followers.OnFailure.AsSpan(), id, "errback", replyTo);
+        json.WritePropertyName("chain");
+        WriteChain(json, later.Span, id, replyTo);
+        json.WriteNull("chord");
+        json.WriteEndObject();
+    };
 
     /// <summary>The id of a link of a chain.</summary>
     /// <param name="link">The link.</param>
