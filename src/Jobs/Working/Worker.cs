@@ -10,7 +10,8 @@ namespace Jobs.Working;
 /// 2. If the intake already decides the outcome, no task has to run: the worker settles the attempt without a slot.
 /// 3. All other attempts go to <see cref="Lanes"/>, and from there to a slot: at once if a slot is free and the queue is
 /// below its limit, otherwise later.
-/// 4. A slot runs attempts one after the other, until none waits.
+/// 4. A slot runs attempts one after the other, until none waits. The worker settles each attempt beside its slot: a
+/// write waits for the disk or the broker, and the prefetch bounds how many such attempts there are.
 /// </remarks>
 sealed class Worker(
     Intake intake, Executor executor, Settlement settlement, WorkerProgress progress, JobObserver observer, TimeProvider time, ILogger<Worker> logger)
@@ -94,13 +95,13 @@ sealed class Worker(
         catch (Exception e)
         {
             // No exception may end the reader: a worker without one looks alive and runs nothing.
-            _ = GiveUpAsync(delivery, e);
+            _ = GiveUpAsync(delivery, null, e);
         }
     }
 
-    async Task GiveUpAsync(Delivery delivery, Exception failure)
+    async Task GiveUpAsync(Delivery delivery, string? id, Exception failure)
     {
-        await GiveBackAsync(delivery, null, failure).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await GiveBackAsync(delivery, id, failure).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Left();
     }
 
@@ -134,7 +135,6 @@ sealed class Worker(
 
             await RunOneAsync(attempt).ConfigureAwait(false);
             slot.Done();
-            Left();
         }
     }
 
@@ -142,16 +142,21 @@ sealed class Worker(
     {
         try
         {
-            if (attempt.Delivery.TryStart())
+            if (!attempt.Delivery.TryStart())
             {
-                await executor.RunAsync(attempt).ConfigureAwait(false);
-                await settlement.ApplyAsync(attempt).ConfigureAwait(false);
+                Left();
+                return;
             }
+
+            await executor.RunAsync(attempt).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            await GiveBackAsync(attempt.Delivery, attempt.Id, e).ConfigureAwait(false);
+            await GiveUpAsync(attempt.Delivery, attempt.Id, e).ConfigureAwait(false);
+            return;
         }
+
+        _ = SettleBesideAsync(attempt); // a plain ack has ended when this returns
     }
 
     // Not the job's fault: the framework or the broker failed. Never acknowledge here, which would lose the job. Give
