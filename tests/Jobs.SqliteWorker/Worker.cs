@@ -5,6 +5,8 @@ using System.Text;
 using Jobs.Sqlite;
 using Jobs.Transport;
 using Jobs.Wire;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -16,7 +18,7 @@ namespace Jobs.SqliteWorker;
 /// </summary>
 /// <remarks>
 /// try id: the message goes out now. sent id: it was confirmed. failed id maybe|no text: it was not. run id: a job
-/// begins. done id: it was settled.
+/// begins. done id: it was settled. A worker that serves says only run.
 /// </remarks>
 sealed class Worker(string file) : IAsyncDisposable
 {
@@ -35,6 +37,7 @@ sealed class Worker(string file) : IAsyncDisposable
             case "publish": await PublishAsync(command[1], Seconds(command[2])); break;
             case "load": Load(command[1], Number(command[2])); break;
             case "work": await WorkAsync(Number(command[1])); break;
+            case "serve": await ServeAsync(Number(command[1])); break;
             case "hold": await HoldAsync(Number(command[1])); break;
             case "settle": await SettleAsync(); break;
             case "die": AtCheckpoint(command[1], Die); break;
@@ -111,6 +114,14 @@ sealed class Worker(string file) : IAsyncDisposable
                 Say($"done {id}");
             }
         }
+    }
+
+    /// <summary>Runs jobs as an application does.</summary>
+    async Task ServeAsync(int prefetch)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddJobs(jobs => jobs.UseSqlite(file).AddTasks().AddWorker(worker => (worker.Queues, worker.Concurrency, worker.Prefetch) = ([Queue], 4, prefetch)));
+        await builder.Build().StartAsync();
     }
 
     /// <summary>Takes jobs and does nothing with them.</summary>

@@ -50,4 +50,35 @@ public sealed class WorkerKillTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Contains("MaxDeliveries", Bench.Header(letters[0], "x-jobs-dead-reason"), StringComparison.Ordinal);
         Assert.InRange(kills, MaxDeliveries, (MaxDeliveries + 3) * letters.Count);
     }
+
+    /// <summary>A worker that dies after the next job of a chain was confirmed, and before its own job was acknowledged, leaves two of both.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public async Task Each_job_of_a_chain_runs_with_its_one_id_however_many_workers_are_killed_by_SIGKILL(int kills)
+    {
+        const int Chains = 100, JobsOfOne = 4, Prefetch = 20;
+        var job = ProbeTask.Job() with { Queue = bench.Queue };
+        var handles = await Bench.Jobs(bench.Host()).EnqueueManyAsync(Enumerable.Repeat(job.Then(job).Then(job).OnSuccess(job), Chains), TestContext.Current.CancellationToken);
+        List<string> runs = [];
+        for (var i = 0; i < kills; i++)
+        {
+            await using var victim = WorkerProcess.Start(bench, concurrency: 4, Prefetch, maxDeliveries: 100);
+            await Eventually.BecomesAsync(() => victim.Ended.Count >= 30, Soon, "some jobs to run");
+            await victim.KillAsync();
+            runs.AddRange(victim.Begun);
+        }
+
+        await using var last = WorkerProcess.Start(bench, concurrency: 4, Prefetch, maxDeliveries: 100);
+        await Eventually.BecomesAsync(
+            async () => runs.Union(last.Ended).Count() == Chains * JobsOfOne && last.Begun.Count == last.Ended.Count && await bench.CountAsync(bench.Queue) == 0,
+            Soon,
+            "every job to run");
+        runs.AddRange(last.Begun);
+
+        Assert.Equal(Chains * JobsOfOne, runs.Distinct().Count());
+        Assert.Subset(runs.ToHashSet(), handles.Select(handle => handle.Id).ToHashSet());
+        Assert.InRange(runs.Count - (Chains * JobsOfOne), 0, kills * Prefetch * JobsOfOne);
+        Assert.Equal(0, await bench.CountAsync(bench.DeadQueue));
+    }
 }
