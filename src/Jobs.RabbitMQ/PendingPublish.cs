@@ -42,6 +42,9 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
     /// <summary>When the caller gives up, as a timestamp; <see cref="long.MaxValue"/> for never.</summary>
     public long Deadline { get; private set; }
 
+    /// <summary>When the broker first refused the publish, as a timestamp; 0 when the broker did not.</summary>
+    public long RefusedAt { get; set; }
+
     /// <summary>When a publish that is put aside may go again, as a timestamp.</summary>
     public long NotBefore { get; set; }
 
@@ -68,7 +71,7 @@ sealed class PendingPublish(PublishLedger ledger) : IValueTaskSource
     public void Begin(Outgoing outgoing, int delaySeconds, long deadline, TimeSpan patience)
     {
         (Queue, Message, IsReply) = (outgoing.Queue, outgoing.Message, outgoing.Kind == OutgoingKind.Reply);
-        (DelaySeconds, Deadline, Patience) = (delaySeconds, deadline, patience);
+        (DelaySeconds, Deadline, Patience, RefusedAt) = (delaySeconds, deadline, patience, 0);
         (MaybeSent, Done, Returned, Redeclared, reusable) = (false, false, null, false, false);
     }
 

@@ -58,9 +58,11 @@ sealed partial class PublishLedger
                 return;
             }
 
-            Answer(tag, multiple, time.GetTimestamp());
+            var now = time.GetTimestamp();
+            Answer(tag, multiple, now);
             foreach (var publish in answered)
             {
+                publish.RefusedAt = publish.RefusedAt == 0 ? now : publish.RefusedAt;
                 line.PutAside(publish);
             }
 
@@ -206,7 +208,7 @@ sealed partial class PublishLedger
             else if (channel != 0 && blocked is null)
             {
                 dropped = LosePatience(passed);
-                reason = Stuck(now);
+                reason = Stuck(now) ?? Refusing(now);
             }
 
             line.Sweep(now);
@@ -287,5 +289,18 @@ sealed partial class PublishLedger
             : null;
         stuckQueue = reason is null ? null : oldest.Queue;
         return reason;
+    }
+
+    /// <summary>Why a reply may get through on another channel, or <see langword="null"/>.</summary>
+    /// <remarks>
+    /// RabbitMQ up to 3.12.4 looks for the leader of a quorum queue once for each channel, at the first publish to the
+    /// queue. When this leader's node is dead and no other leader is elected yet, the channel refuses all messages to
+    /// the queue until the node is back (rabbit_fifo_client:enqueue/3; mended by server commit 27886dd9a2). A new
+    /// channel looks for the leader again.
+    /// </remarks>
+    string? Refusing(long now)
+    {
+        bool IsIt(PendingPublish p) => p is { IsReply: true, RefusedAt: > 0 } && time.GetElapsedTime(Math.Max(p.RefusedAt, unblocked), now) > refusalPatience;
+        return line.Waiting.FirstOrDefault(IsIt) is { } reply ? $"replies to {reply.Queue} were refused for {refusalPatience}" : null;
     }
 }

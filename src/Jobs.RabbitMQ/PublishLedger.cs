@@ -35,6 +35,9 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     static readonly TimeSpan replyPatience = TimeSpan.FromSeconds(10);
     static readonly TimeSpan longSilence = TimeSpan.FromSeconds(2);
 
+    // Longer than most elections, and short enough for some attempts within the patience of a reply.
+    static readonly TimeSpan refusalPatience = TimeSpan.FromSeconds(2);
+
     readonly Lock gate = new();
     readonly PublishLine line = new(time);
     readonly ConfirmTimes confirms = new(time);

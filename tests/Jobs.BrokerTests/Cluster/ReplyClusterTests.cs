@@ -102,6 +102,28 @@ public sealed class ReplyClusterTests : IAsyncLifetime
         Assert.Equal(0, Bench.Logged(Disconnected));
     }
 
+    // Up to 3.12.4, a channel whose first publish to a quorum queue comes between the death of the leader and the election is refused until the node is back.
+    [Fact]
+    public async Task A_reply_that_is_refused_before_a_quorum_queue_elects_a_leader_arrives_after_the_election()
+    {
+        await DeclareAsync(Callers, Caller, new() { ["x-queue-type"] = "quorum" });
+        var (_, deliveries) = await DeliveriesAsync(1);
+        await FollowersAsync("suspend");
+        await Cluster.KillAsync(Callers);
+
+        var settling = ReplyAsync(Assert.Single(deliveries), Caller);
+        await FollowersAsync("resume"); // starts rabbitmqctl, which takes longer than the first refusal
+        await settling.WaitAsync(Soon, Cancellation);
+
+        Assert.Equal(0, Bench.Logged(ReplyDropped));
+        await Bench.HoldsAsync(Caller, 1);
+        await subscription!.DisposeAsync();
+        Assert.Equal(0, await Bench.CountAsync(Bench.Queue));
+
+        Task FollowersAsync(string what) =>
+            Task.WhenAll(Enumerable.Range(Living, 2).Select(node => Cluster.ControlAsync(node, "eval", $"sys:{what}('%2F_{Caller}').")));
+    }
+
     [Fact]
     public async Task A_reply_to_a_queue_that_never_existed_is_dropped_and_its_job_is_settled()
     {

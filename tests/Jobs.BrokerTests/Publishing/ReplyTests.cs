@@ -1,7 +1,6 @@
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
-using Jobs.Tests.Diagnostics;
 using Jobs.Transport;
 using RabbitMQ.Client;
 
@@ -10,16 +9,13 @@ namespace Jobs.BrokerTests.Publishing;
 /// <summary>Replies share nothing that a dead reply queue can hold up.</summary>
 public sealed class ReplyTests(BrokerFixture brokers) : IAsyncDisposable
 {
+    const int Disconnected = 401, ReplyDropped = 424;
+
     static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
-    readonly Measured measured = new();
     readonly Bench bench = new(brokers.Broker);
 
-    public async ValueTask DisposeAsync()
-    {
-        measured.Dispose();
-        await bench.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => bench.DisposeAsync();
 
     // §1.2: the first publish of a channel to a quorum queue waits for an answer of the queue, for net_ticktime + 5 s,
     // and all later ones of the channel wait behind it.
@@ -60,10 +56,11 @@ public sealed class ReplyTests(BrokerFixture brokers) : IAsyncDisposable
             await brokers.Broker.ControlAsync("eval", $"sys:resume('%2F_{mute}').");
         }
 
-        Assert.Equal(0, measured.Sum("jobs.replies.dropped", ("messaging.destination.name", living)));
-        Assert.Equal(1, measured.Sum("jobs.replies.dropped", ("messaging.destination.name", mute)));
+        // The log, not the metric: OpenTelemetry joins the meters of all hosts, so a host that another test stops meanwhile takes our counts along.
+        await Eventually.BecomesAsync(() => bench.Logged(ReplyDropped, mute) == 1, Soon, "the dropped reply to be logged");
+        Assert.Equal(0, bench.Logged(ReplyDropped, living));
         Assert.Equal(["of 2"], (await bench.DrainIdsAsync(living)).Keys); // perhaps twice: over the channel that was held up, too
-        Assert.Equal(0, bench.Logged(401)); // no connection was given up for it
+        Assert.Equal(0, bench.Logged(Disconnected)); // no connection was given up for it
         await subscription.DisposeAsync();
         Assert.Equal(0, await bench.CountAsync(bench.Queue)); // both are settled
     }

@@ -18,6 +18,9 @@ sealed class Book(int size, DeclareMode declare = DeclareMode.Declare)
 
     public int Channel { get; private set; }
 
+    /// <summary>The sequence number of the last publish on the channel.</summary>
+    public ulong Written { get; private set; }
+
     /// <summary>Replies that nobody took.</summary>
     public List<DroppedReply> Dropped { get; } = [];
 
@@ -31,7 +34,11 @@ sealed class Book(int size, DeclareMode declare = DeclareMode.Declare)
         return new(publish.Task);
     }
 
-    public int Begin() => Channel = Ledger.Begin();
+    public int Begin()
+    {
+        Written = 0;
+        return Channel = Ledger.Begin();
+    }
 
     public int End(string? refusal = null)
     {
@@ -48,6 +55,7 @@ sealed class Book(int size, DeclareMode declare = DeclareMode.Declare)
         {
             Assert.True(Ledger.TryWrite(next));
             written.Add(next.Message.CorrelationId!);
+            Written++;
         }
 
         return written;
@@ -63,7 +71,8 @@ sealed class Book(int size, DeclareMode declare = DeclareMode.Declare)
         for (var passed = TimeSpan.Zero; passed < passing; passed += aSweep)
         {
             time.Advance(aSweep);
-            stuck ??= Sweep();
+            var found = Sweep();
+            stuck ??= found;
         }
 
         return stuck;

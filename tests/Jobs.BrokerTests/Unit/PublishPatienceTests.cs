@@ -55,6 +55,42 @@ public sealed class PublishPatienceTests
     }
 
     [Fact]
+    public void A_channel_that_refuses_a_reply_for_two_seconds_is_given_up_and_the_next_one_has_two_seconds_again()
+    {
+        var call = Reply("1");
+        book.Begin();
+        Assert.Null(Refuse(TimeSpan.FromSeconds(1.5)));
+        Assert.Contains("replies to caller were refused", Refuse(TimeSpan.FromSeconds(1)), StringComparison.Ordinal);
+
+        book.End();
+        book.Begin();
+        Assert.Null(Refuse(TimeSpan.FromSeconds(1.5)));
+        Assert.NotNull(Refuse(TimeSpan.FromSeconds(1)));
+
+        book.End();
+        book.Begin();
+        book.Pass(halfASecond);
+        Assert.Equal(["1"], book.Write());
+        book.Confirm(1);
+        Assert.True(call.IsConfirmed);
+        Assert.Empty(book.Dropped);
+    }
+
+    [Fact]
+    public void A_channel_is_not_given_up_for_a_refused_job_nor_for_a_reply_that_got_through_after_all()
+    {
+        book.Begin();
+        var call = Reply("1");
+        Assert.Null(Refuse(TimeSpan.FromSeconds(1.5)));
+        book.Write();
+        book.Confirm(book.Written);
+        Assert.True(call.IsConfirmed);
+
+        book.Add("2", "full");
+        Assert.Null(Refuse(TimeSpan.FromMinutes(1)));
+    }
+
+    [Fact]
     public void The_patience_of_a_reply_does_not_run_while_the_broker_blocks_or_there_is_no_channel()
     {
         var call = Reply("1");
@@ -161,6 +197,22 @@ public sealed class PublishPatienceTests
         {
             await Assert.ThrowsAsync<JobPublishException>(() => call.Answer());
         }
+    }
+
+    /// <summary>The broker refuses whatever is written.</summary>
+    /// <returns>Why the channel is stuck, or <see langword="null"/>.</returns>
+    string? Refuse(TimeSpan passing)
+    {
+        string? stuck = null;
+        for (var passed = TimeSpan.Zero; passed < passing; passed += halfASecond)
+        {
+            book.Write();
+            book.Ledger.Nacked(book.Channel, book.Written, multiple: true);
+            var found = book.Pass(halfASecond);
+            stuck ??= found;
+        }
+
+        return stuck;
     }
 
     Call Reply(string id) => book.Add(id, "caller", OutgoingKind.Reply);
