@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
@@ -70,7 +69,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
     public async Task A_worker_of_real_celery_runs_what_a_typed_job_by_name_asks_for()
     {
         var (queue, results) = ($"{bench.Prefix}.celery", Path.GetTempFileName());
-        using var worker = StartPython($$"""
+        var worker = StartPython($$"""
             from celery import Celery
             from kombu import Exchange, Queue
             app = Celery(broker=uri)
@@ -94,8 +93,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         }
         finally
         {
-            worker.Kill();
-            await worker.WaitForExitAsync(CancellationToken.None);
+            await worker.DisposeAsync();
             File.Delete(results);
             await using var channel = await bench.ChannelAsync();
             await channel.QueueDeleteAsync(queue, false, false, cancellationToken: CancellationToken.None);
@@ -240,7 +238,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         }
     }
 
-    Task PythonAsync(string script) => Python.RunAsync(bench, script);
+    Task PythonAsync(string script) => Python.OfThisMachine.RunAsync(bench, script);
 
-    Process StartPython(string script) => Python.Start(bench, script);
+    IAsyncDisposable StartPython(string script) => Python.OfThisMachine.Start(bench, script);
 }

@@ -84,7 +84,7 @@ public sealed class SharedWithCeleryTests(BrokerFixture brokers) : IAsyncDisposa
         var results = Path.GetTempFileName();
         var dispatcher = Bench.Jobs(bench.Host(rabbit: Shared));
         await dispatcher.EnqueueAsync(new Job<int>("tasks.add", [2, 2]) with { Id = "now", Queue = bench.Queue }, TestContext.Current.CancellationToken);
-        using var worker = Python.Start(bench, $"""
+        var worker = Python.OfThisMachine.Start(bench, $"""
             from celery import Celery
             from kombu import Queue
             app = Celery(broker=uri)
@@ -106,15 +106,14 @@ public sealed class SharedWithCeleryTests(BrokerFixture brokers) : IAsyncDisposa
         }
         finally
         {
-            worker.Kill();
-            await worker.WaitForExitAsync(CancellationToken.None);
+            await worker.DisposeAsync();
             File.Delete(results);
         }
     }
 
     void Shared(RabbitMqOptions rabbit) => (rabbit.CeleryQueues, rabbit.ManagementUri) = ([bench.Queue], brokers.Broker.ManagementUri.ToString());
 
-    Task SendAsync(string line, string? uri = null) => Python.RunAsync(
+    Task SendAsync(string line, string? uri = null) => Python.OfThisMachine.RunAsync(
         bench,
         $$"""
         from celery import Celery

@@ -1,201 +1,21 @@
-using System.Diagnostics;
-using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.BrokerTests.Rabbit;
-using Jobs.Contracts;
-using Microsoft.Extensions.DependencyInjection;
-using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.BrokerTests.Results;
 
-/// <summary>Results, chains and callbacks between C# and the real Celery that is installed here. celery-protocol.md §4, §8, §15.</summary>
-public sealed class CeleryResultTests(BrokerFixture brokers) : IAsyncDisposable
+/// <summary>With the Celery that is installed here; Debian 12 has 5.2.</summary>
+public sealed class CeleryResultTests(BrokerFixture brokers) : CeleryResultContract(brokers)
 {
-    const int ReplyDropped = 424;
+    private protected override Python Python => Python.OfThisMachine;
 
-    static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
+    protected override Version Oldest => new(5, 2);
+}
 
-    readonly Bench bench = new(brokers.Broker);
-    readonly ContractBench tasks = new();
-    readonly List<Process> workers = [];
+/// <summary>With the Celery 5.5 of Debian 13, in a container.</summary>
+[Trait("Needs", "celery55")]
+public sealed class Debian13CeleryResultTests(BrokerFixture brokers) : CeleryResultContract(brokers)
+{
+    private protected override Python Python => Python.OfDebian13;
 
-    string Celery => $"{bench.Prefix}.celery";
-
-    static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var worker in workers)
-        {
-            worker.Kill();
-            await worker.WaitForExitAsync(CancellationToken.None);
-            worker.Dispose();
-        }
-
-        await bench.DisposeAsync();
-    }
-
-    [Fact]
-    public async Task Python_gets_what_a_task_in_csharp_returns_and_what_it_throws()
-    {
-        await StartWorkerAsync();
-
-        var said = await PythonAsync("""
-            print(app.send_task('contract.add', args=[2, 3], queue=queue).get(timeout=30))
-            print(app.send_task('contract.headline', args=['Rain again'], queue=queue).get(timeout=30))
-            print(app.send_task('contract.note', args=['x'], queue=queue).get(timeout=30))
-            print(app.send_task('contract.add', args=[40, 2], queue=queue, compression='gzip').get(timeout=30))
-            try:
-                app.send_task('contract.fail', args=['out of ink'], queue=queue).get(timeout=30)
-            except Exception as e:
-                print(type(e).__module__, type(e).__name__, e.args)
-            result = app.send_task('contract.nothing', queue=queue)
-            try:
-                result.get(timeout=30)
-            except Exception as e:
-                print(type(e).__name__)
-            """);
-
-        Assert.Equal(
-            ["5", "{'Title': 'Rain again', 'Words': 2}", "None", "42", "celery.exceptions InvalidOperationException ('out of ink',)", "NotRegistered"],
-            said.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-    }
-
-    [Fact]
-    public async Task Csharp_gets_what_a_task_in_python_returns_and_what_it_throws()
-    {
-        await StartCeleryAsync();
-        var dispatcher = Bench.Jobs(bench.Host());
-
-        Assert.Equal(4, await dispatcher.CallAsync(new Job<int>("tasks.add", [2, 2]) with { Queue = Celery }, Soon, Cancellation));
-        var thrown = await Assert.ThrowsAsync<JobFailedException>(
-            () => dispatcher.CallAsync(new Job<int>("tasks.fail", ["bad"]) with { Queue = Celery }, Soon, Cancellation));
-        Assert.Equal(("builtins.ValueError", "bad, 42"), (thrown.Error!.Type, thrown.Error.Message));
-        Assert.Contains("Traceback", thrown.Error.Stack, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_chain_goes_from_csharp_to_python_and_back()
-    {
-        await StartWorkerAsync();
-        await StartCeleryAsync();
-        var dispatcher = Bench.Jobs(bench.Host(jobs: options => options.Routes["tasks.*"] = Celery));
-        var add = new Step<int, int>("tasks.add", [10]);
-
-        var chain = ContractJobs.Add(1, 2).Then(add).Then(new Step<int, int>("contract.add", [100])).Then(add);
-
-        Assert.Equal(123, await dispatcher.CallAsync(chain, Soon, Cancellation));
-        Assert.Equal(["3", "113"], tasks.Runs.Select(run => run.Argument));
-        var thrown = await Assert.ThrowsAsync<JobFailedException>(
-            () => dispatcher.CallAsync(ContractJobs.Add(1, 2).Then(new Step<int, int>("tasks.fail")).Then(add), Soon, Cancellation));
-        Assert.Equal("builtins.ValueError", thrown.Error!.Type); // Celery tells the later links too
-    }
-
-    [Fact]
-    public async Task A_chain_with_immutable_links_and_callbacks_of_python_goes_through_csharp()
-    {
-        await StartWorkerAsync();
-        await StartCeleryAsync();
-
-        var said = await PythonAsync($$"""
-            from celery import chain, signature as sig
-            def cs(name, *args, immutable=False, **options):
-                return sig(name, args=args, options=dict(queue=queue, **options), app=app, immutable=immutable)
-            def py(name, *args, immutable=False):
-                return sig(name, args=args, options=dict(queue='{{Celery}}'), app=app, immutable=immutable)
-            print(chain(cs('contract.add', 1, 2), py('tasks.add', 10), cs('contract.add', 100)).apply_async().get(timeout=30))
-            print(chain(cs('contract.note', 'first'), cs('contract.add', 4, 5, immutable=True)).apply_async().get(timeout=30))
-            cs('contract.add', 20, 1, link=[py('tasks.write')], link_error=[py('tasks.write')]).apply_async().get(timeout=30)
-            failed = cs('contract.fail', 'torn', link=[py('tasks.write')], link_error=[py('tasks.write')]).apply_async()
-            chained = chain(cs('contract.fail', 'torn'), py('tasks.add', 10)).apply_async()
-            try:
-                chained.get(timeout=30)
-            except Exception as e:
-                print(type(e).__name__, e)
-            print(failed.id)
-            """);
-
-        var lines = said.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        Assert.Equal(["113", "9", "InvalidOperationException torn"], lines[..3]);
-        await Eventually.BecomesAsync(() => Written().Length == 2, Soon, "Celery's worker to run callback and errback");
-        Assert.Equal(new[] { "21", lines[3] }.Order(StringComparer.Ordinal), Written().Order(StringComparer.Ordinal));
-    }
-
-    [Fact]
-    public async Task A_caller_in_python_without_a_result_backend_holds_nothing_up()
-    {
-        await StartWorkerAsync();
-
-        await Python.RunAsync(bench, $"""
-            from celery import Celery
-            from kombu import Exchange, Queue
-            app = Celery(broker=uri, broker_transport_options=dict(confirm_publish=True)) # or the last jobs may go with the process
-            app.conf.task_queues = [Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
-            for i in range(20):
-                app.send_task('contract.add', args=[i, 1], queue=queue)
-            """);
-
-        await Eventually.BecomesAsync(() => tasks.Runs.Count == 20, Soon, "all jobs to run");
-        await bench.HoldsAsync(bench.Queue, 0);
-        Assert.Equal(20, tasks.Runs.Select(run => run.Id).Distinct().Count()); // each once: nothing was given back
-        Assert.Equal(1, bench.Logged(ReplyDropped)); // its 20 messages name one queue, which does not exist
-    }
-
-    string Output => Path.Combine(Path.GetTempPath(), $"{bench.Prefix}.txt");
-
-    string[] Written() => File.Exists(Output) ? File.ReadAllLines(Output) : [];
-
-    async Task StartWorkerAsync() => await bench.StartedAsync(bench.Host(
-        jobs: options => options.Routes["tasks.*"] = Celery,
-        more: jobs =>
-        {
-            jobs.Services.AddSingleton(tasks);
-            jobs.AddTasks<ContractTasks>().AddWorker(worker => worker.Queues = [bench.Queue]);
-        }));
-
-    async Task StartCeleryAsync()
-    {
-        workers.Add(Python.Start(bench, $$"""
-            from celery import Celery
-            from kombu import Exchange, Queue
-            app = Celery(broker=uri, backend='rpc://')
-            app.conf.task_queues = [Queue('{{Celery}}', Exchange(''), routing_key='{{Celery}}', auto_delete=False),
-                                    Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
-            @app.task(name='tasks.add')
-            def add(x, y):
-                return x + y
-            @app.task(name='tasks.fail')
-            def fail(why):
-                raise ValueError(why, 42)
-            @app.task(name='tasks.write')
-            def write(value):
-                with open('{{Output}}', 'a') as file:
-                    file.write(f'{value}\n')
-            app.worker_main(['worker', '-P', 'solo', '--without-mingle', '--without-gossip', '--without-heartbeat', '-Q', '{{Celery}}'])
-            """));
-        await Eventually.BecomesAsync(ExistsAsync, Soon, "Celery to declare its queue");
-
-        async Task<bool> ExistsAsync()
-        {
-            await using var channel = await bench.ChannelAsync();
-            try
-            {
-                await channel.QueueDeclarePassiveAsync(Celery, Cancellation);
-                return true;
-            }
-            catch (OperationInterruptedException)
-            {
-                return false;
-            }
-        }
-    }
-
-    Task<string> PythonAsync(string script) => Python.RunAsync(bench, $$"""
-        from celery import Celery
-        from kombu import Exchange, Queue
-        app = Celery(broker=uri, backend='rpc://')
-        app.conf.task_queues = [Queue('{{Celery}}', Exchange(''), routing_key='{{Celery}}', auto_delete=False),
-                                Queue(queue, Exchange(''), routing_key=queue, no_declare=True)]
-        {{script.ReplaceLineEndings("\n")}}
-        """);
+    protected override Version Oldest => new(5, 5);
 }
