@@ -125,6 +125,34 @@ public abstract class CeleryResultContract(BrokerFixture brokers) : IAsyncDispos
     }
 
     [Fact]
+    public async Task A_failure_in_python_is_told_to_csharp_and_a_failure_in_csharp_to_python()
+    {
+        await StartWorkerAsync();
+        await StartCeleryAsync();
+        var dispatcher = Bench.Jobs(bench.Host());
+        var tellCsharp = new Step<string>("contract.note") with { Queue = bench.Queue };
+        var tellPython = new Step<string>("tasks.write") with { Queue = Celery };
+
+        var inPython = await dispatcher.EnqueueAsync((new Job<int>("tasks.fail", ["bad"]) with { Queue = Celery }).OnFailure(tellCsharp), Cancellation);
+        var inCsharp = await dispatcher.EnqueueAsync(new Job<int>("contract.fail", ["torn"]).OnFailure(tellPython), Cancellation);
+        var said = await PythonAsync($"""
+            from celery import signature as sig
+            tell = sig('contract.note', options=dict(queue=queue), app=app)
+            failed = sig('tasks.fail', args=['bad'], options=dict(queue='{Celery}', link_error=[tell]), app=app).apply_async()
+            try:
+                failed.get(timeout=30)
+            except ValueError:
+                print(failed.id)
+            """);
+
+        await Eventually.BecomesAsync(() => tasks.Runs.Count == 3 && Written().Length == 1, Soon, "the errbacks to run");
+        Assert.Equal(
+            new[] { inPython.Id, said.Trim() }.Order(StringComparer.Ordinal),
+            tasks.Runs.Where(run => run.Task == "contract.note").Select(run => run.Argument).Order(StringComparer.Ordinal));
+        Assert.Equal([inCsharp.Id], Written());
+    }
+
+    [Fact]
     public async Task A_caller_in_python_without_a_result_backend_holds_nothing_up()
     {
         await StartWorkerAsync();
