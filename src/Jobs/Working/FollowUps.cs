@@ -61,7 +61,7 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
     IEnumerable<Outgoing> AfterSuccess(Attempt attempt, ReadOnlyMemory<byte> result) =>
         attempt.After?.Embed is { } embed ? links.AfterSuccess(attempt, embed, result).SelectMany(link => Routed(link, attempt)) : [];
 
-    List<Outgoing> AfterFailure(Attempt attempt, JobError error)
+    IReadOnlyList<Outgoing> AfterFailure(Attempt attempt, JobError error)
     {
         var embed = attempt.After?.Embed ?? Embed.OfMessage(attempt.Message); // the body of a job that did not run was not split
         var errbacks = embed is null ? [] : links.AfterFailure(attempt, embed, error).SelectMany(link => Routed(link, attempt));
