@@ -27,6 +27,7 @@ sealed partial class PublishLedger
                 confirms.Add(latency, now);
                 latencies.Add((publish.Queue, latency));
                 suspects = Math.Max(0, suspects - 1);
+                refusing.Took(publish.Queue);
                 if (publish.Done)
                 {
                     continue;
@@ -63,6 +64,11 @@ sealed partial class PublishLedger
             foreach (var publish in answered)
             {
                 publish.RefusedAt = publish.RefusedAt == 0 ? now : publish.RefusedAt;
+                if (!publish.IsReply)
+                {
+                    refusing.Refused(publish.Queue, channel, now);
+                }
+
                 line.PutAside(publish);
             }
 
@@ -291,7 +297,7 @@ sealed partial class PublishLedger
         return reason;
     }
 
-    /// <summary>Why a reply may get through on another channel, or <see langword="null"/>.</summary>
+    /// <summary>Why a publish may get through on another channel, or <see langword="null"/>.</summary>
     /// <remarks>
     /// RabbitMQ up to 3.12.4 looks for the leader of a quorum queue once for each channel, at the first publish to the
     /// queue. When this leader's node is dead and no other leader is elected yet, the channel refuses all messages to
@@ -300,7 +306,16 @@ sealed partial class PublishLedger
     /// </remarks>
     string? Refusing(long now)
     {
-        bool IsIt(PendingPublish p) => p is { IsReply: true, RefusedAt: > 0 } && time.GetElapsedTime(Math.Max(p.RefusedAt, unblocked), now) > refusalPatience;
-        return line.Waiting.FirstOrDefault(IsIt) is { } reply ? $"replies to {reply.Queue} were refused for {refusalPatience}" : null;
+        foreach (var publish in line.Waiting)
+        {
+            if (publish is { RefusedAt: > 0, Done: false } && (publish.IsReply
+                ? time.GetElapsedTime(Math.Max(publish.RefusedAt, unblocked), now) > refusalPatience
+                : refusing.IsOverdue(publish.Queue, channel, unblocked, now)))
+            {
+                return $"the broker refuses everything for {publish.Queue}";
+            }
+        }
+
+        return null;
     }
 }

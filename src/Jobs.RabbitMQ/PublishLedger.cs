@@ -35,12 +35,13 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     static readonly TimeSpan replyPatience = TimeSpan.FromSeconds(10);
     static readonly TimeSpan longSilence = TimeSpan.FromSeconds(2);
 
-    // Longer than most elections, and short enough for some attempts within the patience of a reply.
+    // For a reply: longer than most elections, and short enough for some attempts within its patience.
     static readonly TimeSpan refusalPatience = TimeSpan.FromSeconds(2);
 
     readonly Lock gate = new();
     readonly PublishLine line = new(time);
     readonly ConfirmTimes confirms = new(time);
+    readonly RefusingQueues refusing = new(time);
     readonly List<PendingPublish> answered = [];
     readonly Stack<PendingPublish> spare = new();
     readonly SemaphoreSlim wakeUp = new(0); // an extra release only makes the writer look once more

@@ -60,7 +60,7 @@ public sealed class PublishPatienceTests
         var call = Reply("1");
         book.Begin();
         Assert.Null(Refuse(TimeSpan.FromSeconds(1.5)));
-        Assert.Contains("replies to caller were refused", Refuse(TimeSpan.FromSeconds(1)), StringComparison.Ordinal);
+        Assert.Contains("refuses everything for caller", Refuse(TimeSpan.FromSeconds(1)), StringComparison.Ordinal);
 
         book.End();
         book.Begin();
@@ -77,7 +77,7 @@ public sealed class PublishPatienceTests
     }
 
     [Fact]
-    public void A_channel_is_not_given_up_for_a_refused_job_nor_for_a_reply_that_got_through_after_all()
+    public void A_channel_is_not_given_up_for_a_reply_that_got_through_after_all()
     {
         book.Begin();
         var call = Reply("1");
@@ -85,8 +85,40 @@ public sealed class PublishPatienceTests
         book.Write();
         book.Confirm(book.Written);
         Assert.True(call.IsConfirmed);
+        Assert.Null(Refuse(TimeSpan.FromMinutes(1)));
+    }
 
-        book.Add("2", "full");
+    [Fact]
+    public void A_channel_that_refuses_every_job_for_a_queue_is_given_up_after_five_seconds_and_then_ever_later()
+    {
+        var call = book.Add("1", "full");
+        foreach (var seconds in (int[])[5, 60, 720, 8640])
+        {
+            book.Begin();
+            Assert.Null(Refuse(TimeSpan.FromSeconds(seconds - 1)));
+            Assert.Contains("refuses everything for full", Refuse(TimeSpan.FromSeconds(2)), StringComparison.Ordinal);
+            book.End();
+        }
+
+        Assert.False(call.IsConfirmed);
+    }
+
+    [Fact]
+    public void A_channel_is_not_given_up_for_a_queue_that_takes_a_job_now_and_then_nor_when_nobody_waits()
+    {
+        book.Begin();
+        using var cancelling = new CancellationTokenSource();
+        book.AddCancellable("1", cancelling); // all go to one queue
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Null(Refuse(TimeSpan.FromSeconds(4)));
+            book.Add($"taken {i}");
+            book.Write();
+            book.Confirm(book.Written);
+        }
+
+        Assert.Null(Refuse(TimeSpan.FromSeconds(4)));
+        cancelling.Cancel();
         Assert.Null(Refuse(TimeSpan.FromMinutes(1)));
     }
 
