@@ -129,7 +129,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
         await PythonAsync("""
             import datetime, decimal
             from kombu import Connection, Producer
-            with Connection(uri) as connection:
+            with Connection(uri, transport_options=dict(confirm_publish=True)) as connection: # or the last jobs may go with the process
                 producer = Producer(connection.channel())
                 producer.publish([['text'], {}, {}], serializer='json', exchange='', routing_key=queue, correlation_id='big', headers={
                     'task': 'probe.run', 'id': 'big', 'retries': 0, 'big': 2**40, 'negative': -2**40, 'edge': 2**31 - 1, 'float': 1.5, 'none': None,
@@ -173,7 +173,7 @@ public sealed class CeleryTests(BrokerFixture brokers) : IAsyncDisposable
             deep = b'V'
             for _ in range(20000):
                 deep = b'A' + struct.pack('>I', len(deep)) + deep
-            with Connection(uri) as connection:
+            with Connection(uri, transport_options=dict(confirm_publish=True)) as connection: # or the last jobs may go with the process
                 producer = Producer(connection.channel())
                 for id, value in [('places', decimal.Decimal('1e-29')), ('deep', Raw(deep.decode('latin-1'))), ('good', decimal.Decimal('1e-28'))]:
                     producer.publish([['text'], {}, {}], serializer='json', exchange='', routing_key=queue, correlation_id=id, headers={
