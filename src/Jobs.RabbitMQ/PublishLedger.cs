@@ -184,6 +184,21 @@ sealed partial class PublishLedger(int size, TimeSpan confirmTimeout, DeclareMod
     public void Fail(string queue, bool delayed, JobTransportException refusal) =>
         Fail(p => p.Needs(queue, delayed), publish => PublishErrors.Refused(publish, refusal));
 
+    /// <summary>
+    /// There is a new connection: the replies that wait have their whole patience again. A peer that falls silent is
+    /// noticed after seconds, and these seconds say nothing about the queue of a reply.
+    /// </summary>
+    public void RenewPatience()
+    {
+        lock (gate)
+        {
+            foreach (var reply in line.Waiting.Where(p => p.IsReply))
+            {
+                reply.Patience = replyPatience;
+            }
+        }
+    }
+
     /// <summary>Starts the page of a new channel. Sequence numbers begin at 1.</summary>
     /// <returns>
     /// The number of the channel. The broker's answers carry it, so a late answer of an earlier channel can settle

@@ -33,6 +33,7 @@ sealed class ReplyPublisher
     /// <summary>Runs one channel after the other until the connection is over. Never fails.</summary>
     public async Task RunAsync(Incarnation incarnation, CancellationToken life)
     {
+        ledger.RenewPatience();
         while (!life.IsCancellationRequested)
         {
             PublishSession? opened = null;

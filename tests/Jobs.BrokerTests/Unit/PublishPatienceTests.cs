@@ -122,6 +122,30 @@ public sealed class PublishPatienceTests
         Assert.Null(Refuse(TimeSpan.FromMinutes(1)));
     }
 
+    // A node that is suspended is noticed after seconds, and the caller's queue may be well.
+    [Fact]
+    public void A_reply_has_its_whole_patience_again_on_a_new_connection_and_not_on_another_channel_of_the_same()
+    {
+        Reply("1");
+        foreach (var renews in (bool[])[true, true, false])
+        {
+            book.Begin();
+            book.Write();
+            book.Pass(TimeSpan.FromSeconds(8));
+            Assert.Empty(book.Dropped);
+            book.End();
+            if (renews)
+            {
+                book.Ledger.RenewPatience();
+            }
+        }
+
+        book.Begin();
+        book.Write();
+        book.Pass(TimeSpan.FromSeconds(3));
+        Assert.Single(book.Dropped);
+    }
+
     [Fact]
     public void The_patience_of_a_reply_does_not_run_while_the_broker_blocks_or_there_is_no_channel()
     {
