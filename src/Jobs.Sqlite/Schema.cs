@@ -11,7 +11,7 @@ namespace Jobs.Sqlite;
 /// </remarks>
 static class Schema
 {
-    const int Version = 1;
+    const int Version = 2;
 
     const string Create = """
         CREATE TABLE jobs_meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -27,42 +27,53 @@ static class Schema
         CREATE TABLE jobs_claimed (
             session INTEGER NOT NULL, seq INTEGER NOT NULL, queue INTEGER NOT NULL, urgency INTEGER NOT NULL, deliveries INTEGER NOT NULL,
             PRIMARY KEY (session, seq)) STRICT, WITHOUT ROWID;
-        CREATE TABLE jobs_pending (id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
         CREATE TABLE jobs_session (no INTEGER PRIMARY KEY AUTOINCREMENT, file TEXT NOT NULL UNIQUE, bell TEXT NOT NULL) STRICT;
         CREATE TABLE jobs_journal (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, leader INTEGER NOT NULL DEFAULT 0) STRICT;
         CREATE TABLE jobs_record (seq INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
-        CREATE TABLE jobs_result (
-            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, enqueued INTEGER, ended INTEGER NOT NULL, expires INTEGER NOT NULL, news BLOB) STRICT;
-        CREATE INDEX jobs_result_expires ON jobs_result (expires);
         CREATE INDEX jobs_record_journal ON jobs_record (journal, seq);
         """;
 
-    /// <summary>Makes the tables, or finds them. Runs in a transaction.</summary>
+    // What version 2 has beyond version 1. Some files of version 1 have results already. Some have pending ids without
+    // the numbers of their messages: these ids are forgotten, and nothing has used such ids yet.
+    const string FromVersion1 = """
+        DROP TABLE IF EXISTS jobs_pending;
+        CREATE TABLE jobs_pending (id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS jobs_result (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, enqueued INTEGER, ended INTEGER NOT NULL, expires INTEGER NOT NULL, news BLOB) STRICT;
+        CREATE INDEX IF NOT EXISTS jobs_result_expires ON jobs_result (expires);
+        UPDATE jobs_meta SET version = 2;
+        """;
+
+    /// <summary>Makes the tables, finds them, or changes those of an older version. Runs in a transaction.</summary>
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
     public static void Ensure(Database database, string file)
     {
-        if (!IsThere(database, file))
+        switch (VersionOf(database, file))
         {
-            database.Execute(Create);
+            case 0:
+                database.Execute(Create);
+                database.Execute(FromVersion1);
+                break;
+            case 1:
+                database.Execute(FromVersion1);
+                break;
         }
     }
 
-    /// <summary>Whether the tables are there.</summary>
+    /// <summary>Whether the tables of this version are there.</summary>
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
-    public static bool IsThere(Database database, string file)
+    public static bool IsThere(Database database, string file) => VersionOf(database, file) == Version;
+
+    // 0 when there are no tables.
+    static long VersionOf(Database database, string file)
     {
         if (database.Single("SELECT count(*) FROM sqlite_schema WHERE name = 'jobs_meta'") == 0)
         {
-            return false;
+            return 0;
         }
 
         var version = database.Single("SELECT version FROM jobs_meta");
-        if (version != Version)
-        {
-            throw new JobTransportException(string.Create(CultureInfo.InvariantCulture,
-                $"{file} has the tables of version {version} of Jobs.Sqlite, and this program knows version {Version}. Update this program's Jobs packages."));
-        }
-
-        return true;
+        return version <= Version ? version : throw new JobTransportException(string.Create(CultureInfo.InvariantCulture,
+            $"{file} has the tables of version {version} of Jobs.Sqlite, and this program knows version {Version}. Update this program's Jobs packages."));
     }
 }

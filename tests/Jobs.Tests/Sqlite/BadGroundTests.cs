@@ -195,12 +195,37 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute("UPDATE jobs_meta SET version = 2");
+            database.Execute("UPDATE jobs_meta SET version = 3");
         }
 
         await using var transport = file.Open();
-        Assert.Contains("version 2", Assert.Single(transport.Problems()), StringComparison.Ordinal);
+        Assert.Contains("version 3", Assert.Single(transport.Problems()), StringComparison.Ordinal);
         Assert.False((await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "x"))).MaybeEnqueued);
+    }
+
+    [Theory]
+    [InlineData("DROP TABLE jobs_pending; DROP TABLE jobs_result")]
+    [InlineData("DROP TABLE jobs_pending; CREATE TABLE jobs_pending (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")]
+    public async Task A_file_of_an_older_version_is_changed_at_the_start_and_keeps_its_jobs(string tablesOfThen)
+    {
+        await using (var before = file.Open())
+        {
+            await PublishAsync(before, "old");
+        }
+
+        using (var database = Database.Open(file.Path))
+        {
+            database.Execute($"{tablesOfThen}; UPDATE jobs_meta SET version = 1");
+        }
+
+        await using var transport = file.Open();
+        Assert.Empty(transport.Problems());
+        await transport.PublishAsync(new Outgoing("work", TestMessage.Of("new")) { UnlessPending = true }, Wait.Deadline, Stop);
+        Assert.Null(await transport.Results.ReadAsync("old", Stop));
+        await using var subscription = await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 2 }, Stop);
+        Assert.Equal("old", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
+        Assert.Equal("new", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
+        Assert.Equal(2, file.Single("SELECT version FROM jobs_meta"));
     }
 
     // A snapshot that somebody reads keeps SQLite from beginning the log anew. When the reader has gone, the log is cut off.
