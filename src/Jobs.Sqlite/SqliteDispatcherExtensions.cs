@@ -76,7 +76,8 @@ public static class SqliteDispatcherExtensions
         {
             var (job, later) = split(sqlite);
             ArgumentNullException.ThrowIfNull(job);
-            var outgoing = sqlite.Encode(job, later, sqlite.AnyWantsResult(job, later) ? ResultStore.ById : null, out var sent, out var observation, expects: false);
+            var results = sqlite.AnyWantsResult(job, later) ? ResultStore.ById : null;
+            var outgoing = sqlite.Encode(job, later, results, out var sent, out var observation);
             try
             {
                 await guest.WriteAsync(outgoing, JobDispatcher.Awaited(outgoing, later), sqlite.EnqueueTimeout, cancellationToken).ConfigureAwait(false);

@@ -82,13 +82,14 @@ sealed class JobDispatcher(
         }
 
         var outgoing = Encode(job, later, results, out var sent, out var observation);
+        var awaited = results is null ? null : Expect(outgoing, later);
         try
         {
             await transport.PublishAsync(outgoing, timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            Failed(e, results is null ? null : Awaited(outgoing, later));
+            Failed(e, awaited);
             observation?.End(e);
             throw;
         }
@@ -156,12 +157,8 @@ sealed class JobDispatcher(
     /// <param name="results">The address for the result; <see langword="null"/> when nobody wants it.</param>
     /// <param name="sent">What the handle needs to know: of the last link of a chain.</param>
     /// <param name="observation">The observation; <see langword="null"/> when nobody listens.</param>
-    /// <param name="expects">
-    /// Whether the store of results is told of the job here. Defaults to <see langword="true"/>.
-    /// </param>
     /// <exception cref="ArgumentException">The job cannot be sent as it is; no observation has begun.</exception>
-    internal Outgoing Encode(Job job, ReadOnlyMemory<Link> later, string? results, out SentJobHandle sent, out SendObservation? observation,
-        bool expects = true)
+    internal Outgoing Encode(Job job, ReadOnlyMemory<Link> later, string? results, out SentJobHandle sent, out SendObservation? observation)
     {
         ArgumentNullException.ThrowIfNull(job);
         var now = time.GetUtcNow();
@@ -184,12 +181,16 @@ sealed class JobDispatcher(
         var lastId = later.IsEmpty ? id : EmbedEncoder.IdOf(later.Span[^1], id, later.Length);
         var awaited = later.IsEmpty ? replyTo is not null : last.Result == true;
         sent = awaited ? new(lastId, reader, last.Definition) : new(lastId);
-        if (results is not null && expects)
-        {
-            Awaited(outgoing, later).ForEach(reader.Store.Expect);
-        }
-
         return outgoing;
+    }
+
+    /// <summary>Tells the store of results of the jobs that somebody waits for.</summary>
+    /// <returns>The ids of these jobs.</returns>
+    internal List<string> Expect(in Outgoing first, ReadOnlyMemory<Link> later)
+    {
+        var awaited = Awaited(first, later);
+        awaited.ForEach(reader.Store.Expect);
+        return awaited;
     }
 
     /// <summary>The ids of the jobs whose results somebody waits for.</summary>

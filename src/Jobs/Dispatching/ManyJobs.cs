@@ -81,7 +81,7 @@ sealed class ManyJobs<T, THandle>(
                 ? await dispatcher.OpenResultsAsync(job, cancellationToken).ConfigureAwait(false)
                 : null;
             var outgoing = dispatcher.Encode(job, later, results, out var sent, out var observation);
-            batch.Add(outgoing, new(handles.Count, results is null ? null : JobDispatcher.Awaited(outgoing, later), observation));
+            batch.Add(outgoing, new(handles.Count, results is null ? null : dispatcher.Expect(outgoing, later), observation));
             handles.Add(handle(sent));
         }
         catch (Exception e)
