@@ -308,7 +308,7 @@ sealed partial class PublishLedger
     {
         foreach (var publish in line.Waiting)
         {
-            if (publish is { RefusedAt: > 0, Done: false } && (publish.IsReply
+            if (publish.RefusedAt > 0 && (publish.IsReply
                 ? time.GetElapsedTime(Math.Max(publish.RefusedAt, unblocked), now) > refusalPatience
                 : refusing.IsOverdue(publish.Queue, channel, unblocked, now)))
             {

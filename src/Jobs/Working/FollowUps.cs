@@ -61,6 +61,7 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
     IEnumerable<Outgoing> AfterSuccess(Attempt attempt, ReadOnlyMemory<byte> result) =>
         attempt.After?.Embed is { } embed ? links.AfterSuccess(attempt, embed, result).SelectMany(link => Routed(link, attempt)) : [];
 
+    // Not declared as a List: the switch in Of would take that type, and make an empty list for each plain job.
     IReadOnlyList<Outgoing> AfterFailure(Attempt attempt, JobError error)
     {
         var embed = attempt.After?.Embed ?? Embed.OfMessage(attempt.Message); // the body of a job that did not run was not split
