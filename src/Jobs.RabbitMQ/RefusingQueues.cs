@@ -24,7 +24,7 @@ sealed class RefusingQueues(TimeProvider time)
 
     public void Took(string queue)
     {
-        if (queues.Count > 0) // once for each confirm, and hardly ever
+        if (queues.Count > 0) // each confirm comes here, and hardly any queue refuses
         {
             queues.Remove(queue);
         }

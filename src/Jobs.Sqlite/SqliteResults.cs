@@ -16,7 +16,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     readonly Lock gate = new();
     readonly Dictionary<string, List<TaskCompletionSource<JobStatus>>> waiters = new(StringComparer.Ordinal);
     Task<(Engine Engine, Session Session)>? listening;
-    Tables? ofWriter; // on its thread
+    Tables? ofWriter; // used on the writer's thread only
     long cursor = -1; // up to where the writer's thread has looked; -1 while nobody waits
     bool hasNews;
 
