@@ -272,7 +272,9 @@ sealed partial class PublishLedger
     /// 1. those that were on their way when their queue was deleted (3.10);
     /// 2. those of a queue whose leader died before this channel first used the queue (the broker waits a minute for
     /// the leader);
-    /// 3. those to a silent peer.
+    /// 3. those to a silent peer;
+    /// 4. now and then one that was on its way to a leader whose node was suspended, although the next ones are confirmed
+    /// (3.10).
     /// Such publishes would fill the window for all other queues. So they go again on another channel, with the same
     /// ids.
     /// </remarks>
@@ -289,7 +291,10 @@ sealed partial class PublishLedger
         var since = Math.Max(Math.Max(oldest.SentAt, oldestSince), unblocked);
         var waited = time.GetElapsedTime(since, now);
         var silence = time.GetElapsedTime(Math.Max(since, lastAnswer), now);
-        var reason = waited > confirmTimeout ? $"a publish to {oldest.Queue} was not confirmed within {confirmTimeout}"
+
+        // Half of a reply's patience is left for the next channel.
+        var limit = oldest.IsReply && confirmTimeout > replyPatience / 2 ? replyPatience / 2 : confirmTimeout;
+        var reason = waited > limit ? $"a publish to {oldest.Queue} was not confirmed within {limit}"
             : silence > confirmTimeout / 2 ? $"nothing was confirmed for {confirmTimeout / 2}"
             : !HasRoom && oldest.Done && waited > longSilence ? $"the oldest of a full window, to {oldest.Queue}, was not confirmed in time"
             : null;

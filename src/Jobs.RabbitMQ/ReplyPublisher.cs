@@ -4,7 +4,8 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// A dead reply queue can make the broker hold up a channel for a minute: the first publish to a quorum queue without a
 /// leader waits for a leader (rabbitmq.md §1.2). So neither jobs nor journals share the channel of the replies. A
-/// channel that is held up, or that refuses a reply for 2 s, is closed and a new one is opened; the connection goes on.
+/// channel that is held up, that refuses a reply for 2 s, or that does not confirm one within 5 s, is closed and a new
+/// one is opened; the connection goes on.
 /// </remarks>
 sealed class ReplyPublisher
 {
