@@ -27,7 +27,6 @@ sealed class RabbitMqJournal : JobJournal
 
     // A leader answers a question within milliseconds.
     static readonly TimeSpan answerTimeout = TimeSpan.FromSeconds(2);
-    static readonly TimeSpan pauseBetweenQuestions = TimeSpan.FromMilliseconds(100);
 
     readonly QueueSpec spec;
     readonly RabbitMqTransport transport;
@@ -38,6 +37,7 @@ sealed class RabbitMqJournal : JobJournal
     readonly SemaphoreSlim wanted = new(0, 1);
     readonly CancellationTokenSource stopping = new();
     Task? leading;
+    volatile bool unanswered; // the last question; perhaps the queue is gone
 
     public RabbitMqJournal(QueueSpec spec, RabbitMqTransport transport, BrokerParts parts) =>
         (this.spec, this.transport, this.parts, time) = (spec, transport, parts, parts.Time);
@@ -70,75 +70,29 @@ sealed class RabbitMqJournal : JobJournal
         }
     }
 
-    /// <summary>
-    /// Asks the leader for its records. If nobody answers, this process leads for a moment and reads the records
-    /// itself. For this it makes a second journal object, and disposes that object afterwards, which ends its consumer.
-    /// If this object consumed instead, its consumer could outlive the call. The broker could then make this process
-    /// the leader, nobody here would take the term, and no beat would lead.
-    /// </summary>
-    public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    public override async Task<ReadOnlyMemory<byte>?> AskAsync(ReadOnlyMemory<byte> question, CancellationToken cancellationToken)
     {
-        using var deadline = new CancellationTokenSource(timeout, time);
-        using var first = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token, stopping.Token);
-        var (asking, leading) = (AskAsync(first.Token), LeadForAMomentAsync(first.Token));
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping.Token);
         try
         {
-            return await (await Task.WhenAny(asking, leading).ConfigureAwait(false)).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            throw new JobTransportException(
-                $"{spec.Name} could not be read within {timeout}: no beat answered, and the broker did not let this process read. Is RabbitMQ reachable?",
-                isTransient: true);
-        }
-        finally
-        {
-            await first.CancelAsync().ConfigureAwait(false);
-            await ((Task)Task.WhenAll(asking, leading)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    /// <summary>Asks again and again, because a leader may die before it answers.</summary>
-    async Task<IReadOnlyList<ReadOnlyMemory<byte>>> AskAsync(CancellationToken stop)
-    {
-        for (var first = true; ; first = false)
-        {
-            try
+            var side = Side();
+            var incarnation = await side.ConnectedAsync(stop.Token).ConfigureAwait(false);
+            using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop.Token);
+            if (unanswered || !side.Topology.Knows(spec.Name, delayed: false))
             {
-                var side = Side();
-                var incarnation = await side.ConnectedAsync(stop).ConfigureAwait(false);
-                using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, stop);
-                if (!first || !side.Topology.Knows(spec.Name, delayed: false))
-                {
-                    // The declaration opens a connection of its own, so we declare only when the queue may be missing.
-                    await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
-                }
-
-                return await JournalQuestion.AskAsync(incarnation, spec.Name, answerTimeout, time, life.Token).ConfigureAwait(false);
-            }
-            catch (Exception e) when (!stop.IsCancellationRequested && e is not (JobTransportException { IsTransient: false } or ObjectDisposedException))
-            {
-                // Nobody answered, or there is no broker. We ask again until the caller's deadline.
+                // The declaration opens a connection of its own, so we declare only when the queue may be missing.
+                await side.Topology.EnsureAsync(incarnation, spec.Name, delayed: false, takeForeign: false, life.Token).ConfigureAwait(false);
             }
 
-            await Task.Delay(pauseBetweenQuestions, time, stop).ConfigureAwait(false);
+            unanswered = true;
+            var answer = await JournalQuestion.AskAsync(incarnation, spec.Name, question, answerTimeout, time, life.Token).ConfigureAwait(false);
+            unanswered = false;
+            return answer;
         }
-    }
-
-    async Task<IReadOnlyList<ReadOnlyMemory<byte>>> LeadForAMomentAsync(CancellationToken stop)
-    {
-        await Task.Delay(answerTimeout, time, stop).ConfigureAwait(false);
-        await using var own = new RabbitMqJournal(spec, transport, parts);
-        await using var reader = (RabbitMqJournalReader)await own.LeadAsync(stop).ConfigureAwait(false);
-        if (!reader.HasReadAll)
+        catch (Exception e) when (!stop.IsCancellationRequested && e is not (JobTransportException { IsTransient: false } or ObjectDisposedException))
         {
-            throw new JobTransportException(
-                $"{spec.Name} has more than {reader.Backlog.Count:N0} records, because no beat has run for long. Start a beat: it shortens the journal.",
-                isTransient: false);
+            return null; // nobody answered in time, or the connection ended
         }
-
-        await reader.ForgetEmptyAsync(stop).ConfigureAwait(false);
-        return reader.Backlog;
     }
 
     void Want()
@@ -261,8 +215,10 @@ sealed class RabbitMqJournal : JobJournal
                 else if (reader.CaughtUp.IsCompletedSuccessfully)
                 {
                     // When only the link between two nodes breaks, nobody tells a former leader that another process
-                    // leads. But the marks of the former leader no longer come back to it.
-                    if (!await reader.SeesItsMarkAsync(parts.Options.WatchdogInterval).ConfigureAwait(false))
+                    // leads. But the marks of the former leader no longer come back to it. While many records wait
+                    // before the mark, it is enough that they come.
+                    var before = reader.Received;
+                    if (!await reader.SeesItsMarkAsync(parts.Options.WatchdogInterval).ConfigureAwait(false) && reader.Received == before && !reader.IsFull)
                     {
                         reader.End($"its own mark did not come back within {parts.Options.WatchdogInterval}");
                     }
@@ -276,17 +232,19 @@ sealed class RabbitMqJournal : JobJournal
 
                 // Quiet: records wait in the queue, and the broker delivers none here. The broker believes that this
                 // consumer has the records, or has lost the active consumer (#15473). Late: this consumer began to
-                // read, but its mark has not come back.
+                // read, its mark has not come back, and nothing else comes. A consumer that still gets records is
+                // not late, however many there are.
                 var waiting = await incarnation.CountAsync(spec.Name, reader.Lost).ConfigureAwait(false);
-                quiet = waiting > 0 && reader.Received == received ? quiet + 1 : 0;
-                late = reader.Received > 0 && !reader.CaughtUp.IsCompleted ? late + 1 : 0;
+                var progress = reader.Received != received || reader.IsFull;
+                quiet = waiting > 0 && !progress ? quiet + 1 : 0;
+                late = reader.Received > 0 && !reader.CaughtUp.IsCompleted && !progress ? late + 1 : 0;
                 received = reader.Received;
                 if (quiet == 2 || late == 2)
                 {
                     var patience = parts.Options.WatchdogInterval * 2;
                     reader.End(quiet == 2
                         ? $"{waiting} records wait and none was delivered for {patience}"
-                        : $"it could not read everything within {patience}");
+                        : $"it got nothing for {patience}, and has not read everything");
                 }
             }
             catch (JobPublishException e) when (e.IsTransient)

@@ -7,37 +7,35 @@ using RabbitMQ.Client;
 namespace Jobs.RabbitMQ;
 
 /// <summary>One consumer of a journal, from its first message to the end of its channel.</summary>
+/// <remarks>
+/// A record stays unacknowledged until it is forgotten; its handle is its delivery tag. One message without a record, the
+/// last one, is kept unacknowledged too: when this channel ends, the broker delivers that message to the next consumer,
+/// which so learns that it leads, even when the journal is empty.
+/// </remarks>
 sealed class RabbitMqJournalReader : JournalReader
 {
-    const int Many = 64;
     static readonly TimeSpan appendTimeout = TimeSpan.FromSeconds(30);
     static readonly TimeSpan goodbye = TimeSpan.FromSeconds(5);
 
-    // After this time the leader replaces the records that it holds by a snapshot. Records that stay unacknowledged for
-    // longer could reach the broker's consumer time-out (30 minutes by default), and keep the broker from truncating
-    // the queue's log.
+    // Records that stay unacknowledged for longer could reach the broker's consumer time-out (30 minutes by default),
+    // and keep the broker from truncating the queue's log.
     static readonly TimeSpan old = TimeSpan.FromMinutes(5);
 
-    // The broker delivers at most this many records before an ack, and some room must be left for marks. When the queue
-    // has more records than fit, the term begins before all are read. The first snapshot then acks those that were
-    // read, and the broker delivers the rest.
-    const ushort Prefetch = 20_000;
-    const int Room = 64;
+    // The broker delivers at most this many messages before an ack, and some room must be left for marks and questions.
+    // When the queue has more records than fit, the term begins before all are read. The broker delivers the rest when
+    // the first ones are forgotten.
+    const ushort Prefetch = ushort.MaxValue;
+    const int Room = 1024;
 
     readonly RabbitMqJournal journal;
     readonly Incarnation incarnation;
     readonly IChannel channel;
     readonly TimeProvider time;
     readonly Lock gate = new();
-    readonly List<ReadOnlyMemory<byte>> backlog = [];
-    // Tags of the backlog's records without a body: marks, questions, and those that only make the broker deliver.
-    readonly List<ulong> empty = [];
-
-    // The records that an answer to a question holds, in order: those that the broker delivered and no snapshot has
-    // replaced yet. When a snapshot replaces records, the broker may not have delivered all parts of the snapshot
-    // yet. Until it does, those parts are here with tag 0, so that no answer lacks them.
-    readonly List<(ulong Tag, ReadOnlyMemory<byte> Record)> held = [];
-    readonly Channel<(ulong Tag, ReadOnlyMemory<byte> Record)> arriving = Channel.CreateUnbounded<(ulong, ReadOnlyMemory<byte>)>();
+    readonly List<JournalRecord> backlog = [];
+    readonly SortedSet<ulong> held = []; // the tags of all records that are not forgotten
+    readonly Queue<(ulong Tag, long At)> ages = new(); // of the same, and of some that are forgotten
+    readonly Channel<JournalRecord> arriving = Channel.CreateUnbounded<JournalRecord>();
     readonly CancellationTokenSource lost = new();
     readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -46,37 +44,62 @@ sealed class RabbitMqJournalReader : JournalReader
     Task? closing;
     string mark = "";
     TaskCompletionSource markSeen = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    ulong acked;
-    ulong read;
-    long since;
+    ulong kept; // the tag of the message without a record; 0 for none
+    long received;
+    bool hasReadAll;
     string? reason;
 
     RabbitMqJournalReader(RabbitMqJournal journal, Incarnation incarnation, IChannel channel, TimeProvider time)
     {
         (this.journal, this.incarnation, this.channel, this.time) = (journal, incarnation, channel, time);
         Lost = lost.Token;
-        since = time.GetTimestamp();
-        occasion = time.CreateTimer(_ => arriving.Writer.TryWrite((0, default)), null, old, old);
+        occasion = time.CreateTimer(_ => arriving.Writer.TryWrite(default), null, old, old);
     }
 
-    public override IReadOnlyList<ReadOnlyMemory<byte>> Backlog => backlog;
+    public override IReadOnlyList<JournalRecord> Backlog => backlog;
+
+    public override bool HasReadAll => hasReadAll;
 
     public override CancellationToken Lost { get; }
 
     public override string LostReason => reason ?? "it is not lost";
 
-    public override bool ShouldCompact => read - acked > Many || (read > acked && time.GetElapsedTime(since) >= old);
+    public override bool HoldsOldRecords
+    {
+        get
+        {
+            lock (gate)
+            {
+                while (ages.TryPeek(out var oldest) && !held.Contains(oldest.Tag))
+                {
+                    ages.Dequeue();
+                }
+
+                return ages.TryPeek(out var first) && time.GetElapsedTime(first.At) >= old;
+            }
+        }
+    }
 
     /// <summary>Ends when this process is the active consumer and has read everything.</summary>
     public Task CaughtUp => caughtUp.Task;
 
-    /// <summary>Whether <see cref="Backlog"/> is the whole journal, which may be longer than one consumer can hold.</summary>
-    public bool HasReadAll { get; private set; }
-
     /// <summary>Ends when this consumer gets no more records; never fails.</summary>
     public Task Ended => ended.Task;
 
-    public long Received { get; private set; }
+    /// <summary>How many messages the broker has delivered.</summary>
+    public long Received => Volatile.Read(ref received);
+
+    /// <summary>Whether the broker delivers no more until some records are forgotten.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (gate)
+            {
+                return held.Count >= Prefetch - Room;
+            }
+        }
+    }
 
     public static async Task<RabbitMqJournalReader> StartAsync(
         RabbitMqJournal journal, Incarnation incarnation, string queue, TimeProvider time, CancellationToken life)
@@ -102,50 +125,55 @@ sealed class RabbitMqJournalReader : JournalReader
         }
     }
 
-    public override async ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken)
+    public override async ValueTask<JournalRecord> NextAsync(CancellationToken cancellationToken)
     {
         using var both = CancellationTokenSource.CreateLinkedTokenSource(Lost, cancellationToken);
-        var (tag, record) = await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
-        read = Math.Max(read, tag);
-        return record;
+        return await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
     }
 
-    public override async ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken)
+    public override async ValueTask ForgetAsync(IReadOnlyCollection<long> handles, CancellationToken cancellationToken)
     {
-        var upTo = read;
-        var now = time.GetTimestamp();
-        foreach (var part in snapshot)
-        {
-            await journal.AppendAsync(part, appendTimeout, cancellationToken).ConfigureAwait(false);
-        }
-
-        // Checkpoint: a crash here leaves the snapshot and the records that it replaces. Merging both gives the same
-        // state.
+        var (single, upTo) = Forgotten(handles);
         try
         {
-            await channel.BasicAckAsync(upTo, multiple: true, incarnation.Dead).ConfigureAwait(false);
-            (acked, since) = (upTo, now);
-            lock (gate)
+            using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, cancellationToken);
+            if (upTo > 0)
             {
-                held.RemoveAll(one => one.Tag <= upTo);
-                held.InsertRange(0, snapshot.Where(part => !held.Exists(one => Same(one.Record, part))).Select(part => (0ul, part)));
+                await channel.BasicAckAsync(upTo, multiple: true, life.Token).ConfigureAwait(false);
+            }
+
+            foreach (var tag in single)
+            {
+                await channel.BasicAckAsync(tag, multiple: false, life.Token).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            End(e.Message);
+            End(e.Message); // some are acknowledged, some are not: only another term knows
         }
     }
 
-    /// <summary>
-    /// Removes the marks and questions from the queue that this reader found there. A reader that compacts does not
-    /// call this, because a snapshot removes them too.
-    /// </summary>
-    public async Task ForgetEmptyAsync(CancellationToken cancellationToken)
+    public override async ValueTask RewriteAsync(
+        IReadOnlyCollection<long> handles, IReadOnlyList<ReadOnlyMemory<byte>> records, CancellationToken cancellationToken)
     {
-        foreach (var tag in empty)
+        await Task.WhenAll(records.Select(record => journal.AppendAsync(record, appendTimeout, cancellationToken).AsTask())).ConfigureAwait(false);
+
+        // Checkpoint: a crash here leaves the new records and those that they replace. Merging both gives the same
+        // state.
+        await ForgetAsync(handles, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Splits the tags of what is forgotten: one acknowledgement takes all below the first record that stays.
+    /// </summary>
+    (List<ulong> Single, ulong UpTo) Forgotten(IReadOnlyCollection<long> handles)
+    {
+        lock (gate)
         {
-            await channel.BasicAckAsync(tag, multiple: false, cancellationToken).ConfigureAwait(false);
+            var tags = handles.Select(handle => (ulong)handle).Where(held.Remove).Order().ToList();
+            var first = Math.Min(held.Count > 0 ? held.Min : ulong.MaxValue, kept > 0 ? kept : ulong.MaxValue);
+            var below = tags.FindLastIndex(tag => tag < first);
+            return (tags[(below + 1)..], below < 0 ? 0 : tags[below]);
         }
     }
 
@@ -165,66 +193,77 @@ sealed class RabbitMqJournalReader : JournalReader
         return seen.IsCompletedSuccessfully || Ended.IsCompleted;
     }
 
-    void Receive(ulong tag, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
+    /// <returns>The tag to acknowledge at once; 0 for none.</returns>
+    ulong Receive(ulong tag, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body)
     {
-        var record = (ReadOnlyMemory<byte>)body.ToArray();
-        var markHere = properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes
-            ? Encoding.ASCII.GetString(bytes)
-            : null;
+        var item = new JournalRecord((long)tag, body.ToArray());
         lock (gate)
         {
-            if (Received++ == 0)
+            if (received++ == 0)
             {
                 _ = FirstMarkAsync();
             }
 
-            if (!record.IsEmpty)
+            if (properties.Headers?.ContainsKey(WireHeaders.Ask) == true)
             {
-                if (held is [(0, _), ..])
+                if (properties.ReplyTo is { } asker)
                 {
-                    held.RemoveAll(one => one.Tag == 0 && Same(one.Record, record));
+                    // A question that came before all records were read is answered after them.
+                    arriving.Writer.TryWrite(item with { Handle = 0, AnswerAsync = answer => JournalQuestion.AnswerAsync(incarnation, asker, answer, Lost) });
                 }
 
-                held.Add((tag, record));
-            }
-            else if (!caughtUp.Task.IsCompleted)
-            {
-                empty.Add(tag);
+                return tag;
             }
 
-            if (properties.ReplyTo is { } asker && properties.Headers?.ContainsKey(WireHeaders.Ask) == true && caughtUp.Task.IsCompleted)
+            if (body.IsEmpty)
             {
-                _ = AnswerAsync(asker, [.. held.Select(one => one.Record)]);
+                return Empty(tag, properties);
             }
 
-            if (markHere is not null && markHere == mark)
-            {
-                markSeen.TrySetResult();
-            }
-
+            held.Add(tag);
+            ages.Enqueue((tag, time.GetTimestamp()));
             if (caughtUp.Task.IsCompleted)
             {
-                arriving.Writer.TryWrite((tag, record));
-                return;
+                arriving.Writer.TryWrite(item);
+            }
+            else
+            {
+                backlog.Add(item);
+                if (backlog.Count == Prefetch - Room)
+                {
+                    caughtUp.TrySetResult();
+                }
             }
 
-            backlog.Add(record);
-            read = tag;
-            if (markSeen.Task.IsCompleted || backlog.Count == Prefetch - Room)
-            {
-                HasReadAll = markSeen.Task.IsCompleted;
-                caughtUp.TrySetResult();
-            }
+            return 0;
         }
     }
 
-    static bool Same(ReadOnlyMemory<byte> one, ReadOnlyMemory<byte> other) => one.Span.SequenceEqual(other.Span);
-
-    // Runs outside the client's callback, for the same reason as FirstMarkAsync.
-    async Task AnswerAsync(string asker, IReadOnlyList<ReadOnlyMemory<byte>> records)
+    /// <summary>A message without a record: a mark, or one that only makes the broker deliver something.</summary>
+    ulong Empty(ulong tag, IReadOnlyBasicProperties properties)
     {
-        await Task.Yield();
-        await JournalQuestion.AnswerAsync(incarnation, asker, records, Lost).ConfigureAwait(false);
+        if (properties.Headers?.TryGetValue(WireHeaders.Mark, out var value) == true && value is byte[] bytes && Encoding.ASCII.GetString(bytes) == mark)
+        {
+            markSeen.TrySetResult();
+            hasReadAll |= !caughtUp.Task.IsCompleted;
+            caughtUp.TrySetResult();
+        }
+
+        var former = kept;
+        kept = tag;
+        return former;
+    }
+
+    async Task AcknowledgeAsync(ulong tag)
+    {
+        try
+        {
+            await channel.BasicAckAsync(tag, multiple: false, incarnation.Dead).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            End(e.Message);
+        }
     }
 
     // Runs outside the client's callback: nothing may hold the callback up, and least of all a publish.
@@ -319,14 +358,15 @@ sealed class RabbitMqJournalReader : JournalReader
         {
             try
             {
-                reader.Receive(deliveryTag, properties, body);
+                return reader.Receive(deliveryTag, properties, body) is > 0 and var tag
+                    ? reader.AcknowledgeAsync(tag)
+                    : Task.CompletedTask;
             }
             catch (Exception e)
             {
                 reader.End($"a record could not be taken: {e}"); // the client would swallow the exception
+                return Task.CompletedTask;
             }
-
-            return Task.CompletedTask;
         }
 
         public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)

@@ -15,6 +15,7 @@ sealed class RabbitMqSubscription : JobSubscription
 
     readonly BrokerParts parts;
     readonly bool hasPolicies;
+    readonly bool browses;
     readonly Topology topology;
     readonly Action<RabbitMqSubscription> ended;
     readonly BrokerConnection connection;
@@ -29,13 +30,14 @@ sealed class RabbitMqSubscription : JobSubscription
     public RabbitMqSubscription(SubscriptionOptions subscription, BrokerParts parts, Publish publish, Action<RabbitMqSubscription> ended)
     {
         (this.parts, this.ended) = (parts, ended);
+        browses = subscription.Browse;
         hasPolicies = subscription.Queues.Any(queue => parts.Layout.Work(queue).Kind == QueueKind.Shared);
         topology = new(parts);
         connection = new("consume", parts, SessionAsync);
         foreach (var queue in subscription.Queues)
         {
-            // A queue that is not ours gets no quarantine.
-            var quarantine = parts.Options.Declare == DeclareMode.Declare
+            // A queue that is not ours gets no quarantine, and neither does a look through a queue.
+            var quarantine = parts.Options.Declare == DeclareMode.Declare && !subscription.Browse
                 ? new Quarantine(queue, parts.Layout.Quarantine(queue).Name, subscription.MaxDeliveries, publish, parts)
                 : null;
             consumers.Add(new(new(queue, queue, subscription.PrefetchOf(queue), quarantine), topology, inbox, publish, parts, subscription.Begin));
@@ -86,8 +88,10 @@ sealed class RabbitMqSubscription : JobSubscription
         inbox.Close();
         await Task.WhenAll(consumers.Select(consumer => consumer.StopAsync(cancellationToken))).ConfigureAwait(false);
 
-        // At once, and not when the channel closes: running jobs may take a while, and other workers are free.
-        await inbox.GiveBackAsync().ConfigureAwait(false);
+        // At once, and not when the channel closes: running jobs may take a while, and other workers are free. But
+        // messages that are only looked at must keep their order, and only the end of the channel returns them in order
+        // (rabbitmq.md §11, Q2).
+        await (browses ? Task.CompletedTask : inbox.GiveBackAsync()).ConfigureAwait(false);
     }
 
     async Task SessionAsync(Incarnation incarnation, CancellationToken stop)

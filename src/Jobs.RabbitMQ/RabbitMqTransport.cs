@@ -55,8 +55,20 @@ sealed class RabbitMqTransport(
 
     public override string? QueueProblem(string queue) => layout.Problem(queue);
 
-    public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) =>
-        (outgoing.Kind == OutgoingKind.Reply ? Side() : Publisher()).PublishAsync(outgoing, timeout, cancellationToken);
+    public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) => outgoing.Kind switch
+    {
+        OutgoingKind.Reply => Side().PublishAsync(outgoing, timeout, cancellationToken),
+        OutgoingKind.Record => RecordAsync(outgoing, timeout, cancellationToken),
+        _ => Publisher().PublishAsync(outgoing, timeout, cancellationToken),
+    };
+
+    // Over the connection of the work that the record belongs to: neither is settled without the other.
+    ValueTask RecordAsync(Outgoing record, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var (journal, publishing) = (layout.Journal(record.Queue), Publisher());
+        publishing.Topology.Introduce(journal);
+        return publishing.PublishAsync(record with { Queue = journal.Name, Kind = OutgoingKind.Work }, timeout, cancellationToken);
+    }
 
     public override async Task<JobSubscription> SubscribeAsync(SubscriptionOptions subscription, CancellationToken cancellationToken)
     {
@@ -72,9 +84,17 @@ sealed class RabbitMqTransport(
         return started;
     }
 
-    public override async Task<long> CountAsync(string queue, CancellationToken cancellationToken)
+    public override async Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
+        await FindAsync(queue, cancellationToken).ConfigureAwait(false) ?? 0;
+
+    public override async Task<bool> HasQueueAsync(string queue, CancellationToken cancellationToken) =>
+        await FindAsync(queue, cancellationToken).ConfigureAwait(false) is not null;
+
+    // Null when there is no such queue. Over the side connection where the process has no other: a worker that stands by
+    // for the keeper needs no third one.
+    async Task<long?> FindAsync(string queue, CancellationToken cancellationToken)
     {
-        var incarnation = await Publisher().ConnectedAsync(cancellationToken).ConfigureAwait(false);
+        var incarnation = await (publisher ?? side ?? Publisher()).ConnectedAsync(cancellationToken).ConfigureAwait(false);
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, cancellationToken);
         try
         {
@@ -82,7 +102,7 @@ sealed class RabbitMqTransport(
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
-            return 0;
+            return null;
         }
     }
 

@@ -1,3 +1,5 @@
+using Jobs.Transport;
+
 namespace Jobs.Sqlite;
 
 /// <summary>The tables of the journals, on the writer's thread.</summary>
@@ -13,7 +15,18 @@ sealed class JournalRows(Tables tables)
     readonly Statement add = tables.Database.Prepare("INSERT INTO jobs_record (journal, bytes) VALUES (?1, ?2) RETURNING seq");
     readonly Statement after = tables.Database.Prepare("SELECT seq, bytes FROM jobs_record WHERE journal = ?1 AND seq > ?2 ORDER BY seq");
     readonly Statement any = tables.Database.Prepare("SELECT 1 FROM jobs_record WHERE journal = ?1 AND seq > ?2 LIMIT 1");
-    readonly Statement remove = tables.Database.Prepare("DELETE FROM jobs_record WHERE journal = ?1 AND (seq <= ?2 OR seq BETWEEN ?3 AND ?4)");
+    readonly Statement remove = tables.Database.Prepare("DELETE FROM jobs_record WHERE seq = ?1");
+    readonly Statement ask = tables.Database.Prepare("INSERT INTO jobs_question (journal, asked, question) VALUES (?1, ?2, ?3) RETURNING no");
+    readonly Statement expire = tables.Database.Prepare("DELETE FROM jobs_question WHERE asked < ?1");
+    readonly Statement questions = tables.Database.Prepare(
+        "SELECT no, question FROM jobs_question WHERE journal = ?1 AND no > ?2 AND answer IS NULL ORDER BY no");
+    readonly Statement answer = tables.Database.Prepare("UPDATE jobs_question SET answer = ?2 WHERE no = ?1");
+    readonly Statement answered = tables.Database.Prepare("SELECT answer FROM jobs_question WHERE no = ?1 AND answer IS NOT NULL");
+    readonly Statement hasAnswer = tables.Database.Prepare("SELECT 1 FROM jobs_question WHERE no = ?1 AND answer IS NOT NULL");
+    readonly Statement forget = tables.Database.Prepare("DELETE FROM jobs_question WHERE no = ?1");
+
+    // Nobody waits for an answer that long.
+    static readonly long kept = (long)TimeSpan.FromMinutes(1).TotalMilliseconds;
 
     public long? Find(string name) => find.Bind(1, name).Single();
 
@@ -21,7 +34,9 @@ sealed class JournalRows(Tables tables)
 
     public bool HasNoLeader(long journal) => leaderless.Bind(1, journal).Single() is not null;
 
-    public bool HasAfter(long journal, long seq) => any.Bind(1, journal).Bind(2, seq).Single() is not null;
+    /// <summary>Whether there are records or questions after these.</summary>
+    public bool HasAfter(long journal, (long Record, long Question) last) =>
+        any.Bind(1, journal).Bind(2, last.Record).Single() is not null || questions.Bind(1, journal).Bind(2, last.Question).Single() is not null;
 
     public bool TryLead(long journal, long session)
     {
@@ -42,18 +57,58 @@ sealed class JournalRows(Tables tables)
         return add.Bind(1, journal).Bind(2, bytes).Single()!.Value;
     }
 
-    public List<(long Seq, ReadOnlyMemory<byte> Bytes)> After(long journal, long seq)
+    public List<JournalRecord> After(long journal, long seq)
     {
-        var found = new List<(long, ReadOnlyMemory<byte>)>();
+        var found = new List<JournalRecord>();
         after.Bind(1, journal).Bind(2, seq);
         while (after.Step())
         {
-            found.Add((after.Number(0), after.Bytes(1)));
+            found.Add(new(after.Number(0), after.Bytes(1)));
         }
 
         return found;
     }
 
-    public void Remove(long journal, long upTo, (long First, long Last) snapshot) =>
-        remove.Bind(1, journal).Bind(2, upTo).Bind(3, snapshot.First).Bind(4, snapshot.Last).Run();
+    public void Remove(long seq) => remove.Bind(1, seq).Run();
+
+    /// <returns>The number of the question.</returns>
+    public long Ask(long journal, ReadOnlySpan<byte> bytes, long now)
+    {
+        tables.JournalsChanged = true;
+        expire.Bind(1, now - kept).Run(); // of askers that died or gave up
+        return ask.Bind(1, journal).Bind(2, now).Bind(3, bytes).Single()!.Value;
+    }
+
+    public List<(long No, ReadOnlyMemory<byte> Bytes)> Questions(long journal, long no)
+    {
+        var found = new List<(long, ReadOnlyMemory<byte>)>();
+        questions.Bind(1, journal).Bind(2, no);
+        while (questions.Step())
+        {
+            found.Add((questions.Number(0), questions.Bytes(1)));
+        }
+
+        return found;
+    }
+
+    public void Answer(long no, ReadOnlySpan<byte> bytes)
+    {
+        tables.AnswersChanged = true;
+        answer.Bind(1, no).Bind(2, bytes).Run();
+    }
+
+    public bool IsAnswered(long no) => hasAnswer.Bind(1, no).Single() is not null;
+
+    /// <returns>The answer, if there is one; then the question is gone.</returns>
+    public ReadOnlyMemory<byte>? TakeAnswer(long no)
+    {
+        var bytes = answered.Bind(1, no).Step() ? (ReadOnlyMemory<byte>?)answered.Bytes(0) : null;
+        answered.Reset();
+        if (bytes is not null)
+        {
+            forget.Bind(1, no).Run();
+        }
+
+        return bytes;
+    }
 }

@@ -11,7 +11,7 @@ namespace Jobs.Sqlite;
 /// </remarks>
 static class Schema
 {
-    const int Version = 2;
+    const int Version = 3;
 
     const string Create = """
         CREATE TABLE jobs_meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -41,22 +41,33 @@ static class Schema
         CREATE TABLE IF NOT EXISTS jobs_result (
             seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, enqueued INTEGER, ended INTEGER NOT NULL, expires INTEGER NOT NULL, news BLOB) STRICT;
         CREATE INDEX IF NOT EXISTS jobs_result_expires ON jobs_result (expires);
-        UPDATE jobs_meta SET version = 2;
+        """;
+
+    // What version 3 has beyond version 2.
+    const string FromVersion2 = """
+        CREATE TABLE jobs_question (no INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, asked INTEGER NOT NULL, question BLOB NOT NULL, answer BLOB) STRICT;
+        CREATE INDEX jobs_question_journal ON jobs_question (journal, no);
+        UPDATE jobs_meta SET version = 3;
         """;
 
     /// <summary>Makes the tables, finds them, or changes those of an older version. Runs in a transaction.</summary>
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
     public static void Ensure(Database database, string file)
     {
-        switch (VersionOf(database, file))
+        var version = VersionOf(database, file);
+        if (version == 0)
         {
-            case 0:
-                database.Execute(Create);
-                database.Execute(FromVersion1);
-                break;
-            case 1:
-                database.Execute(FromVersion1);
-                break;
+            database.Execute(Create);
+        }
+
+        if (version <= 1)
+        {
+            database.Execute(FromVersion1);
+        }
+
+        if (version <= 2)
+        {
+            database.Execute(FromVersion2);
         }
     }
 

@@ -6,6 +6,12 @@ namespace Jobs.Sqlite;
 /// <summary>A journal in a table. Its reader is a session, so the next one reads when the first one's process ends.</summary>
 sealed class SqliteJournal(Func<Engine> open, string name) : JobJournal
 {
+    // A reader of a living process answers within milliseconds.
+    static readonly TimeSpan answerTimeout = TimeSpan.FromSeconds(2);
+
+    readonly Lock gate = new();
+    Task<SqliteAsker>? asker;
+
     public override async ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -48,16 +54,12 @@ sealed class SqliteJournal(Func<Engine> open, string name) : JobJournal
         }
     }
 
-    public override async Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    public override async Task<ReadOnlyMemory<byte>?> AskAsync(ReadOnlyMemory<byte> question, CancellationToken cancellationToken)
     {
         try
         {
-            var engine = open();
-            var operation = new AwaitedOperation<IReadOnlyList<ReadOnlyMemory<byte>>>(
-                tables => [.. tables.Journals.After(tables.Journals.Journal(name), 0).Select(record => record.Bytes)],
-                needsSync: false) { Deadline = engine.DeadlineOf(timeout) };
-            ObjectDisposedException.ThrowIf(!engine.Writer.Add(operation), this);
-            return await operation.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return await (await Asker().WaitAsync(cancellationToken).ConfigureAwait(false))
+                .AskAsync(question, answerTimeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not (OperationCanceledException or JobTransportException))
         {
@@ -65,61 +67,71 @@ sealed class SqliteJournal(Func<Engine> open, string name) : JobJournal
         }
     }
 
-    public override ValueTask DisposeAsync() => ValueTask.CompletedTask; // its terms end with the transport, or before
+    public override async ValueTask DisposeAsync()
+    {
+        Task<SqliteAsker>? begun;
+        lock (gate)
+        {
+            (begun, asker) = (asker, null);
+        }
+
+        if (begun is not null)
+        {
+            await ((Task)begun).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await (begun.IsCompletedSuccessfully ? begun.Result.DisposeAsync() : default).ConfigureAwait(false);
+        }
+    }
+
+    Task<SqliteAsker> Asker()
+    {
+        lock (gate)
+        {
+            return asker is { IsFaulted: false } begun ? begun : asker = SqliteAsker.BeginAsync(open(), name);
+        }
+    }
 }
 
 /// <summary>One term of a reader, or the wait for it.</summary>
 sealed class SqliteTerm(Engine engine, Session session, string name) : JournalReader, IClaimer
 {
-    const int Many = 64;
-
-    readonly Channel<(long Seq, ReadOnlyMemory<byte> Bytes)> arriving = Channel.CreateUnbounded<(long, ReadOnlyMemory<byte>)>();
+    readonly Channel<JournalRecord> arriving = Channel.CreateUnbounded<JournalRecord>();
     readonly TaskCompletionSource leads = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly CancellationTokenSource over = new();
-    readonly List<(long Seq, ReadOnlyMemory<byte> Bytes)> found = []; // by the transaction under way
-    List<ReadOnlyMemory<byte>> backlog = [];
-    (long First, long Last) snapshot; // the numbers of the last one's records
+    readonly List<JournalRecord> found = []; // by the transaction under way; questions after records
+    IReadOnlyList<JournalRecord> backlog = [];
     bool isLeading; // these on the writer's thread
     bool willLead;
     bool mayHaveMore = true;
-    long lastFound;
-    long lastCommitted; // lastFound of the last transaction that is in the file
-    long lastRead; // these on the reader's
-    int read;
+    (long Record, long Question) lastFound;
+    (long Record, long Question) lastCommitted; // lastFound of the last transaction that is in the file
     int closing;
 
     /// <summary>Ends when this process is the reader.</summary>
     public Task Leads => leads.Task;
 
-    public override IReadOnlyList<ReadOnlyMemory<byte>> Backlog => backlog;
+    public override IReadOnlyList<JournalRecord> Backlog => backlog;
+
+    public override bool HasReadAll => true;
 
     public override CancellationToken Lost => over.Token;
 
     public override string LostReason => "its term was ended";
 
-    public override bool ShouldCompact => read > Many;
+    public override bool HoldsOldRecords => false;
 
-    public override async ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken)
+    public override async ValueTask<JournalRecord> NextAsync(CancellationToken cancellationToken)
     {
         using var both = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
-        var (seq, bytes) = await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
-        (lastRead, read) = (seq, read + 1);
-        return bytes;
+        return await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
     }
 
-    public override async ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken)
-    {
-        var (upTo, former) = (lastRead, this.snapshot);
-        try
-        {
-            this.snapshot = await engine.Writer.DoAsync(tables => Replace(tables.Journals, snapshot, upTo, former), needsSync: true).ConfigureAwait(false);
-            read = 0;
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            throw SqliteErrors.Append(name, e);
-        }
-    }
+    // A record that is forgotten and comes again does no harm, so the disk need not have the change.
+    public override ValueTask ForgetAsync(IReadOnlyCollection<long> handles, CancellationToken cancellationToken) =>
+        WriteAsync(handles, [], needsSync: false);
+
+    public override ValueTask RewriteAsync(
+        IReadOnlyCollection<long> handles, IReadOnlyList<ReadOnlyMemory<byte>> records, CancellationToken cancellationToken) =>
+        WriteAsync(handles, records, needsSync: true);
 
     public override async ValueTask DisposeAsync()
     {
@@ -135,7 +147,35 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
         await engine.Sessions.EndAsync(session).ConfigureAwait(false);
     }
 
-    bool IClaimer.Wants(Tables tables) => mayHaveMore && Volatile.Read(ref closing) == 0 && Journal(tables) is { } journal
+    async ValueTask WriteAsync(IReadOnlyCollection<long> handles, IReadOnlyList<ReadOnlyMemory<byte>> records, bool needsSync)
+    {
+        try
+        {
+            await engine.Writer.DoAsync(
+                tables =>
+                {
+                    var journal = tables.Journals.Journal(name);
+                    foreach (var record in records)
+                    {
+                        tables.Journals.Add(journal, record.Span);
+                    }
+
+                    foreach (var handle in handles)
+                    {
+                        tables.Journals.Remove(handle);
+                    }
+
+                    return true;
+                },
+                needsSync).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw SqliteErrors.Append(name, e);
+        }
+    }
+
+    bool IClaimer.Wants(Tables tables) => mayHaveMore && Volatile.Read(ref closing) == 0 && tables.Journals.Find(name) is { } journal
         && (isLeading ? tables.Journals.HasAfter(journal, lastFound) : tables.Journals.HasNoLeader(journal));
 
     void IClaimer.Claim(Tables tables)
@@ -150,7 +190,13 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
         var journal = tables.Journals.Journal(name);
         if (isLeading || (willLead = tables.Journals.TryLead(journal, session.No)))
         {
-            found.AddRange(tables.Journals.After(journal, lastFound));
+            found.AddRange(tables.Journals.After(journal, lastFound.Record));
+            lastFound.Record = found.Count > 0 ? found[^1].Handle : lastFound.Record;
+            foreach (var (no, question) in tables.Journals.Questions(journal, lastFound.Question))
+            {
+                found.Add(new(0, question) { AnswerAsync = answer => AnswerAsync(no, answer) });
+                lastFound.Question = no;
+            }
         }
     }
 
@@ -163,7 +209,6 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
         }
         else if (isLeading || willLead)
         {
-            lastFound = found.Count > 0 ? found[^1].Seq : lastFound;
             Deliver();
             lastCommitted = lastFound;
         }
@@ -176,37 +221,38 @@ sealed class SqliteTerm(Engine engine, Session session, string name) : JournalRe
 
     void Deliver()
     {
+        IEnumerable<JournalRecord> items = found;
         if (!isLeading)
         {
             isLeading = true;
-            backlog = [.. found.Select(record => record.Bytes)];
-            (lastRead, read) = (lastFound, found.Count);
-            leads.TrySetResult();
-            return;
+            backlog = [.. found.Where(item => item.AnswerAsync is null)];
+            items = found.Where(item => item.AnswerAsync is not null);
         }
 
-        found.ForEach(record => arriving.Writer.TryWrite(record));
-    }
-
-    /// <summary>
-    /// Adds the records of a snapshot and removes those that it replaces. What others have added meanwhile is delivered
-    /// first, because the numbers of the snapshot are higher and count as found.
-    /// </summary>
-    (long First, long Last) Replace(JournalRows rows, IReadOnlyList<ReadOnlyMemory<byte>> records, long upTo, (long First, long Last) former)
-    {
-        var journal = rows.Journal(name);
-        var late = rows.After(journal, lastFound);
-        rows.Remove(journal, upTo, former);
-        var first = 0L;
-        foreach (var record in records)
+        foreach (var item in items)
         {
-            lastFound = rows.Add(journal, record.Span);
-            first = first == 0 ? lastFound : first;
+            arriving.Writer.TryWrite(item);
         }
 
-        late.ForEach(record => arriving.Writer.TryWrite(record));
-        return (first, lastFound);
+        leads.TrySetResult();
     }
 
-    long? Journal(Tables tables) => tables.Journals.Find(name);
+    // Whatever fails is dropped: the asker asks again.
+    async Task AnswerAsync(long question, ReadOnlyMemory<byte> answer)
+    {
+        try
+        {
+            await engine.Writer.DoAsync(
+                tables =>
+                {
+                    tables.Journals.Answer(question, answer.Span);
+                    return true;
+                },
+                needsSync: false).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
 }

@@ -6,6 +6,8 @@ namespace Jobs.Sqlite;
 /// <summary>One worker's stream of deliveries: claims messages for a session of its own.</summary>
 sealed class SqliteSubscription : JobSubscription, IClaimer
 {
+    const int MostAtOnce = 1000; // in one transaction, which others wait for
+
     readonly Engine engine;
     readonly Session session;
     readonly Lane[] lanes;
@@ -132,7 +134,7 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
                 continue;
             }
 
-            lane.MayHaveMore = tables.Claim(session.No, lane.No, lane.Room, lane.Quarantine, suspectAfter, lane.Claimed);
+            lane.MayHaveMore = tables.Claim(session.No, lane.No, Math.Min(lane.Room, MostAtOnce), lane.Quarantine, suspectAfter, lane.Claimed);
         }
     }
 
@@ -158,10 +160,10 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
                 }
             }
 
-            if (!committed || (lane.Claimed.Count == 0 && lane.MayHaveMore && lane.Room > 0))
+            if (!committed || (lane.MayHaveMore && lane.Room > 0))
             {
                 lane.MayHaveMore = true;
-                engine.Writer.Wake(others: false); // only suspects were found, and others may stand behind them
+                engine.Writer.Wake(others: false); // many messages wait, or suspects were found and others may stand behind them
             }
 
             lane.Claimed.Clear();
@@ -181,9 +183,12 @@ sealed class SqliteSubscription : JobSubscription, IClaimer
         var lanes = new List<Lane>();
         foreach (var queue in options.Queues)
         {
-            var quarantine = tables.Queue(Engine.QuarantinePrefix + queue, create: true)!.Value;
+            long? quarantine = options.Browse ? null : tables.Queue(Engine.QuarantinePrefix + queue, create: true)!.Value;
             lanes.Add(new() { Queue = queue, No = tables.Queue(queue, create: true)!.Value, Prefetch = options.PrefetchOf(queue), Quarantine = quarantine });
-            lanes.Add(new() { Queue = queue, No = quarantine, Prefetch = 1, Quarantine = null });
+            if (quarantine is { } no)
+            {
+                lanes.Add(new() { Queue = queue, No = no, Prefetch = 1, IsQuarantine = true });
+            }
         }
 
         return [.. lanes.OrderBy(lane => lane.IsQuarantine)]; // a suspect that moves now is claimed in the same transaction
@@ -200,10 +205,12 @@ sealed class Lane
 
     public required int Prefetch { get; init; }
 
-    /// <summary>Where suspects go; <see langword="null"/> for a quarantine itself.</summary>
-    public required long? Quarantine { get; init; }
+    /// <summary>
+    /// Where suspects go; <see langword="null"/> for a quarantine itself, and for a look through a queue.
+    /// </summary>
+    public long? Quarantine { get; init; }
 
-    public bool IsQuarantine => Quarantine is null;
+    public bool IsQuarantine { get; init; }
 
     public int Unsettled { get; set; }
 

@@ -53,13 +53,16 @@ sealed class Tables(Database database)
     /// Whether another process may want to hear of the transaction: messages were added to queues and left there, or a
     /// journal changed.
     /// </summary>
-    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || ResultsChanged || ConcernsAll;
+    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || AnswersChanged || ResultsChanged || ConcernsAll;
 
     /// <summary>Whether another connection has committed something that nobody was told of.</summary>
     public bool ConcernsAll { get; set; }
 
-    /// <summary>Whether a journal has new records or no leader.</summary>
+    /// <summary>Whether a journal has new records, a question or no leader.</summary>
     public bool JournalsChanged { get; set; }
+
+    /// <summary>Whether a question to the reader of a journal was answered.</summary>
+    public bool AnswersChanged { get; set; }
 
     /// <summary>Whether there are news of jobs.</summary>
     public bool ResultsChanged { get; set; }
@@ -81,7 +84,7 @@ sealed class Tables(Database database)
     {
         (last, lastChanged) = (-1, false);
         filled.Clear();
-        (addedDelay, JournalsChanged, ResultsChanged, ConcernsAll) = (false, false, false, false);
+        (addedDelay, JournalsChanged, AnswersChanged, ResultsChanged, ConcernsAll) = (false, false, false, false, false);
     }
 
     /// <summary>Writes what the transaction has kept in memory so far.</summary>
@@ -121,6 +124,12 @@ sealed class Tables(Database database)
         if (outgoing is { Kind: OutgoingKind.Reply, Queue: ResultStore.ById })
         {
             Results.Tell(outgoing.Message, now);
+            return;
+        }
+
+        if (outgoing.Kind == OutgoingKind.Record)
+        {
+            Journals.Add(Journals.Journal(outgoing.Queue), outgoing.Message.Body.Span);
             return;
         }
 

@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Jobs.Beat;
+using Jobs.Control;
 using Jobs.Diagnostics;
 using Jobs.Health;
 using Jobs.Registry;
@@ -125,6 +126,7 @@ public sealed class JobsBuilder
         Services.Configure(configure ?? (_ => { }));
         Services.AddSingleton(HostPart.Worker);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
+        Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, KeeperService>());
         Services.TryAddSingleton<JobObserver>();
         Services.TryAddSingleton<Intake>();
         Services.TryAddSingleton<Executor>();

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Jobs.Beat;
+using Jobs.Control;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
 using Jobs.Health;
@@ -32,6 +33,8 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<IJobDispatcher, JobDispatcher>();
         services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options)); // its schedules are listed without a beat too
         services.TryAddSingleton<JobSchedules, JournaledSchedules>();
+        services.TryAddSingleton<KeeperClient>();
+        services.TryAddSingleton<JobControl, KeeperControl>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
         configure(new JobsBuilder(services));
         return services;

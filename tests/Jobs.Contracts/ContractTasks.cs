@@ -17,6 +17,9 @@ public sealed class ContractBench
     /// <summary>The task <c>contract.wait</c> ends when this completes.</summary>
     public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Whether <c>contract.broken</c> fails.</summary>
+    public volatile bool Broken;
+
     /// <summary>Notes a run.</summary>
     public void Ran(JobContext context, object? argument)
     {
@@ -69,6 +72,17 @@ public sealed class ContractTasks(ContractBench bench)
     {
         bench.Ran(context, why);
         throw new InvalidOperationException(why);
+    }
+
+    /// <summary>Fails while the bench is broken, twice.</summary>
+    [Task("contract.broken", MaxRetries = 1)]
+    public void Broken(string text, JobContext context)
+    {
+        bench.Ran(context, text);
+        if (bench.Broken)
+        {
+            throw new InvalidOperationException("It is broken.");
+        }
     }
 
     /// <summary>Fails at first, and then succeeds.</summary>

@@ -98,6 +98,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override Task<long> CountAsync(string queue, CancellationToken cancellationToken) => inner.CountAsync(queue, cancellationToken);
 
     /// <inheritdoc/>
+    public override Task<bool> HasQueueAsync(string queue, CancellationToken cancellationToken) => inner.HasQueueAsync(queue, cancellationToken);
+
+    /// <inheritdoc/>
     public override JobJournal OpenJournal(string name) => inner.OpenJournal(name);
 
     /// <inheritdoc/>

@@ -77,6 +77,9 @@ public abstract partial class HostContract : IAsyncLifetime
         await DisposeAsync(host);
     }
 
+    IServiceProvider Services(IJobDispatcher dispatcher) =>
+        hosts.Select(host => host.Services).Single(services => services.GetRequiredService<IJobDispatcher>() == dispatcher);
+
     static async ValueTask DisposeAsync(IHost host)
     {
         if (host is IAsyncDisposable disposable)

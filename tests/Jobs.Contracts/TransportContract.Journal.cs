@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Jobs.Transport;
 using Xunit;
@@ -47,67 +48,71 @@ public abstract partial class TransportContract
     }
 
     [Fact]
-    public async Task A_process_that_does_not_lead_reads_all_that_was_added_and_the_leader_leads_on()
+    public async Task A_question_reaches_the_leader_after_all_that_was_added_before_and_the_answer_may_be_large()
     {
         await using var journal = Transport.OpenJournal("j8");
         await using var other = Transport.OpenJournal("j8");
-        var large = new string('x', 700_000); // an answer of more than one message
-        await AppendAsync(other, "before");
         await using var leader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
-        await AppendAsync(other, large);
-        await AppendAsync(other, $"{large}y");
-        Assert.Equal(["before", large, $"{large}y"], (await ReadTextsAsync(other)).Order(StringComparer.Ordinal));
+        var large = new byte[2_500_000]; // more than one message
+        Random.Shared.NextBytes(large);
+        await AppendAsync(other, "one");
+        await AppendAsync(other, "two");
 
-        Assert.Equal(large, await NextTextAsync(leader));
-        Assert.Equal($"{large}y", await NextTextAsync(leader));
-        await leader.CompactAsync([Encoding.UTF8.GetBytes("snapshot")], TestContext.Current.CancellationToken);
-        await AppendAsync(other, "after");
-        Assert.Equal(["after", "snapshot"], (await ReadTextsAsync(other)).Order());
-        Assert.Equal(["after", "snapshot"], (await ReadTextsAsync(journal)).Order());
+        var asking = other.AskAsync("how?"u8.ToArray(), TestContext.Current.CancellationToken);
+
+        Assert.Equal("one", await NextTextAsync(leader));
+        Assert.Equal("two", await NextTextAsync(leader));
+        var question = await NextAsync(leader);
+        Assert.Equal(("how?", 0), (Encoding.UTF8.GetString(question.Bytes.Span), question.Handle));
+        await question.AnswerAsync!(large).Soon();
+        Assert.Equal(large, (await asking.Soon())!.Value.ToArray());
         Assert.False(leader.Lost.IsCancellationRequested);
     }
 
     [Fact]
-    public async Task A_journal_that_is_being_shortened_is_read_whole_at_every_moment()
+    public async Task A_question_that_nobody_answers_ends_without_an_answer_and_the_next_leader_is_asked()
     {
         await using var journal = Transport.OpenJournal("j10");
         await using var other = Transport.OpenJournal("j10");
-        await AppendAsync(other, "state");
-        await using var leader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Null(await other.AskAsync("who?"u8.ToArray(), TestContext.Current.CancellationToken).Soon());
 
-        var shortening = Task.Run(async () =>
+        var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        var unanswered = other.AskAsync("who?"u8.ToArray(), TestContext.Current.CancellationToken);
+        await NextQuestionAsync(first);
+        await first.DisposeAsync();
+        Assert.Null(await unanswered.Soon());
+
+        await using var second = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        var asking = other.AskAsync("you?"u8.ToArray(), TestContext.Current.CancellationToken);
+        JournalRecord question;
+        do
         {
-            for (var i = 0; i < 100; i++)
-            {
-                await AppendAsync(journal, "state");
-                Assert.Equal("state", await NextTextAsync(leader)); // this one, or the former snapshot
-                await leader.CompactAsync([Encoding.UTF8.GetBytes("state")], TestContext.Current.CancellationToken);
-            }
-        });
-        while (!shortening.IsCompleted)
-        {
-            Assert.Contains("state", await ReadTextsAsync(other));
+            question = await NextQuestionAsync(second); // perhaps the one that the first leader did not answer
+            await question.AnswerAsync!("yes"u8.ToArray()).Soon();
         }
+        while (!question.Bytes.Span.SequenceEqual("you?"u8));
 
-        await shortening;
-        Assert.False(leader.Lost.IsCancellationRequested);
+        Assert.Equal("yes", Encoding.UTF8.GetString((await asking.Soon())!.Value.Span));
     }
 
     [Fact]
-    public async Task A_journal_that_nobody_leads_is_read_too_and_can_be_led_afterwards()
+    public async Task Many_questions_at_once_get_each_its_own_answer()
     {
-        await using var journal = Transport.OpenJournal("j9");
-        Assert.Empty(await ReadTextsAsync(journal));
-        await AppendAsync(journal, "one");
-        Assert.Equal(["one"], await ReadTextsAsync(journal));
-
+        await using var journal = Transport.OpenJournal("j11");
         await using var leader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
-        Assert.Equal(["one"], Texts(leader.Backlog));
-        Assert.Equal(["one"], await ReadTextsAsync(journal));
-    }
+        await using var other = Transport.OpenJournal("j11");
+        var asking = Enumerable.Range(0, 20).Select(i => other.AskAsync(Encoding.UTF8.GetBytes($"{i}"), TestContext.Current.CancellationToken)).ToList();
+        for (var i = 0; i < 20; i++)
+        {
+            var question = await NextQuestionAsync(leader);
+            await question.AnswerAsync!(Encoding.UTF8.GetBytes($"answer {Encoding.UTF8.GetString(question.Bytes.Span)}")).Soon();
+        }
 
-    static async Task<IEnumerable<string>> ReadTextsAsync(JobJournal journal) =>
-        Texts(await journal.ReadAsync(appendTimeout, TestContext.Current.CancellationToken).Soon());
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal($"answer {i}", Encoding.UTF8.GetString((await asking[i].Soon())!.Value.Span));
+        }
+    }
 
     [Fact]
     public async Task One_that_stands_by_stops_at_once_and_is_not_made_the_leader_afterwards()
@@ -130,36 +135,64 @@ public abstract partial class TransportContract
     }
 
     [Fact]
-    public async Task A_snapshot_takes_the_place_of_what_was_read_and_of_nothing_else()
+    public async Task Records_that_are_rewritten_give_way_to_the_new_ones_and_no_other_does()
     {
         await using var journal = Transport.OpenJournal("j3");
         await AppendAsync(journal, "one");
         await AppendAsync(journal, "two");
+        await AppendAsync(journal, "three");
         var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
         await AppendAsync(journal, "not read");
+        var handles = first.Backlog.ToDictionary(record => Encoding.UTF8.GetString(record.Bytes.Span), record => record.Handle);
 
-        await first.CompactAsync([Encoding.UTF8.GetBytes("one"), Encoding.UTF8.GetBytes("and two")], TestContext.Current.CancellationToken);
+        await first.RewriteAsync([handles["one"], handles["three"]], ["one and three"u8.ToArray()], TestContext.Current.CancellationToken);
+        Assert.Equal(["not read", "one and three"], new[] { await NextTextAsync(first), await NextTextAsync(first) }.Order());
         await first.DisposeAsync();
 
         await using var next = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
-        Assert.Equal(["and two", "not read", "one"], Texts(next.Backlog).Order());
+        Assert.Equal(["not read", "one and three", "two"], Texts(next.Backlog).Order());
     }
 
     [Fact]
-    public async Task Many_records_ask_to_be_compacted_and_a_snapshot_answers_that()
+    public async Task Records_that_are_forgotten_are_gone_in_whatever_order_they_go()
     {
         await using var journal = Transport.OpenJournal("j4");
-        await using var reader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
-        Assert.False(reader.ShouldCompact);
+        var reader = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        var handles = new List<long>();
         for (var i = 0; i < 100; i++)
         {
-            await AppendAsync(journal, "x");
-            Assert.Equal("x", await NextTextAsync(reader));
+            await AppendAsync(journal, $"{i}");
+            handles.Add((await NextRecordAsync(reader)).Handle);
         }
 
-        Assert.True(reader.ShouldCompact);
-        await reader.CompactAsync([Encoding.UTF8.GetBytes("all")], TestContext.Current.CancellationToken);
-        Assert.False(reader.ShouldCompact);
+        await reader.ForgetAsync([handles[50], handles[7]], TestContext.Current.CancellationToken);
+        await reader.ForgetAsync([.. handles[..7], .. handles[60..90]], TestContext.Current.CancellationToken);
+        await reader.ForgetAsync([.. handles[8..50], handles[99]], TestContext.Current.CancellationToken);
+        await reader.ForgetAsync([handles[7]], TestContext.Current.CancellationToken); // once more: it is gone already
+        await reader.DisposeAsync();
+
+        await using var next = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        Assert.Equal(
+            Enumerable.Range(51, 9).Concat(Enumerable.Range(90, 9)).Select(i => $"{i}"), Texts(next.Backlog).OrderBy(text => int.Parse(text, CultureInfo.InvariantCulture)));
+    }
+
+    [Fact]
+    public async Task A_journal_from_which_everything_is_forgotten_is_led_on_by_the_next()
+    {
+        await using var journal = Transport.OpenJournal("j12");
+        await using var other = Transport.OpenJournal("j12");
+        var first = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+        await AppendAsync(journal, "one");
+        await first.ForgetAsync([(await NextRecordAsync(first)).Handle], TestContext.Current.CancellationToken);
+        var standby = other.LeadAsync(TestContext.Current.CancellationToken);
+        await harness.QuietAsync();
+
+        await first.DisposeAsync();
+
+        await using var next = await standby.Soon();
+        Assert.Empty(next.Backlog);
+        await AppendAsync(journal, "two");
+        Assert.Equal("two", await NextTextAsync(next));
     }
 
     [Fact]
@@ -176,17 +209,33 @@ public abstract partial class TransportContract
 
     static ValueTask AppendAsync(JobJournal journal, string text) => journal.AppendAsync(Encoding.UTF8.GetBytes(text), appendTimeout, TestContext.Current.CancellationToken);
 
-    // Empty records are the transport's own.
-    static IReadOnlyList<string> Texts(IEnumerable<ReadOnlyMemory<byte>> records) => [.. records.Where(r => !r.IsEmpty).Select(r => Encoding.UTF8.GetString(r.Span))];
+    static IReadOnlyList<string> Texts(IEnumerable<JournalRecord> records) => [.. records.Select(record => Encoding.UTF8.GetString(record.Bytes.Span))];
 
-    static async Task<string> NextTextAsync(JournalReader reader)
+    static async Task<string> NextTextAsync(JournalReader reader) => Encoding.UTF8.GetString((await NextRecordAsync(reader)).Bytes.Span);
+
+    static async Task<JournalRecord> NextRecordAsync(JournalReader reader)
+    {
+        var next = await NextAsync(reader);
+        Assert.Null(next.AnswerAsync);
+        return next;
+    }
+
+    static async Task<JournalRecord> NextQuestionAsync(JournalReader reader)
+    {
+        var next = await NextAsync(reader);
+        Assert.NotNull(next.AnswerAsync);
+        return next;
+    }
+
+    // The next record or question. What has no bytes is neither.
+    static async Task<JournalRecord> NextAsync(JournalReader reader)
     {
         while (true)
         {
-            var record = await reader.NextAsync(TestContext.Current.CancellationToken).Soon();
-            if (!record.IsEmpty)
+            var next = await reader.NextAsync(TestContext.Current.CancellationToken).Soon();
+            if (!next.Bytes.IsEmpty)
             {
-                return Encoding.UTF8.GetString(record.Span);
+                return next;
             }
         }
     }

@@ -186,13 +186,13 @@ sealed class Worker(string file) : IAsyncDisposable
         var reader = await transport.OpenJournal(journal).LeadAsync(CancellationToken.None);
         foreach (var record in reader.Backlog)
         {
-            Say($"record {Encoding.UTF8.GetString(record.Span)}");
+            Say($"record {Encoding.UTF8.GetString(record.Bytes.Span)}");
         }
 
         Say("leads");
         while (true)
         {
-            Say($"record {Encoding.UTF8.GetString((await reader.NextAsync(CancellationToken.None)).Span)}");
+            Say($"record {Encoding.UTF8.GetString((await reader.NextAsync(CancellationToken.None)).Bytes.Span)}");
         }
     }
 

@@ -26,6 +26,13 @@ sealed record BeatRecord
 
     public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, BeatJson.Default.BeatRecord);
 
+    /// <summary>Writes many records, as the answer to a question.</summary>
+    public static byte[] WriteAll(IReadOnlyList<BeatRecord> records) => JsonSerializer.SerializeToUtf8Bytes(records, BeatJson.Default.IReadOnlyListBeatRecord);
+
+    /// <exception cref="JsonException">These bytes are no such answer.</exception>
+    public static IReadOnlyList<BeatRecord> ReadAll(ReadOnlyMemory<byte> bytes) =>
+        JsonSerializer.Deserialize(bytes.Span, BeatJson.Default.IReadOnlyListBeatRecord) ?? [];
+
     /// <exception cref="JsonException">These bytes are no record.</exception>
     public static BeatRecord Read(ReadOnlyMemory<byte> bytes) =>
         bytes.IsEmpty ? new() : JsonSerializer.Deserialize(bytes.Span, BeatJson.Default.BeatRecord) ?? new();
@@ -55,6 +62,7 @@ readonly record struct Edit<T>(long Version, T? Value);
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(BeatRecord))]
+[JsonSerializable(typeof(IReadOnlyList<BeatRecord>))]
 [JsonSerializable(typeof(string))]
 [JsonSerializable(typeof(int))]
 [JsonSerializable(typeof(double))]

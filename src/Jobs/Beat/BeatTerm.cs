@@ -27,9 +27,12 @@ sealed class BeatTerm(
     // The pause after a snapshot that could not be written, and after a loop that failed.
     static readonly TimeSpan pause = TimeSpan.FromMinutes(1);
     const int MostUnreadable = 100;
+    const int Many = 64;
 
     readonly Dictionary<string, (CancellationTokenSource Stop, Task Task)> loops = new(StringComparer.Ordinal);
     readonly List<ReadOnlyMemory<byte>> unreadable = []; // records that a newer version may have written: kept for that version
+    readonly List<long> handles = []; // of all records in the journal
+    int snapshotLength;
     long? compactionFailed;
 
     /// <summary>Runs until the term is lost or the host stops. Then it returns, and throws nothing.</summary>
@@ -68,45 +71,61 @@ sealed class BeatTerm(
     {
         while (true)
         {
-            if (reader.ShouldCompact && (compactionFailed is not { } failed || time.GetElapsedTime(failed) > pause))
+            if (ShouldCompact() && (compactionFailed is not { } failed || time.GetElapsedTime(failed) > pause))
             {
                 await CompactAsync(over).ConfigureAwait(false);
             }
 
-            foreach (var name in Merge(await reader.NextAsync(over).ConfigureAwait(false)))
+            var item = await reader.NextAsync(over).ConfigureAwait(false);
+            if (item.AnswerAsync is { } answer)
+            {
+                _ = answer(BeatRecord.WriteAll(Snapshot())); // in the background: an answer holds up no schedule
+                continue;
+            }
+
+            foreach (var name in Merge(item))
             {
                 Restart(name, over, giveUp);
             }
         }
     }
 
-    IReadOnlySet<string> Merge(ReadOnlyMemory<byte> record)
+    IReadOnlySet<string> Merge(JournalRecord record)
     {
+        if (record.Handle != 0)
+        {
+            handles.Add(record.Handle);
+        }
+
         try
         {
-            return state.Merge(BeatRecord.Read(record));
+            return state.Merge(BeatRecord.Read(record.Bytes));
         }
         catch (JsonException e)
         {
-            if (unreadable.Count < MostUnreadable && !unreadable.Any(known => known.Span.SequenceEqual(record.Span)))
+            if (unreadable.Count < MostUnreadable && !unreadable.Any(known => known.Span.SequenceEqual(record.Bytes.Span)))
             {
                 Log.RecordUnreadable(logger, e);
-                unreadable.Add(record);
+                unreadable.Add(record.Bytes);
             }
 
             return new HashSet<string>();
         }
     }
 
+    // Twice the snapshot: a journal with many schedules is not written anew for each few of their occurrences.
+    bool ShouldCompact() => handles.Count > Math.Max(Many, 2 * snapshotLength) || (handles.Count > 0 && reader.HoldsOldRecords);
+
+    IReadOnlyList<BeatRecord> Snapshot() => state.Snapshot(Exists, time.GetUtcNow());
+
     async Task CompactAsync(CancellationToken over)
     {
         try
         {
-            var snapshot = state.Snapshot(Exists, time.GetUtcNow())
-                .Select(record => (ReadOnlyMemory<byte>)record.Write())
-                .Concat(unreadable)
-                .DefaultIfEmpty(default);
-            await reader.CompactAsync([.. snapshot], over).ConfigureAwait(false);
+            List<ReadOnlyMemory<byte>> snapshot = [.. Snapshot().Select(record => (ReadOnlyMemory<byte>)record.Write()), .. unreadable];
+            await reader.RewriteAsync([.. handles], snapshot, over).ConfigureAwait(false);
+            handles.Clear(); // those of the snapshot come like any others
+            snapshotLength = snapshot.Count;
             compactionFailed = null;
         }
         catch (JobPublishException e)

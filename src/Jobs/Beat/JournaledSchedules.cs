@@ -14,7 +14,9 @@ namespace Jobs.Beat;
 sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
 {
     const int MostSuggestions = 3;
+    static readonly byte[] question = "all"u8.ToArray(); // beats know no other question
 
+    readonly JobTransport transport;
     readonly Lazy<JobJournal> journal;
     readonly Lazy<ScheduleBook> book;
     readonly JobEncoder encoder;
@@ -33,7 +35,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     {
         journal = new(() => transport.OpenJournal(BeatRecord.Journal));
         book = new(() => ScheduleBook.Create(tasks, schedules, beatOptions.Value, out _)); // a beat reports the problems at its start
-        (this.tasks, this.options, this.time) = (tasks, options.Value, GuardedTime.Of(time));
+        (this.transport, this.tasks, this.options, this.time) = (transport, tasks, options.Value, GuardedTime.Of(time));
         (encoder, versions) = (new(tasks, options.Value, transport), new(this.time));
     }
 
@@ -141,22 +143,43 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
         }
     }
 
-    async Task<BeatState> ReadAsync(CancellationToken cancellationToken)
+    Task<BeatState> ReadAsync(CancellationToken cancellationToken) => JournalReading.ReadAsync(
+        journal.Value,
+        () => transport.OpenJournal(BeatRecord.Journal),
+        question,
+        answer => Merged(BeatRecord.ReadAll(answer)),
+        reader => Merged(Readable(reader.Backlog)),
+        options.EnqueueTimeout,
+        time,
+        cancellationToken);
+
+    static BeatState Merged(IEnumerable<BeatRecord> records)
     {
         var state = new BeatState();
-        foreach (var record in await journal.Value.ReadAsync(options.EnqueueTimeout, cancellationToken).ConfigureAwait(false))
+        foreach (var record in records)
         {
-            try
-            {
-                state.Merge(BeatRecord.Read(record));
-            }
-            catch (JsonException)
-            {
-                // Of a newer version, perhaps; the beat that leads says so.
-            }
+            state.Merge(record);
         }
 
         return state;
+    }
+
+    static IEnumerable<BeatRecord> Readable(IEnumerable<JournalRecord> records)
+    {
+        foreach (var record in records)
+        {
+            BeatRecord read;
+            try
+            {
+                read = BeatRecord.Read(record.Bytes);
+            }
+            catch (JsonException)
+            {
+                continue; // of a newer version, perhaps; the beat that leads says so
+            }
+
+            yield return read;
+        }
     }
 
     /// <summary>Only the id of a time zone travels to the beats.</summary>

@@ -43,6 +43,28 @@ static partial class Log
     [LoggerMessage(121, LogLevel.Warning, "News of job {Task} {JobId} did not reach its caller. The job goes on")]
     public static partial void NewsNotSent(ILogger logger, string task, string jobId, Exception exception);
 
+    [LoggerMessage(150, LogLevel.Debug, "This process is the keeper now, and knows of {Count} dead letters")]
+    public static partial void KeeperLeads(ILogger logger, int count);
+
+    [LoggerMessage(151, LogLevel.Debug, "This process is the keeper no more: {Reason}. Another process goes on, or this one does in a moment")]
+    public static partial void KeeperLost(ILogger logger, string reason);
+
+    [LoggerMessage(152, LogLevel.Error, "The keeper failed, and stands by again in a moment. Another process goes on, if there is one")]
+    public static partial void KeeperFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(153, LogLevel.Warning, "A record of the keeper's journal cannot be read by this version, which keeps the record as it is. Did a "
+        + "newer version write it?")]
+    public static partial void KeeperRecordUnreadable(ILogger logger, Exception exception);
+
+    [LoggerMessage(154, LogLevel.Warning, "The keeper's journal could not be shortened. Nothing is lost, and the keeper tries again")]
+    public static partial void KeeperNotRewritten(ILogger logger, Exception exception);
+
+    [LoggerMessage(155, LogLevel.Warning, "The keeper could not look through the dead letters in {Queue}. Nothing is lost, and the keeper tries again")]
+    public static partial void LettersNotSwept(ILogger logger, string queue, Exception exception);
+
+    [LoggerMessage(156, LogLevel.Information, "{Count} dead letters were {Action} (request {Request}); {Kept} that were selected stay")]
+    public static partial void LettersMoved(ILogger logger, int count, string action, string request, int kept);
+
     [LoggerMessage(200, LogLevel.Debug, "{Task} {JobId} succeeded")]
     public static partial void Succeeded(ILogger logger, string task, string jobId);
 

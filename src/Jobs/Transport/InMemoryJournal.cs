@@ -5,12 +5,11 @@ namespace Jobs.Transport;
 /// <summary>A journal in this process's memory: the reference implementation of the contract.</summary>
 sealed class InMemoryJournal : JobJournal
 {
-    const int Many = 64;
-
     readonly Lock gate = new();
     readonly SemaphoreSlim leader = new(1);
-    readonly List<ReadOnlyMemory<byte>> records = [];
+    readonly SortedDictionary<long, ReadOnlyMemory<byte>> records = [];
     Term? term;
+    long last;
     int standingBy;
 
     /// <summary>How many wait to lead; for tests.</summary>
@@ -21,8 +20,7 @@ sealed class InMemoryJournal : JobJournal
         cancellationToken.ThrowIfCancellationRequested();
         lock (gate)
         {
-            records.Add(record);
-            term?.Arrived(record);
+            Add(record);
         }
 
         return ValueTask.CompletedTask;
@@ -43,17 +41,34 @@ sealed class InMemoryJournal : JobJournal
 
         lock (gate)
         {
-            return term = new(this, [.. records]);
+            return term = new(this, [.. records.Select(record => new JournalRecord(record.Key, record.Value))]);
         }
     }
 
-    public override Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    public override async Task<ReadOnlyMemory<byte>?> AskAsync(ReadOnlyMemory<byte> question, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
+        Term? asked;
+        var answer = new TaskCompletionSource<ReadOnlyMemory<byte>?>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (gate)
         {
-            return Task.FromResult<IReadOnlyList<ReadOnlyMemory<byte>>>([.. records]);
+            asked = term;
+            asked?.Arrived(new(0, question)
+            {
+                AnswerAsync = bytes =>
+                {
+                    answer.TrySetResult(bytes);
+                    return Task.CompletedTask;
+                },
+            });
         }
+
+        if (asked is null)
+        {
+            return null;
+        }
+
+        using var over = asked.Lost.UnsafeRegister(_ => answer.TrySetResult(null), null);
+        return await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Ends the present term as a lost connection would; for tests.</summary>
@@ -62,38 +77,53 @@ sealed class InMemoryJournal : JobJournal
     // Shared by all who opened it; it ends with its transport.
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    sealed class Term(InMemoryJournal journal, IReadOnlyList<ReadOnlyMemory<byte>> backlog) : JournalReader
+    void Add(ReadOnlyMemory<byte> record)
     {
-        readonly Channel<ReadOnlyMemory<byte>> arriving = Channel.CreateUnbounded<ReadOnlyMemory<byte>>();
+        records[++last] = record;
+        term?.Arrived(new(last, record));
+    }
+
+    sealed class Term(InMemoryJournal journal, IReadOnlyList<JournalRecord> backlog) : JournalReader
+    {
+        readonly Channel<JournalRecord> arriving = Channel.CreateUnbounded<JournalRecord>();
         readonly CancellationTokenSource over = new();
-        int read = backlog.Count;
         int ended;
 
-        public override IReadOnlyList<ReadOnlyMemory<byte>> Backlog => backlog;
+        public override IReadOnlyList<JournalRecord> Backlog => backlog;
+
+        public override bool HasReadAll => true;
 
         public override CancellationToken Lost => over.Token;
 
         public override string LostReason => "its term was ended";
 
-        public override bool ShouldCompact => read > Many;
+        public override bool HoldsOldRecords => false;
 
-        public void Arrived(ReadOnlyMemory<byte> record) => arriving.Writer.TryWrite(record);
+        public void Arrived(JournalRecord record) => arriving.Writer.TryWrite(record);
 
-        public override async ValueTask<ReadOnlyMemory<byte>> NextAsync(CancellationToken cancellationToken)
+        public override async ValueTask<JournalRecord> NextAsync(CancellationToken cancellationToken)
         {
             using var both = CancellationTokenSource.CreateLinkedTokenSource(over.Token, cancellationToken);
-            var record = await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
-            read++;
-            return record;
+            return await arriving.Reader.ReadAsync(both.Token).ConfigureAwait(false);
         }
 
-        public override ValueTask CompactAsync(IReadOnlyList<ReadOnlyMemory<byte>> snapshot, CancellationToken cancellationToken)
+        public override ValueTask ForgetAsync(IReadOnlyCollection<long> handles, CancellationToken cancellationToken) =>
+            RewriteAsync(handles, [], cancellationToken);
+
+        public override ValueTask RewriteAsync(
+            IReadOnlyCollection<long> handles, IReadOnlyList<ReadOnlyMemory<byte>> records, CancellationToken cancellationToken)
         {
             lock (journal.gate)
             {
-                journal.records.RemoveRange(0, read);
-                journal.records.InsertRange(0, snapshot);
-                read = snapshot.Count;
+                foreach (var record in records)
+                {
+                    journal.Add(record);
+                }
+
+                foreach (var handle in handles)
+                {
+                    journal.records.Remove(handle);
+                }
             }
 
             return ValueTask.CompletedTask;

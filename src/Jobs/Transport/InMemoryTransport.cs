@@ -32,6 +32,11 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
             return ValueTask.CompletedTask;
         }
 
+        if (outgoing.Kind == OutgoingKind.Record)
+        {
+            return OpenJournal(outgoing.Queue).AppendAsync(outgoing.Message.Body, timeout, cancellationToken);
+        }
+
         if (outgoing.Kind == OutgoingKind.Reply && !queues.ContainsKey(outgoing.Queue))
         {
             return ValueTask.CompletedTask; // nobody waits for the reply

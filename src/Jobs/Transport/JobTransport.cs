@@ -108,6 +108,12 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     public abstract Task<long> CountAsync(string queue, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Whether there is such a queue; the call does not declare it. Defaults to <see langword="true"/>, for a transport
+    /// in which a queue comes into being with its first message.
+    /// </summary>
+    public virtual Task<bool> HasQueueAsync(string queue, CancellationToken cancellationToken) => Task.FromResult(true);
+
+    /// <summary>
     /// Opens the journal of that name, and makes it when it does not exist. Each call returns another reader and writer
     /// of the same journal.
     /// </summary>
@@ -174,6 +180,13 @@ public sealed record SubscriptionOptions
 
     /// <summary>The prefetch of queues that have their own, by queue name. Defaults to none.</summary>
     public IReadOnlyDictionary<string, int> QueuePrefetch { get; init; } = new Dictionary<string, int>();
+
+    /// <summary>
+    /// For a look through a queue: messages that are not settled return to their places, in order, when the
+    /// subscription is closed. Nothing goes to quarantine or to the dead letters because it was delivered often. Nobody
+    /// should call <see cref="Delivery.ReleaseAsync"/>. Defaults to <see langword="false"/>.
+    /// </summary>
+    public bool Browse { get; init; }
 
     internal int PrefetchOf(string queue) => QueuePrefetch.GetValueOrDefault(queue, Prefetch);
 

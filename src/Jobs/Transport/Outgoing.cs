@@ -47,4 +47,10 @@ public enum OutgoingKind
     /// drops and counts the message, and treats the write as done.
     /// </summary>
     Reply,
+
+    /// <summary>
+    /// A record for the journal that the message names as its queue: see <see cref="JobTransport.OpenJournal"/>. The
+    /// body is the record, and nothing else of the message counts.
+    /// </summary>
+    Record,
 }

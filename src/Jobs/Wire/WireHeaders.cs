@@ -43,7 +43,7 @@ static class WireHeaders
     public const string Mark = "x-jobs-mark";
 
     /// <summary>
-    /// Asks the reader of a journal for all its records; they go to the <c>reply_to</c> of the message.
+    /// Marks a question to the reader of a journal; the answer goes to the <c>reply_to</c> of the message.
     /// </summary>
     public const string Ask = "x-jobs-ask";
 
@@ -56,6 +56,9 @@ static class WireHeaders
     public const string DeadAttempts = "x-jobs-dead-attempts";
     public const string DeadException = "x-jobs-dead-exception";
     public const string DeadStack = "x-jobs-dead-stack";
+
+    /// <summary>The request that sent the job back from the dead letters.</summary>
+    public const string Request = "x-jobs-request";
 
     /// <summary>The id of the job that has failed, on the jobs that its failure enqueues.</summary>
     public const string FailedId = "x-jobs-failed-id";

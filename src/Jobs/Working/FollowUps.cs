@@ -1,3 +1,4 @@
+using Jobs.Control;
 using Jobs.Transport;
 using Jobs.Wire;
 using Microsoft.Extensions.Options;
@@ -21,7 +22,7 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
         Outcome.Succeeded succeeded => [.. AfterSuccess(attempt, succeeded.Result), .. news.Of(attempt, [])],
         Outcome.Retry retry => [new(attempt.Delivery.Queue, attempt.Envelope!.Retry(retry.Eta, attempt.Stamp), retry.Delay), .. news.Of(attempt, [])],
         Outcome.Postponed postponed => [new(attempt.Delivery.Queue, Postponed(attempt, postponed.Eta), postponed.Delay)],
-        Outcome.Dead dead => [new(deadLetterQueue, dead.Letter.Write(attempt.Message, attempt.Stamp)), .. AfterFailure(attempt, dead.News())],
+        Outcome.Dead dead => [.. Dead(attempt.Message, dead.Letter, attempt.Stamp), .. AfterFailure(attempt, dead.News())],
         Outcome.Expired => AfterFailure(attempt, EndNews.Expired),
         var outcome => throw new InvalidOperationException($"Nothing can be written for {outcome}."),
     };
@@ -38,17 +39,17 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
         var substitutes = new List<Outgoing>();
         foreach (var (position, why) in refused)
         {
-            if (outgoing[position].Kind == OutgoingKind.Reply)
+            if (outgoing[position].Kind is OutgoingKind.Reply or OutgoingKind.Record)
             {
                 continue;
             }
 
-            if (InsteadOf(outgoing[position], why, attempt, now) is not { } substitute)
+            var before = substitutes.Count;
+            substitutes.AddRange(InsteadOf(outgoing[position], why, attempt, now));
+            if (substitutes.Count == before)
             {
                 return null;
             }
-
-            substitutes.Add(substitute);
             if (IsLink(outgoing[position], attempt) && outgoing[position].Queue != deadLetterQueue)
             {
                 substitutes.AddRange(news.OfDeadLink(outgoing[position].Message, ReasonOf(why, attempt), now));
@@ -79,8 +80,12 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
     IEnumerable<Outgoing> DeadLink(Outgoing link, string reason, Attempt attempt, DateTimeOffset now)
     {
         var letter = new DeadLetter { Reason = reason, At = now, Queue = link.Queue.Length > 0 ? link.Queue : null };
-        return [new(deadLetterQueue, letter.Write(link.Message, attempt.Stamp)), .. news.OfDeadLink(link.Message, reason, now)];
+        return [.. Dead(link.Message, letter, attempt.Stamp), .. news.OfDeadLink(link.Message, reason, now)];
     }
+
+    /// <summary>A dead letter, and what the keeper is told of it.</summary>
+    IEnumerable<Outgoing> Dead(JobMessage message, DeadLetter letter, int stamp) =>
+        [new(deadLetterQueue, letter.Write(message, stamp)), Letters.Record(deadLetterQueue, message, letter)];
 
     static JobMessage Postponed(Attempt attempt, DateTimeOffset? eta)
     {
@@ -93,7 +98,7 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
 
     static string ReasonOf(Exception why, Attempt attempt) => $"It follows job {attempt.Id}, but the transport refused it. {why.Message}";
 
-    Outgoing? InsteadOf(Outgoing refused, Exception why, Attempt attempt, DateTimeOffset now)
+    IEnumerable<Outgoing> InsteadOf(Outgoing refused, Exception why, Attempt attempt, DateTimeOffset now)
     {
         var isLink = IsLink(refused, attempt);
         if (refused.Queue != deadLetterQueue)
@@ -107,7 +112,7 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
                 Queue = isLink ? refused.Queue : attempt.Delivery.Queue,
                 Attempts = isLink ? 0 : attempt.Number,
             };
-            return new(deadLetterQueue, letter.Write(isLink ? refused.Message : attempt.Message, attempt.Stamp));
+            return Dead(isLink ? refused.Message : attempt.Message, letter, attempt.Stamp);
         }
 
         // The job's own headers may nearly fill a frame. If a letter with the exception and its stack does not fit, we
@@ -115,10 +120,10 @@ sealed class FollowUps(IOptions<JobsOptions> options, Links links)
         // without a reason: it is no larger than the job's message was, so it fits. Then only the log has the reason.
         return DeadLetter.Read(refused.Message) switch
         {
-            { IsBrief: false } whole => new(deadLetterQueue, whole.Brief().Write(isLink ? refused.Message : attempt.Message, attempt.Stamp)),
-            { } brief when isLink => new(deadLetterQueue, DeadLetter.Bare(refused.Message) with { Body = "[[],{},{}]"u8.ToArray() }),
-            { } => new(deadLetterQueue, DeadLetter.Bare(attempt.Message)),
-            null => null,
+            { IsBrief: false } whole => [new(deadLetterQueue, whole.Brief().Write(isLink ? refused.Message : attempt.Message, attempt.Stamp))],
+            { } brief when isLink => [new(deadLetterQueue, DeadLetter.Bare(refused.Message) with { Body = "[[],{},{}]"u8.ToArray() })],
+            { } => [new(deadLetterQueue, DeadLetter.Bare(attempt.Message))],
+            null => [],
         };
     }
 }

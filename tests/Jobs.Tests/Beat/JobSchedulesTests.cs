@@ -236,7 +236,7 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await beat.StopAsync();
 
         await using var reader = await journal.LeadAsync(Cancellation);
-        Assert.Contains(reader.Backlog, record => record.Span.SequenceEqual("of tomorrow"u8));
+        Assert.Contains(reader.Backlog, record => record.Bytes.Span.SequenceEqual("of tomorrow"u8));
     }
 
     [Fact]

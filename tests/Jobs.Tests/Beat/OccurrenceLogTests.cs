@@ -41,7 +41,7 @@ public sealed class OccurrenceLogTests
 
         public override Task<JournalReader> LeadAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
-        public override Task<IReadOnlyList<ReadOnlyMemory<byte>>> ReadAsync(TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public override Task<ReadOnlyMemory<byte>?> AskAsync(ReadOnlyMemory<byte> question, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

@@ -21,7 +21,7 @@ public sealed class FolderTests(ITestOutputHelper output)
         ["Dispatching"] = ["Wire", "Diagnostics", "Registry", "Transport", "Settings", "Results"],
         ["Canvas"] = ["Wire", "Diagnostics", "Registry", "Transport"],
         ["Results"] = ["Wire", "Diagnostics", "Registry", "Transport"],
-        ["Working"] = parts,
+        ["Working"] = [.. parts, "Control"],
         ["Control"] = parts,
         ["Inspection"] = parts,
         ["Beat"] = [.. parts, "Settings"],

@@ -32,7 +32,7 @@ public sealed class BadGroundTests : IDisposable
         await LimitAsync(worker, "unlimited:");
         worker.Do("publish third 10");
         await worker.SaysAsync("sent third");
-        Assert.Equal(2, file.Single("SELECT count(*) FROM jobs_message"));
+        Assert.Equal(3, file.Single("SELECT count(*) FROM jobs_message"));
     }
 
     [Fact]
@@ -195,11 +195,11 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute("UPDATE jobs_meta SET version = 3");
+            database.Execute("UPDATE jobs_meta SET version = 4");
         }
 
         await using var transport = file.Open();
-        Assert.Contains("version 3", Assert.Single(transport.Problems()), StringComparison.Ordinal);
+        Assert.Contains("version 4", Assert.Single(transport.Problems()), StringComparison.Ordinal);
         Assert.False((await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "x"))).MaybeEnqueued);
     }
 
@@ -215,7 +215,7 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute($"{tablesOfThen}; UPDATE jobs_meta SET version = 1");
+            database.Execute($"{tablesOfThen}; DROP TABLE jobs_question; UPDATE jobs_meta SET version = 1");
         }
 
         await using var transport = file.Open();
@@ -225,7 +225,7 @@ public sealed class BadGroundTests : IDisposable
         await using var subscription = await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 2 }, Stop);
         Assert.Equal("old", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
         Assert.Equal("new", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
-        Assert.Equal(2, file.Single("SELECT version FROM jobs_meta"));
+        Assert.Equal(3, file.Single("SELECT version FROM jobs_meta"));
     }
 
     // A snapshot that somebody reads keeps SQLite from beginning the log anew. When the reader has gone, the log is cut off.

@@ -87,7 +87,7 @@ public sealed class DurabilityTests : IAsyncLifetime
         await journal.AppendAsync("record"u8.ToArray(), Wait.Deadline, Stop);
         Assert.Equal(5, synced);
         await using var leader = await journal.LeadAsync(Stop).Soon();
-        await leader.CompactAsync([new("snapshot"u8.ToArray())], Stop);
+        await leader.RewriteAsync([leader.Backlog[0].Handle], ["snapshot"u8.ToArray()], Stop);
         Writer.Checkpoint = null;
         Assert.Equal(6, synced);
     }

@@ -53,8 +53,9 @@ public sealed class FollowUpsTests
         var attempt = TestAttempt.Of(TestMessage.Of(id: "j"), new Outcome.Retry(default, at, 3, new TimeoutException()));
 
         var letters = Instead(followUps.Of(attempt), new string('x', 500));
-        var letter = DeadLetter.Read(Assert.Single(letters!).Message)!;
-        Assert.Equal(("jobs.dead", "jobs", 1), (letters![0].Queue, letter.Queue, letter.Attempts));
+        Assert.Equal(["jobs.dead", "keeper.jobs.dead"], letters!.Select(outgoing => outgoing.Queue));
+        var letter = DeadLetter.Read(letters![0].Message)!;
+        Assert.Equal(("jobs", 1), (letter.Queue, letter.Attempts));
         Assert.Contains("xxx", letter.Reason, StringComparison.Ordinal);
 
         var brief = Instead(letters, "again");
