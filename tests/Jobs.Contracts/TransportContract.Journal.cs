@@ -171,9 +171,21 @@ public abstract partial class TransportContract
         await reader.ForgetAsync([handles[7]], TestContext.Current.CancellationToken); // once more: it is gone already
         await reader.DisposeAsync();
 
-        await using var next = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
-        Assert.Equal(
-            Enumerable.Range(51, 9).Concat(Enumerable.Range(90, 9)).Select(i => $"{i}"), Texts(next.Backlog).OrderBy(text => int.Parse(text, CultureInfo.InvariantCulture)));
+        // A change of the reader may bring back what was forgotten just before. Then the next one forgets it again.
+        List<string> staying = [.. Enumerable.Range(51, 9).Concat(Enumerable.Range(90, 9)).Select(i => $"{i}")];
+        IReadOnlyList<string> found;
+        do
+        {
+            await using var next = await journal.LeadAsync(TestContext.Current.CancellationToken).Soon();
+            found = Texts(next.Backlog);
+            Assert.Superset(staying.ToHashSet(), found.ToHashSet());
+            await next.ForgetAsync(
+                [.. next.Backlog.Where(one => !staying.Contains(Encoding.UTF8.GetString(one.Bytes.Span))).Select(one => one.Handle)],
+                TestContext.Current.CancellationToken);
+        }
+        while (found.Count > staying.Count);
+
+        Assert.Equal(staying, found.OrderBy(text => int.Parse(text, CultureInfo.InvariantCulture)));
     }
 
     [Fact]

@@ -14,28 +14,34 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
 {
     const int Most = ushort.MaxValue;
     const int Margin = 100; // letters that come meanwhile
-    const int AtOnce = 64;
-    static readonly TimeSpan patience = TimeSpan.FromSeconds(10);
+    const int AtOnce = 16;
+    static readonly TimeSpan patience = TimeSpan.FromSeconds(2);
+
+    // A broker may keep acknowledgements back for a moment, and forgets these when the subscription ends (RabbitMQ's
+    // client of quorum queues keeps them back when more than 32 are under way). Their letters would come back.
+    static readonly TimeSpan afterTheLast = TimeSpan.FromMilliseconds(250);
 
     // The broker ends a consumer that holds a message for half an hour.
     static readonly TimeSpan longest = TimeSpan.FromMinutes(10);
 
     /// <summary>Sweeps once.</summary>
     /// <param name="take">
-    /// Decides about a letter: the messages to write before the letter is taken away, or <see langword="null"/> for a
-    /// letter that stays.
+    /// Decides about a letter: how it is taken away, or <see langword="null"/> for a letter that stays.
     /// </param>
-    /// <param name="moved">Is called for each letter that was taken away.</param>
+    /// <param name="expected">How many letters there should be: the count of a broker is some seconds old.</param>
+    /// <param name="moved">Is called with the id of each letter that was taken away.</param>
     /// <param name="pace">Is awaited before a letter is taken away.</param>
     /// <param name="cancellationToken">Ends the sweep: letters that were not settled stay.</param>
     /// <returns>Whether the sweep saw all letters that were there when it began.</returns>
     public async Task<bool> RunAsync(
-        Func<Delivery, CancellationToken, ValueTask<IReadOnlyList<Outgoing>?>> take,
-        Action<Delivery> moved,
+        Func<Delivery, CancellationToken, ValueTask<TakenLetter?>> take,
+        Action<string> moved,
         Func<CancellationToken, Task> pace,
+        long expected,
         CancellationToken cancellationToken)
     {
-        var waiting = await transport.CountAsync(queue, cancellationToken).ConfigureAwait(false);
+        var counted = await transport.CountAsync(queue, cancellationToken).ConfigureAwait(false);
+        var waiting = Math.Max(counted, expected);
         if (waiting == 0)
         {
             return true;
@@ -50,7 +56,7 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
             while (seen < waiting && time.GetElapsedTime(began) < longest && await NextAsync().ConfigureAwait(false) is { } letter)
             {
                 seen++;
-                if (await take(letter, cancellationToken).ConfigureAwait(false) is not { } outgoing)
+                if (await take(letter, cancellationToken).ConfigureAwait(false) is not { } taken)
                 {
                     continue;
                 }
@@ -62,13 +68,17 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
                     await Task.WhenAny(settling).ConfigureAwait(false);
                 }
 
-                settling.Add(SettleAsync(letter, outgoing));
+                settling.Add(SettleAsync(letter, taken));
             }
 
-            await Task.WhenAll(settling).ConfigureAwait(false);
+            if (settling.Count > 0)
+            {
+                await Task.WhenAll(settling).ConfigureAwait(false);
+                await Task.Delay(afterTheLast, time, cancellationToken).ConfigureAwait(false);
+            }
         }
 
-        return seen >= waiting;
+        return seen >= counted;
 
         async ValueTask<Delivery?> NextAsync()
         {
@@ -82,12 +92,12 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
             }
         }
 
-        async Task SettleAsync(Delivery letter, IReadOnlyList<Outgoing> outgoing)
+        async Task SettleAsync(Delivery letter, TakenLetter taken)
         {
             try
             {
-                await letter.SettleAsync(outgoing).ConfigureAwait(false);
-                moved(letter);
+                await letter.SettleAsync(taken.Outgoing).ConfigureAwait(false);
+                moved(taken.Id);
             }
             catch (Exception e) when (e is JobSettlementException or JobTransportException)
             {
@@ -96,3 +106,8 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
         }
     }
 }
+
+/// <summary>A letter that is taken away.</summary>
+/// <param name="Id">The id of its job.</param>
+/// <param name="Outgoing">The messages to write before.</param>
+readonly record struct TakenLetter(string Id, IReadOnlyList<Outgoing> Outgoing);
