@@ -11,7 +11,7 @@ namespace Jobs.Sqlite;
 /// </remarks>
 static class Schema
 {
-    const int Version = 2;
+    const int Version = 3;
 
     const string Create = """
         CREATE TABLE jobs_meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -44,6 +44,15 @@ static class Schema
         UPDATE jobs_meta SET version = 2;
         """;
 
+    // What version 3 has beyond version 2: events on their way, and who listens to them.
+    const string FromVersion2 = """
+        CREATE TABLE IF NOT EXISTS jobs_event (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, events INTEGER NOT NULL, topic TEXT NOT NULL, sender TEXT NOT NULL,
+            body BLOB NOT NULL) STRICT;
+        CREATE TABLE IF NOT EXISTS jobs_listener (session INTEGER PRIMARY KEY, pattern TEXT NOT NULL) STRICT;
+        UPDATE jobs_meta SET version = 3;
+        """;
+
     /// <summary>Makes the tables, finds them, or changes those of an older version. Runs in a transaction.</summary>
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
     public static void Ensure(Database database, string file)
@@ -53,9 +62,14 @@ static class Schema
             case 0:
                 database.Execute(Create);
                 database.Execute(FromVersion1);
+                database.Execute(FromVersion2);
                 break;
             case 1:
                 database.Execute(FromVersion1);
+                database.Execute(FromVersion2);
+                break;
+            case 2:
+                database.Execute(FromVersion2);
                 break;
         }
     }

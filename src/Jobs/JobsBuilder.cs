@@ -126,6 +126,7 @@ public sealed class JobsBuilder
         Services.AddSingleton(HostPart.Worker);
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
         Services.TryAddSingleton<JobObserver>();
+        Services.TryAddSingleton<JobEvents>();
         Services.TryAddSingleton<Intake>();
         Services.TryAddSingleton<Executor>();
         Services.TryAddSingleton<Links>();

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Jobs.Beat;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
+using Jobs.Events;
 using Jobs.Health;
 using Jobs.Registry;
 using Jobs.Settings;
@@ -33,6 +34,9 @@ public static class JobsServiceCollectionExtensions
         services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options)); // its schedules are listed without a beat too
         services.TryAddSingleton<JobSchedules, JournaledSchedules>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
+        services.TryAddSingleton<LamportClock>();
+        services.TryAddSingleton<EventLosses>();
+        services.TryAddSingleton<SentEvents>();
         configure(new JobsBuilder(services));
         return services;
     }

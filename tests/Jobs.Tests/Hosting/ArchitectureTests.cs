@@ -61,7 +61,7 @@ public sealed class ArchitectureTests
     [Theory]
     [InlineData("Jobs", 10_000)]
     [InlineData("Jobs.RabbitMQ", 6_000)]
-    [InlineData("Jobs.Sqlite", 3_300)]
+    [InlineData("Jobs.Sqlite", 3_600)]
     [InlineData("Jobs.Generators", 2_200)]
     public void A_project_stays_within_its_budget_of_lines(string project, int budget) =>
         Assert.InRange(Sources(Path.Combine("src", project)).Sum(s => s.Lines.Count(HasCode)), 1, budget);

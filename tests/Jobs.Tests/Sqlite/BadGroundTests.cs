@@ -195,7 +195,7 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute("UPDATE jobs_meta SET version = 3");
+            database.Execute("UPDATE jobs_meta SET version = 4");
         }
 
         await using var transport = file.Open();
@@ -215,7 +215,7 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute($"{tablesOfThen}; UPDATE jobs_meta SET version = 1");
+            database.Execute($"DROP TABLE jobs_event; DROP TABLE jobs_listener; {tablesOfThen}; UPDATE jobs_meta SET version = 1");
         }
 
         await using var transport = file.Open();
@@ -225,7 +225,7 @@ public sealed class BadGroundTests : IDisposable
         await using var subscription = await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 2 }, Stop);
         Assert.Equal("old", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
         Assert.Equal("new", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
-        Assert.Equal(2, file.Single("SELECT version FROM jobs_meta"));
+        Assert.Equal(3, file.Single("SELECT version FROM jobs_meta"));
     }
 
     // A snapshot that somebody reads keeps SQLite from beginning the log anew. When the reader has gone, the log is cut off.
