@@ -85,7 +85,7 @@ sealed class EventFeed : IDisposable
             SendBatch();
             if (TryWrite(alone, facts, write, out _))
             {
-                broadcast.Send(new() { Topic = topic, Body = alone.Take(asList: false), Sender = node, SendBy = time.GetUtcNow() + life });
+                Give(new() { Topic = topic, Body = alone.Take(asList: false), Sender = node, SendBy = time.GetUtcNow() + life });
             }
         }
 
@@ -119,7 +119,19 @@ sealed class EventFeed : IDisposable
         if (batch.Count > 0)
         {
             var events = batch.Count;
-            broadcast.Send(new() { Topic = TopicOfBatches, Body = batch.Take(asList: true), Sender = node, Events = events });
+            Give(new() { Topic = TopicOfBatches, Body = batch.Take(asList: true), Sender = node, Events = events });
+        }
+    }
+
+    void Give(BroadcastMessage message)
+    {
+        try
+        {
+            broadcast.Send(message);
+        }
+        catch (Exception)
+        {
+            // Against the contract of broadcasts; a transport of the user's own must not end a job or a timer.
         }
     }
 

@@ -33,7 +33,8 @@ ref struct PythonText
     /// <param name="kwargs">As <paramref name="args"/>.</param>
     public static void OfBody(ReadOnlySpan<byte> body, scoped ref Span<char> args, scoped ref Span<char> kwargs)
     {
-        var (positional, keywords) = (new PythonText(args), new PythonText(kwargs));
+        var positional = new PythonText(args);
+        var keywords = new PythonText(kwargs);
         try
         {
             var reader = new Utf8JsonReader(body, WireTypes.ReaderOptions);
@@ -51,7 +52,8 @@ ref struct PythonText
             keywords.Replace("{...}");
         }
 
-        (args, kwargs) = (args[..positional.length], kwargs[..keywords.length]);
+        args = args[..positional.length];
+        kwargs = kwargs[..keywords.length];
     }
 
     /// <summary>A value.</summary>
@@ -198,7 +200,7 @@ ref struct PythonText
         Add(buffer[..Encoding.ASCII.GetChars(digits[..buffer.Length], buffer)]);
     }
 
-    void AddQuoted(ReadOnlySpan<char> value)
+    void AddQuoted(scoped ReadOnlySpan<char> value)
     {
         var quote = value.Contains('\'') && !value.Contains('"') ? '"' : '\'';
         Add([quote]);
@@ -241,7 +243,7 @@ ref struct PythonText
         Add(whole);
     }
 
-    void Add(ReadOnlySpan<char> part)
+    void Add(scoped ReadOnlySpan<char> part)
     {
         if (isFull)
         {

@@ -37,10 +37,10 @@ public sealed class CeleryEventTests(BrokerFixture brokers) : IAsyncDisposable
 
         var state = await CaptureAsync("""
             def begin():
-                app.send_task('contract.add', args=[2, 3], kwargs={}, task_id='good', queue=queue)
-                app.send_task('contract.fail', args=["it's torn"], task_id='bad', queue=queue)
+                app.send_task('contract.add', args=(2, 3), kwargs={}, task_id='good', queue=queue)
+                app.send_task('contract.fail', args=("it's torn",), task_id='bad', queue=queue)
                 app.send_task('contract.flaky', kwargs={'failures': 1}, task_id='flaky', queue=queue)
-                app.send_task('contract.note', args=['x'], task_id='late', queue=queue, headers={'expires': '2020-01-01T00:00:00+00:00'})
+                app.send_task('contract.note', args=('x',), task_id='late', queue=queue, headers={'expires': '2020-01-01T00:00:00+00:00'})
             def is_done():
                 tasks = state.tasks
                 return all(t in tasks and tasks[t].state == s for t, s in
@@ -77,8 +77,8 @@ public sealed class CeleryEventTests(BrokerFixture brokers) : IAsyncDisposable
 
         var state = await CaptureAsync("""
             def begin():
-                app.send_task('contract.add', args=[2, 3], task_id='good', queue=queue)
-                app.send_task('contract.fail', args=['torn'], kwargs={}, task_id='bad', queue=queue)
+                app.send_task('contract.add', args=(2, 3), task_id='good', queue=queue)
+                app.send_task('contract.fail', args=('torn',), kwargs={}, task_id='bad', queue=queue)
             def is_done():
                 return 'bad' in state.tasks and state.tasks['bad'].state == 'FAILURE' and any(w.processed == 2 for w in state.workers.values())
             """);
@@ -124,7 +124,7 @@ public sealed class CeleryEventTests(BrokerFixture brokers) : IAsyncDisposable
                 dumper.on_event(dict(event))
                 if kind == 'worker-heartbeat' and not begun:
                     begun = True
-                    app.send_task('contract.add', args=[2, 3], task_id='good', queue=queue)
+                    app.send_task('contract.add', args=(2, 3), task_id='good', queue=queue)
                 if kind == 'task-succeeded':
                     raise SystemExit
             with app.connection_for_read() as connection:

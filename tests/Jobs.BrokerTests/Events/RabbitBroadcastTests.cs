@@ -28,13 +28,13 @@ public sealed class RabbitBroadcastTests(BrokerFixture brokers) : IAsyncDisposab
         await channel.ExchangeDeclareAsync(Exchange, ExchangeType.Topic, durable: true, cancellationToken: Cancellation); // as kombu does
         var queue = (await channel.QueueDeclareAsync(cancellationToken: Cancellation)).QueueName;
         await channel.QueueBindAsync(queue, Exchange, "#", cancellationToken: Cancellation);
-        var host = await bench.StartedAsync(Host(worker: "news@web1"));
+        var host = await bench.StartedAsync(Host(worker: "props@web1"));
 
         BasicGetResult? online = null;
         await Eventually.BecomesAsync(async () => (online ??= await channel.BasicGetAsync(queue, autoAck: true, Cancellation)) is not null, Soon, "an event");
         Assert.Equal("worker.online", online!.RoutingKey);
         Assert.Equal(("application/json", "utf-8", DeliveryModes.Transient), (online.BasicProperties.ContentType, online.BasicProperties.ContentEncoding, online.BasicProperties.DeliveryMode));
-        Assert.Equal("news@web1", Bench.Header(online, "hostname"));
+        Assert.Equal("props@web1", Bench.Header(online, "hostname"));
         await host.StopAsync(Cancellation);
         await channel.ExchangeDeclareAsync(Exchange, ExchangeType.Topic, durable: true, cancellationToken: Cancellation); // as it was
     }

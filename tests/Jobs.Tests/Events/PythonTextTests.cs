@@ -11,10 +11,10 @@ public sealed class PythonTextTests
     [InlineData("""[[2,2],{},{}]""", "(2, 2)", "{}")]
     [InlineData("""[[],{},{}]""", "()", "{}")]
     [InlineData("""[[1],null,null]""", "(1,)", "None")]
-    [InlineData("""[["a",null,true,false,1.5,-3e2],{"k":"v","n":[1,{"x":[]}]},{}]""", "('a', None, True, False, 1.5, -3e2)", "{'k': 'v', 'n': [1, {'x': []}]}")]
+    [InlineData("""[["a",null,true,false,1.5,-3e2],{"k":"v","n":[1,{"x":5}]},{}]""", "('a', None, True, False, 1.5, -3e2)", "{'k': 'v', 'n': [1, {'x': 5}]}")]
     [InlineData("""[["it's","say \"x\"","both ' and \""],{},{}]""", """("it's", 'say "x"', 'both \' and "')""", "{}")]
     [InlineData("""[["a\nb\t\\\u0001\u007fü€"],{},{}]""", """('a\nb\t\\\x01\x7fü€',)""", "{}")]
-    [InlineData("""[[[[[1]]]],{"a":{"b":{"c":1}}},{}]""", "([[[...]]],)", "{'a': {'b': {...}}}")]
+    [InlineData("""[[[[[1]]]],{"a":{"b":{"c":{"d":1}}}},{}]""", "([[[...]]],)", "{'a': {'b': {'c': {...}}}}")] // as Celery's saferepr
     [InlineData("""[[1,{}]""", "(...)", "{...}")]
     [InlineData("""no json""", "(...)", "{...}")]
     [InlineData("", "(...)", "{...}")]
