@@ -38,7 +38,7 @@ static class EventCost
         Print($"\n{"median (min–max)",-18}{"done/s",28}{"CPU µs/job",24}{"bytes/job",24}{"done/s to Off",24}{"CPU to Off",24}");
         foreach (var (name, _, _) in sides)
         {
-            Print($"{name,-18}{Of(r => r[name].PerSecond, "n0"),28}{Of(r => r[name].Cpu, "n1"),24}{Of(r => r[name].Bytes, "n0"),24}"
+            Console.WriteLine($"{name,-18}{Of(r => r[name].PerSecond, "n0"),28}{Of(r => r[name].Cpu, "n1"),24}{Of(r => r[name].Bytes, "n0"),24}"
                 + $"{Of(r => r[name].PerSecond / r["Off"].PerSecond, "0.000"),24}{Of(r => r[name].Cpu / r["Off"].Cpu, "0.000"),24}");
         }
 
