@@ -24,7 +24,7 @@ static class EventCost
         for (var round = 0; round <= rounds; round++)
         {
             Dictionary<string, (double, double, double)> ofRound = [];
-            foreach (var side in round % 2 == 0 ? sides : Enumerable.Reverse(sides))
+            foreach (var side in Order(round))
             {
                 ofRound[side.Name] = await MeasureAsync(options, side, round);
             }
@@ -41,6 +41,10 @@ static class EventCost
             Console.WriteLine($"{name,-18}{Of(r => r[name].PerSecond, "n0"),28}{Of(r => r[name].Cpu, "n1"),24}{Of(r => r[name].Bytes, "n0"),24}"
                 + $"{Of(r => r[name].PerSecond / r["Off"].PerSecond, "0.000"),24}{Of(r => r[name].Cpu / r["Off"].Cpu, "0.000"),24}");
         }
+
+        // Forwards and backwards, and each time from another side on: the one before must not be the same one always.
+        static IEnumerable<(string Name, EventLevel Events, bool IsViewed)> Order(int round) =>
+            (round % 2 == 0 ? sides : Enumerable.Reverse(sides)) is var order ? order.Skip(round / 2 % sides.Length).Concat(order.Take(round / 2 % sides.Length)) : [];
 
         string Of(Func<Dictionary<string, (double PerSecond, double Cpu, double Bytes)>, double> value, string format) =>
             Spread.Of(results.Select(value)).ToString(format);
