@@ -173,7 +173,12 @@ sealed class RabbitMqBroadcast(RabbitMqTransport transport, BrokerParts parts) :
         {
             while (await queue.NextAsync(both.Token).ConfigureAwait(false) is { } message)
             {
-                if (incarnation.Blocked is not null || message.SendBy < parts.Time.GetUtcNow())
+                if (message.SendBy < parts.Time.GetUtcNow())
+                {
+                    continue; // an old heartbeat is no loss
+                }
+
+                if (incarnation.Blocked is not null)
                 {
                     queue.Drop(message);
                     continue;

@@ -18,7 +18,7 @@ static class EventCost
     public static async Task RunAsync(BenchmarkOptions options)
     {
         var rounds = options.Rounds ?? 10;
-        Print($"{rounds} rounds of {options.Jobs:n0} jobs of {options.Body:n0} bytes, {options.Concurrency ?? 16} slots, prefetch {options.Prefetch}, {Environment.ProcessorCount} processors");
+        Print($"{rounds} rounds of {options.Jobs:n0} jobs of {options.Body:n0} bytes, {options.Concurrency ?? 16} slots, prefetch {options.Prefetch}");
         Print($"{"round",-7}{"",-14}{"done/s",12}{"CPU µs/job",12}{"bytes/job",12}{"events",12}{"dropped",10}");
         List<Dictionary<string, (double PerSecond, double Cpu, double Bytes)>> results = [];
         for (var round = 0; round <= rounds; round++)
@@ -44,7 +44,9 @@ static class EventCost
 
         // Forwards and backwards, and each time from another side on: the one before must not be the same one always.
         static IEnumerable<(string Name, EventLevel Events, bool IsViewed)> Order(int round) =>
-            (round % 2 == 0 ? sides : Enumerable.Reverse(sides)) is var order ? order.Skip(round / 2 % sides.Length).Concat(order.Take(round / 2 % sides.Length)) : [];
+            from place in Enumerable.Range(round / 2, sides.Length)
+            let side = place % sides.Length
+            select sides[round % 2 == 0 ? side : sides.Length - 1 - side];
 
         string Of(Func<Dictionary<string, (double PerSecond, double Cpu, double Bytes)>, double> value, string format) =>
             Spread.Of(results.Select(value)).ToString(format);

@@ -51,7 +51,8 @@ public abstract partial class HostContract
         Assert.Equal(["task-received", "task-retried"], viewer.TypesOf(job.Id));
         Assert.Equal("TimeoutException('attempt 1')", viewer.OfJob(job.Id)[1].GetProperty("exception").GetString());
         var counts = Counts(viewer, "contract.flaky");
-        Assert.Equal([2, 2, 1, 0, 1, 0], new[] { "received", "started", "succeeded", "failed", "retried", "expired" }.Select(name => counts.GetProperty(name).GetInt64()));
+        string[] counted = ["received", "started", "succeeded", "failed", "retried", "expired"];
+        Assert.Equal([2, 2, 1, 0, 1, 0], counted.Select(name => counts.GetProperty(name).GetInt64()));
         Assert.Equal(Queue, counts.GetProperty("queue").GetString());
         Assert.True(counts.GetProperty("runtime").GetDouble() > 0);
     }

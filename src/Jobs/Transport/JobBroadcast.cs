@@ -65,7 +65,8 @@ public sealed class BroadcastMessage
     public int Events { get; init; } = 1;
 
     /// <summary>
-    /// When it is too late to send the message: after a lost connection, old heartbeats say nothing. Defaults to never.
+    /// When it is too late to send the message: after a lost connection, old heartbeats say nothing. Such a message is
+    /// not counted as dropped. Defaults to never.
     /// </summary>
     public DateTimeOffset SendBy { get; init; } = DateTimeOffset.MaxValue;
 }

@@ -49,13 +49,15 @@ public sealed class CeleryEventTests(BrokerFixture brokers) : IAsyncDisposable
 
         var worker = state.GetProperty("workers").GetProperty("news@web1");
         Assert.True(worker.GetProperty("alive").GetBoolean());
-        Assert.Equal(("jobs", "Linux", 2.0, 8), (worker.GetProperty("sw_ident").GetString(), worker.GetProperty("sw_sys").GetString(), worker.GetProperty("freq").GetDouble(), worker.GetProperty("slots").GetInt32()));
+        Assert.Equal(("jobs", "Linux"), (Text(worker, "sw_ident"), Text(worker, "sw_sys")));
+        Assert.Equal((2.0, 8), (worker.GetProperty("freq").GetDouble(), worker.GetProperty("slots").GetInt32()));
         Assert.Equal((0, 4), (worker.GetProperty("active").GetInt32(), worker.GetProperty("processed").GetInt32())); // the expired one did not begin
         Assert.Equal(3, worker.GetProperty("loadavg").GetArrayLength());
         Assert.Equal([bench.Queue], worker.GetProperty("queues").EnumerateArray().Select(queue => queue.GetString()));
 
         var good = state.GetProperty("tasks").GetProperty("good");
-        Assert.Equal(("SUCCESS", "contract.add", "(2, 3)", "{}", "5"), (Text(good, "state"), Text(good, "name"), Text(good, "args"), Text(good, "kwargs"), Text(good, "result")));
+        Assert.Equal(("SUCCESS", "contract.add", "5"), (Text(good, "state"), Text(good, "name"), Text(good, "result")));
+        Assert.Equal(("(2, 3)", "{}"), (Text(good, "args"), Text(good, "kwargs")));
         Assert.Equal((bench.Queue, "good", "news@web1"), (Text(good, "queue"), Text(good, "root_id"), Text(good, "worker")));
         Assert.True(good.GetProperty("runtime").GetDouble() > 0);
         Assert.True(good.GetProperty("received").GetDouble() <= good.GetProperty("started").GetDouble());
@@ -179,7 +181,8 @@ public sealed class CeleryEventTests(BrokerFixture brokers) : IAsyncDisposable
                 if is_done():
                     raise SystemExit
             def plain(o):
-                return {k: v for k, v in ((k, getattr(o, k, None)) for k in list(o._fields) + list(o.__dict__)) if isinstance(v, (str, int, float, list, type(None)))}
+                named = ((k, getattr(o, k, None)) for k in list(o._fields) + list(o.__dict__))
+                return {k: v for k, v in named if isinstance(v, (str, int, float, list, type(None)))}
             try:
                 with app.connection_for_read() as connection:
                     app.events.Receiver(connection, handlers={'*': handle}).capture(timeout=30, wakeup=False)

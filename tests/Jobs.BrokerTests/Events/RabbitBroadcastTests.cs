@@ -33,7 +33,8 @@ public sealed class RabbitBroadcastTests(BrokerFixture brokers) : IAsyncDisposab
         BasicGetResult? online = null;
         await Eventually.BecomesAsync(async () => (online ??= await channel.BasicGetAsync(queue, autoAck: true, Cancellation)) is not null, Soon, "an event");
         Assert.Equal("worker.online", online!.RoutingKey);
-        Assert.Equal(("application/json", "utf-8", DeliveryModes.Transient), (online.BasicProperties.ContentType, online.BasicProperties.ContentEncoding, online.BasicProperties.DeliveryMode));
+        var properties = online.BasicProperties;
+        Assert.Equal(("application/json", "utf-8", DeliveryModes.Transient), (properties.ContentType, properties.ContentEncoding, properties.DeliveryMode));
         Assert.Equal("props@web1", Bench.Header(online, "hostname"));
         await host.StopAsync(Cancellation);
         await channel.ExchangeDeclareAsync(Exchange, ExchangeType.Topic, durable: true, cancellationToken: Cancellation); // as it was
@@ -78,7 +79,8 @@ public sealed class RabbitBroadcastTests(BrokerFixture brokers) : IAsyncDisposab
         await bench.HoldsAsync(bench.Queue, 1);
         var user = $"{bench.Prefix}-user";
         await brokers.Broker.ControlAsync("add_user", user, "secret");
-        await brokers.Broker.ControlAsync("set_permissions", "-p", "/", user, configure, write.Replace("EXCHANGE", Exchange.Replace(".", "\\.", StringComparison.Ordinal), StringComparison.Ordinal), ".*");
+        var writes = write.Replace("EXCHANGE", Exchange.Replace(".", "\\.", StringComparison.Ordinal), StringComparison.Ordinal);
+        await brokers.Broker.ControlAsync("set_permissions", "-p", "/", user, configure, writes, ".*");
         try
         {
             var uri = new UriBuilder(brokers.Broker.AmqpUri) { UserName = user, Password = "secret" }.Uri.ToString();

@@ -274,7 +274,7 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     }
 
     // An exclusive queue goes with its connection, which the broker ends a moment after us.
-    static bool IsDeletable(JsonElement resource) => !(resource.TryGetProperty("exclusive", out var exclusive) && exclusive.GetBoolean());
+    static bool IsDeletable(JsonElement resource) => !(resource.TryGetProperty("exclusive", out var exclusive) && exclusive.ValueKind == JsonValueKind.True);
 
     // 3.10 answers with 500 while such a queue is going.
     async Task<JsonElement> ListAsync(string path)

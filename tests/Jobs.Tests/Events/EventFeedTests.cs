@@ -99,7 +99,8 @@ public sealed class EventFeedTests : IDisposable
         });
         Add("c");
         feed.Dispose();
-        Assert.Equal(["a", "c"], JsonDocument.Parse(Assert.Single(broadcast.Sent).Body).RootElement.EnumerateArray().Select(e => e.GetProperty("uuid").GetString()));
+        var events = JsonDocument.Parse(Assert.Single(broadcast.Sent).Body).RootElement;
+        Assert.Equal(["a", "c"], events.EnumerateArray().Select(e => e.GetProperty("uuid").GetString()));
     }
 
     [Fact]

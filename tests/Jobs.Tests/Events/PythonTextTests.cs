@@ -18,7 +18,8 @@ public sealed class PythonTextTests
     [InlineData("""[[1,{}]""", "(...)", "{...}")]
     [InlineData("""no json""", "(...)", "{...}")]
     [InlineData("", "(...)", "{...}")]
-    public void Arguments_are_a_tuple_and_a_dictionary(string body, string args, string kwargs) => Assert.Equal((args, kwargs), OfBody(Encoding.UTF8.GetBytes(body)));
+    public void Arguments_are_a_tuple_and_a_dictionary(string body, string args, string kwargs) =>
+        Assert.Equal((args, kwargs), OfBody(Encoding.UTF8.GetBytes(body)));
 
     [Theory]
     [InlineData("""{"Title":"Rain","Words":[1,2]}""", "{'Title': 'Rain', 'Words': [1, 2]}")]
