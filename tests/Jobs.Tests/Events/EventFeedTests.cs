@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Jobs.Diagnostics;
 using Jobs.Events;
@@ -120,6 +121,32 @@ public sealed class EventFeedTests : IDisposable
         time.Advance(TimeSpan.FromMinutes(5));
         losses.Look(broadcast);
         Assert.Equal(2, logs.Lines.Count(line => line.EventId == Dropped));
+    }
+
+    [Fact]
+    public void What_the_broadcast_drops_is_counted_by_a_metric()
+    {
+        var counted = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Name == "jobs.events.dropped")
+            {
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            Assert.Equal("messaging.system", tags[0].Key);
+            counted += Equals(tags[0].Value, "jobs") ? value : 0; // other hosts of this process have other transports
+        });
+        listener.Start();
+        broadcast.Lost = 7;
+        losses.Look(broadcast);
+        broadcast.Lost = 20;
+        losses.Look(broadcast);
+        losses.Look(broadcast);
+        Assert.Equal(20, counted);
     }
 
     [Fact]
