@@ -6,7 +6,7 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// Each change of state is logged once, with what happens next. A lost connection is logged in one line. Its blocked
 /// state and its consumers end with it and get no lines of their own. Event ids: 400 connections, 420 publishing, 440
-/// consuming, 460 journals.
+/// consuming, 460 journals, 470 results, 480 events.
 /// </remarks>
 static partial class Log
 {
@@ -107,4 +107,14 @@ static partial class Log
     [LoggerMessage(473, LogLevel.Warning, "Results that nobody has read were dropped, because they were larger than 64 MiB together. Read the results that "
         + "you ask for, or do not ask for them")]
     public static partial void ResultsDropped(ILogger logger);
+
+    [LoggerMessage(480, LogLevel.Warning, "Events are not sent: {Problem}. Jobs go on, and Jobs tries again on the next connection; viewers such as Flower "
+        + "see nothing of this process meanwhile")]
+    public static partial void EventsOff(ILogger logger, string problem);
+
+    [LoggerMessage(481, LogLevel.Information, "Events are sent again")]
+    public static partial void EventsOn(ILogger logger);
+
+    [LoggerMessage(482, LogLevel.Warning, "This process cannot listen to events: {Problem}. Jobs keeps trying")]
+    public static partial void ListeningRefused(ILogger logger, string problem);
 }

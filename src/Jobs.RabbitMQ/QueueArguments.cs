@@ -17,6 +17,18 @@ static class QueueArguments
     // In milliseconds: how long a process may be away from the broker without losing its results.
     const int ReplyQueueExpires = 30 * 60 * 1000;
 
+    /// <summary>
+    /// The queue of a listener to events, which is exclusive. As with Celery, an event that nobody has taken in five
+    /// seconds goes. The broker removes an exclusive queue with its connection; the queue expires too, in case nobody
+    /// notices that the connection has ended.
+    /// </summary>
+    public static Dictionary<string, object?> OfListener => new()
+    {
+        ["x-message-ttl"] = 5_000,
+        ["x-expires"] = 60_000,
+        ["x-max-length"] = Transport.BroadcastQueue.MostEvents,
+    };
+
     public static Dictionary<string, object?> Of(QueueSpec queue, QueueLayout layout) => queue.Kind switch
     {
         QueueKind.DeadLetter => Kept(),

@@ -35,6 +35,9 @@ sealed class QueueLayout(string prefix, string deadLetterQueue, IEnumerable<stri
     /// <summary>A new queue for the results of one process.</summary>
     public QueueSpec Replies() => new($"{prefix}.replies.{Guid.NewGuid():N}", QueueKind.Replies);
 
+    /// <summary>A new queue for one listener to events, with a name as Celery gives it.</summary>
+    public static string Listener(string exchange) => $"{exchange}.{Guid.NewGuid():N}";
+
     /// <summary>Why a queue for jobs may not have this name; <see langword="null"/> when it may.</summary>
     public string? Problem(string queue) =>
         Array.Find(ours, own => queue.StartsWith(own, StringComparison.Ordinal)) is { } own

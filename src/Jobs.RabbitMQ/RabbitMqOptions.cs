@@ -67,6 +67,12 @@ public sealed class RabbitMqOptions : IBoundOptions
     /// </summary>
     public string? ManagementUri { get; set; }
 
+    /// <summary>
+    /// The exchange for events: that of Celery's setting <c>event_exchange</c>. Jobs declares the exchange as Celery
+    /// does, when it does not exist. Defaults to <c>celeryev</c>.
+    /// </summary>
+    public string EventExchange { get; set; } = "celeryev";
+
     /// <summary>How many published messages may be unconfirmed at once. Defaults to 512.</summary>
     public int PublishWindow { get; set; } = 512;
 
@@ -129,6 +135,11 @@ public sealed class RabbitMqOptions : IBoundOptions
         foreach (var celery in CeleryProblems())
         {
             yield return celery;
+        }
+
+        if (!QueueName.IsValid(EventExchange) || EventExchange.StartsWith("amq.", StringComparison.Ordinal))
+        {
+            yield return $"Jobs:RabbitMq:EventExchange '{EventExchange}': {QueueName.Rule}, and names that begin with 'amq.' are the broker's.";
         }
 
         if (PublishWindow is < 1 or > 10_000)

@@ -30,6 +30,7 @@ sealed class RabbitMqTransport(
     Publisher? publisher;
     Publisher? side;
     RabbitMqResults? results;
+    RabbitMqBroadcast? broadcast;
     CeleryPolicies? policies;
     bool observed;
     bool disposed;
@@ -113,6 +114,17 @@ sealed class RabbitMqTransport(
             lock (gate)
             {
                 return results ??= new(this, Parts(), jobsOptions.Value.ResultExpires);
+            }
+        }
+    }
+
+    public override JobBroadcast Broadcast
+    {
+        get
+        {
+            lock (gate)
+            {
+                return broadcast ??= new(this, Parts());
             }
         }
     }
@@ -258,6 +270,11 @@ sealed class RabbitMqTransport(
         if (results is not null)
         {
             await results.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (broadcast is not null)
+        {
+            await broadcast.DisposeAsync().ConfigureAwait(false);
         }
 
         foreach (var used in new[] { publisher, side }.OfType<Publisher>())

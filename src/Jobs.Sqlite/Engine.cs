@@ -146,12 +146,12 @@ sealed class Engine : IAsyncDisposable
     /// <summary>Looks for other processes now: from then on, each hears at once when the other one ends.</summary>
     public void MeetOthers() => _ = BuryAsync();
 
-    /// <summary>Removes some results that have expired.</summary>
+    /// <summary>Removes some results that have expired, and some events that are old.</summary>
     public async Task PruneAsync()
     {
         try
         {
-            prunesMore = await Writer.DoAsync(tables => tables.Results.Prune(Now), needsSync: false).ConfigureAwait(false);
+            prunesMore = await Writer.DoAsync(tables => tables.Results.Prune(Now) | tables.Events.Prune(Now), needsSync: false).ConfigureAwait(false);
         }
         catch (Exception)
         {

@@ -3,8 +3,9 @@ using Microsoft.Data.Sqlite;
 namespace Jobs.Sqlite;
 
 /// <summary>
-/// A connection that only reads results, beside that of the writer: who asks waits for nobody who writes. It is opened
-/// by the first question, and holds no read transaction between two questions, which would keep the log from shrinking.
+/// A connection that only reads results and listeners, beside that of the writer: who asks waits for nobody who writes.
+/// It is opened by the first question, and holds no read transaction between two questions, which would keep the log
+/// from shrinking.
 /// </summary>
 sealed class ReadConnection(DatabaseFile file) : IDisposable
 {
@@ -15,9 +16,11 @@ sealed class ReadConnection(DatabaseFile file) : IDisposable
 
     /// <summary>Reads what is known of a job.</summary>
     /// <returns>Whether it could be read. When not, ask the writer, which waits until the file can be used again.</returns>
-    public bool TryRead(string id, long now, out JobStatus? status)
+    public bool TryRead(string id, long now, out JobStatus? status) => TryRead(tables => tables.Results.Read(id, now), out status);
+
+    bool TryRead<T>(Func<Tables, T> read, out T? found)
     {
-        status = null;
+        found = default;
         lock (gate)
         {
             try
@@ -28,7 +31,7 @@ sealed class ReadConnection(DatabaseFile file) : IDisposable
                 }
 
                 database ??= Database.Open(file.Path, SqliteOpenMode.ReadOnly);
-                status = (tables ??= new(database)).Results.Read(id, now);
+                found = read(tables ??= new(database));
                 return true;
             }
             catch (SqliteException)
@@ -37,6 +40,10 @@ sealed class ReadConnection(DatabaseFile file) : IDisposable
             }
         }
     }
+
+    /// <summary>Whether anybody listens to a topic now.</summary>
+    /// <returns>Also <see langword="true"/> when it cannot be read: the writer looks again.</returns>
+    public bool MayBeHeard(string topic) => !TryRead(tables => tables.Events.IsHeard(topic), out var isHeard) || isHeard;
 
     public void Dispose()
     {

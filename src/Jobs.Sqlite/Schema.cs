@@ -43,10 +43,16 @@ static class Schema
         CREATE INDEX IF NOT EXISTS jobs_result_expires ON jobs_result (expires);
         """;
 
-    // What version 3 has beyond version 2.
+    // What version 3 has beyond version 2: questions to the readers of journals, events on their way, and who listens to
+    // them.
     const string FromVersion2 = """
-        CREATE TABLE jobs_question (no INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, asked INTEGER NOT NULL, question BLOB NOT NULL, answer BLOB) STRICT;
+        CREATE TABLE jobs_question (
+            no INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, asked INTEGER NOT NULL, question BLOB NOT NULL, answer BLOB) STRICT;
         CREATE INDEX jobs_question_journal ON jobs_question (journal, no);
+        CREATE TABLE IF NOT EXISTS jobs_event (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, events INTEGER NOT NULL, topic TEXT NOT NULL, sender TEXT NOT NULL,
+            body BLOB NOT NULL) STRICT;
+        CREATE TABLE IF NOT EXISTS jobs_listener (session INTEGER PRIMARY KEY, pattern TEXT NOT NULL) STRICT;
         UPDATE jobs_meta SET version = 3;
         """;
 

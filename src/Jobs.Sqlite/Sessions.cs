@@ -153,6 +153,7 @@ sealed class SessionRows(Tables tables)
     {
         var returned = tables.ReleaseAll(session);
         tables.Journals.Resign(session);
+        tables.Events.Forget(session);
         remove.Bind(1, session).Run();
         return returned;
     }

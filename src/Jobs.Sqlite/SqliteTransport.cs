@@ -14,6 +14,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
     SqliteResults? results;
+    SqliteBroadcast? broadcast;
     Engine? engine;
     bool closed;
 
@@ -119,8 +120,20 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         }
     }
 
+    public override SqliteBroadcast Broadcast
+    {
+        get
+        {
+            lock (gate)
+            {
+                return broadcast ??= new(Open);
+            }
+        }
+    }
+
     public override async ValueTask DisposeAsync()
     {
+        await (broadcast?.CloseAsync(time) ?? Task.CompletedTask).ConfigureAwait(false); // while the file is open
         Engine? closing;
         lock (gate)
         {

@@ -128,6 +128,7 @@ public sealed class JobsBuilder
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, WorkerService>());
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, KeeperService>());
         Services.TryAddSingleton<JobObserver>();
+        Services.TryAddSingleton<JobEvents>();
         Services.TryAddSingleton<Intake>();
         Services.TryAddSingleton<Executor>();
         Services.TryAddSingleton<Links>();

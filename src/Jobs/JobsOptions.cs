@@ -60,6 +60,18 @@ public sealed class JobsOptions : IBoundOptions
     public bool TrackStarted { get; set; }
 
     /// <summary>
+    /// What workers tell of jobs and of themselves, as events in Celery's format, which Flower and other viewers show.
+    /// The events of a job that failed have its arguments. Defaults to <see cref="EventLevel.Default"/>.
+    /// </summary>
+    public EventLevel Events { get; set; } = EventLevel.Default;
+
+    /// <summary>
+    /// Whether an enqueue is told as an event too: celery-exporter measures by it how long jobs wait. Defaults to
+    /// <see langword="false"/>.
+    /// </summary>
+    public bool SendSentEvents { get; set; }
+
+    /// <summary>
     /// How values of types that are not built in are written and read. Set through
     /// <see cref="JobsBuilder.UseJsonContext"/> and <see cref="JobsBuilder.UseJson"/>. This is a field, because
     /// configuration binding leaves fields alone.
@@ -106,6 +118,16 @@ public sealed class JobsOptions : IBoundOptions
         if (MaxResultBytes < 1)
         {
             yield return $"Jobs:MaxResultBytes {MaxResultBytes}: must be 1 or more.";
+        }
+
+        if (!Enum.IsDefined(Events))
+        {
+            yield return $"Jobs:Events {Events}: must be {string.Join(", ", Enum.GetNames<EventLevel>())}.";
+        }
+
+        if (SendSentEvents && Events == EventLevel.Off)
+        {
+            yield return $"Jobs:SendSentEvents {SendSentEvents}: this process sends no events, because Jobs:Events is {Events}. Leave one of the two out.";
         }
 
         if (RetryDelay < TimeSpan.Zero || MaxRetryDelay < RetryDelay)

@@ -3,6 +3,7 @@ using Jobs.Beat;
 using Jobs.Control;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
+using Jobs.Events;
 using Jobs.Health;
 using Jobs.Registry;
 using Jobs.Settings;
@@ -36,6 +37,9 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<KeeperClient>();
         services.TryAddSingleton<JobControl, KeeperControl>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
+        services.TryAddSingleton<LamportClock>();
+        services.TryAddSingleton<EventLosses>();
+        services.TryAddSingleton<SentEvents>();
         configure(new JobsBuilder(services));
         return services;
     }

@@ -59,6 +59,13 @@ public sealed class WorkerOptions : IBoundOptions
     /// </summary>
     public bool WaitForApplicationStart { get; set; } = true;
 
+    /// <summary>
+    /// The name of this worker in events and viewers: <c>news@web1</c>, or <c>news</c>, to which Jobs adds the name of
+    /// the machine. All workers of an application need different names. Defaults to <c>jobs-4711@web1</c>, with the id
+    /// of the process.
+    /// </summary>
+    public string? Name { get; set; }
+
     /// <summary><see cref="Queues"/>, or else the queues of all tasks and the default queue.</summary>
     internal IReadOnlyList<string> EffectiveQueues(TaskRegistry tasks, JobsOptions jobs) => Queues.Count > 0
         ? [.. Queues.Distinct()]
@@ -110,6 +117,13 @@ public sealed class WorkerOptions : IBoundOptions
         if (Prefetch is < 1 or > ushort.MaxValue)
         {
             yield return $"Jobs:Worker:Prefetch {Prefetch}: must be 1 to 65,535, or null to follow Concurrency.";
+        }
+
+        const int MaxName = 120;
+        if (Name is { } name && (name.Length > MaxName || name.Split('@') is not ([_] or [_, _]) || name.Split('@').Any(part => part.Length == 0)
+            || name.Any(character => char.IsWhiteSpace(character) || char.IsControl(character))))
+        {
+            yield return $"Jobs:Worker:Name '{Name}': must be a name, or name@machine, of at most {MaxName} characters without spaces.";
         }
 
         if (MaxDeliveries < 2)

@@ -17,6 +17,9 @@ sealed record BenchmarkOptions
     /// <summary>The database file; empty for the benchmark to choose, <see langword="null"/> for another transport.</summary>
     public string? Sqlite { get; init; }
 
+    /// <summary>What the hosts tell; the default of Jobs unless a benchmark compares it.</summary>
+    public EventLevel Events { get; init; } = EventLevel.Default;
+
     public int Jobs { get; private init; } = 100_000;
 
     public int? Rounds { get; private init; }
@@ -75,8 +78,8 @@ sealed record BenchmarkOptions
                 : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "wake-worker")
-            ? throw new ArgumentException("--transport memory and sqlite: only throughput has them")
+        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "events" or "wake-worker")
+            ? throw new ArgumentException("--transport memory and sqlite: only throughput and events have them")
             : options;
     }
 }

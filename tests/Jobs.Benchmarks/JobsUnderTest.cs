@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Jobs.Transport;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -24,6 +25,8 @@ sealed class JobsUnderTest : ISide
 
     public List<double> StartLatencies => BenchTasks.StartLatencies;
 
+    public JobTransport Transport => host.Services.GetRequiredService<JobTransport>();
+
     public IJobDispatcher Dispatcher => host.Services.GetRequiredService<IJobDispatcher>();
 
     public static async Task<JobsUnderTest> StartAsync(BenchmarkOptions options, bool worker = true)
@@ -39,7 +42,7 @@ sealed class JobsUnderTest : ISide
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddJobs(jobs =>
         {
-            jobs.AddTasks().Configure(shared => shared.DeadLetterQueue = $"{prefix}.dead");
+            jobs.AddTasks().Configure(shared => (shared.DeadLetterQueue, shared.Events) = ($"{prefix}.dead", options.Events));
             if (options.InMemory)
             {
                 jobs.UseInMemory();

@@ -6,6 +6,8 @@ const string Usage = """
                   [--transport rabbitmq|sqlite|memory] [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       follow-ups  RabbitMQ: jobs with awaited results, and chains of three, against the same by hand; a part of throughput
                   [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
+      events      jobs/s and CPU per job with events off, by default and all of them, in alternating rounds
+                  [--transport rabbitmq|sqlite|memory] [--jobs N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       latency     enqueue → start and enqueue → confirmed at a fixed rate, against the same loop
                   [--rate N] [--seconds N] [--rounds N] [--body BYTES] [--concurrency N] [--prefetch N] [--window N]
       lone        CPU per job of jobs that come one at a time, against the same loop
@@ -21,7 +23,7 @@ const string Usage = """
                             processes: starts one local rabbitmq-server for the run; processes3: a cluster of three
       --transport WHAT      rabbitmq (the default), sqlite or memory; the last two need no broker
       --jobs N              jobs per round and side; defaults to 100,000
-      --rounds N            defaults to 10 for throughput and crash, 5 for cold, 3 for latency and lone
+      --rounds N            defaults to 10 for throughput, events and crash, 5 for cold, 3 for latency and lone
       --rate N, --seconds N jobs per second and how long; default to 500 and 20 for latency, 50 and 10 for lone
       --body BYTES          size of a message body; defaults to 470, which is a text of 400 characters
       --concurrency N       slots of the worker; defaults to 16; lone compares 8 and 2,000
@@ -50,6 +52,8 @@ switch (what)
         await Throughput.RunAsync(ofBroker);
         await FollowUps.RunAsync(ofBroker);
     });
+    case "events" when options.Sqlite is not null || options.InMemory: await EventCost.RunAsync(options); return 0;
+    case "events": return await AgainstBrokerAsync(EventCost.RunAsync);
     case "follow-ups": return await AgainstBrokerAsync(FollowUps.RunAsync);
     case "wake": await SqliteWake.RunAsync(options); return 0;
     case "wake-worker": await SqliteWake.WorkAsync(options); return 0; // started by wake

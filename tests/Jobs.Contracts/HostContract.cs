@@ -69,12 +69,15 @@ public abstract partial class HostContract : IAsyncLifetime
     }
 
     /// <summary>Stops the host of this dispatcher.</summary>
-    protected async Task StopAsync(IJobDispatcher dispatcher)
+    protected async Task StopAsync(IJobDispatcher dispatcher, bool dispose = true)
     {
         var host = hosts.Single(host => host.Services.GetRequiredService<IJobDispatcher>() == dispatcher);
-        hosts.Remove(host);
         await host.StopAsync(CancellationToken.None).Soon();
-        await DisposeAsync(host);
+        if (dispose)
+        {
+            hosts.Remove(host);
+            await DisposeAsync(host);
+        }
     }
 
     IServiceProvider Services(IJobDispatcher dispatcher) =>

@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>Every line that the core logs. Event ids are stable: 100 worker, 120 results, 200 jobs, 300 beat.</summary>
+/// <summary>
+/// Every line that the core logs. Event ids are stable: 100 worker, 120 results, 140 events, 200 jobs, 300 beat.
+/// </summary>
 static partial class Log
 {
     [LoggerMessage(100, LogLevel.Information, "Worker takes jobs from {Queues}: {Concurrency} at a time, prefetch {Prefetch} per queue")]
@@ -42,6 +44,14 @@ static partial class Log
 
     [LoggerMessage(121, LogLevel.Warning, "News of job {Task} {JobId} did not reach its caller. The job goes on")]
     public static partial void NewsNotSent(ILogger logger, string task, string jobId, Exception exception);
+
+    [LoggerMessage(140, LogLevel.Warning, "{Count} events were dropped, because they could not be sent in time. Jobs go on; viewers miss these "
+        + "events. Further ones are said once a minute")]
+    public static partial void EventsDropped(ILogger logger, long count);
+
+    [LoggerMessage(141, LogLevel.Warning, "This worker cannot hear of viewers, and sends counts instead of single events to them; it keeps trying. "
+        + "Jobs go on")]
+    public static partial void ViewersUnheard(ILogger logger, Exception exception);
 
     [LoggerMessage(150, LogLevel.Debug, "This process is the keeper now, and knows of {Count} dead letters")]
     public static partial void KeeperLeads(ILogger logger, int count);

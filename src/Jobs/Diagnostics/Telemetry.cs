@@ -51,6 +51,7 @@ sealed class Telemetry : IDisposable
     readonly Counter<long> quarantined;
     readonly Counter<long> reconnects;
     readonly Counter<long> consumersLost;
+    readonly Counter<long> eventsDropped;
 
     /// <param name="meters">The host's factory. A bare service collection has none; then the meter is our own.</param>
     public Telemetry(IMeterFactory? meters = null)
@@ -82,6 +83,7 @@ sealed class Telemetry : IDisposable
         quarantined = Counter(TelemetryNames.Metric.Quarantined, TelemetryNames.Unit.Jobs, "Jobs that were moved to quarantine.");
         reconnects = Counter(TelemetryNames.Metric.Reconnects, TelemetryNames.Unit.Connections, "Connections to the broker that were lost and work again.");
         consumersLost = Counter(TelemetryNames.Metric.ConsumersLost, TelemetryNames.Unit.Consumers, "Consumers that were lost while their connection lived.");
+        eventsDropped = Counter(TelemetryNames.Metric.EventsDropped, TelemetryNames.Unit.Events, "Events that could not be sent in time.");
 
         Counter<long> Counter(string name, string unit, string description) => Made(m => m.CreateCounter<long>(name, unit, description));
 
@@ -246,6 +248,14 @@ sealed class Telemetry : IDisposable
         if (consumersLost.Enabled)
         {
             Add(consumersLost, 1, new TagList { { TelemetryNames.Tag.Queue, queue } });
+        }
+    }
+
+    public void EventsDropped(string system, long count)
+    {
+        if (eventsDropped.Enabled)
+        {
+            Add(eventsDropped, count, new TagList { { TelemetryNames.Tag.System, system } });
         }
     }
 

@@ -24,6 +24,7 @@ static class TelemetryNames
         public const string Messages = "{message}";
         public const string Connections = "{connection}";
         public const string Consumers = "{consumer}";
+        public const string Events = "{event}";
     }
 
     public static class Metric
@@ -54,6 +55,7 @@ static class TelemetryNames
         public const string Reconnects = "jobs.connection.reconnects";
         public const string ConsumerCount = "jobs.consumer.count";
         public const string ConsumersLost = "jobs.consumer.losses";
+        public const string EventsDropped = "jobs.events.dropped";
     }
 
     public static class Tag

@@ -59,6 +59,10 @@ sealed class JobBatch
                 dispatcher.Failed(e, jobs[i].Awaited);
                 fail(jobs[i].Position, e);
             }
+            else
+            {
+                dispatcher.Sent(outgoing[i]);
+            }
         }
 
         // After all failures are reported: a listener of metrics or traces may throw.

@@ -1,4 +1,5 @@
 using Jobs.Diagnostics;
+using Jobs.Events;
 using Jobs.Registry;
 using Jobs.Results;
 using Jobs.Settings;
@@ -11,7 +12,7 @@ namespace Jobs.Dispatching;
 /// <summary>Sends jobs: encodes a job, publishes its message, and reports both to metrics and traces.</summary>
 sealed class JobDispatcher(
     JobTransport transport, TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, TimeProvider time, Telemetry telemetry,
-    ILogger<JobDispatcher> logger) : IJobDispatcher
+    SentEvents sentEvents, ILogger<JobDispatcher> logger) : IJobDispatcher
 {
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly JobsOptions options = jobsOptions.Value;
@@ -94,6 +95,7 @@ sealed class JobDispatcher(
             throw;
         }
 
+        Sent(outgoing);
         observation?.End();
         return handle(sent);
 
@@ -208,6 +210,9 @@ sealed class JobDispatcher(
 
         return ids;
     }
+
+    /// <summary>The job is enqueued.</summary>
+    internal void Sent(in Outgoing outgoing) => sentEvents.Sent(outgoing);
 
     /// <summary>Nobody hears of jobs that were certainly not enqueued.</summary>
     internal void Failed(Exception e, List<string>? awaited)

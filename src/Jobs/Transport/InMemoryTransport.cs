@@ -9,6 +9,7 @@ namespace Jobs.Transport;
 /// </summary>
 sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null) : JobTransport
 {
+    readonly InMemoryBroadcast broadcast = new();
     readonly InMemoryResults results = new(time, resultExpires ?? TimeSpan.FromDays(1));
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
     readonly ConcurrentDictionary<ITimer, byte> delays = new();
@@ -20,6 +21,8 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
         TransportCapabilities.Priorities | TransportCapabilities.ResultsById | TransportCapabilities.UnlessPending;
 
     public override ResultStore Results => results;
+
+    public override JobBroadcast Broadcast => broadcast;
 
     public override string MessagingSystem => "in_memory";
 
@@ -65,6 +68,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     public override async ValueTask DisposeAsync()
     {
         results.Close();
+        broadcast.Close();
         foreach (var subscription in subscriptions.Keys)
         {
             await subscription.DisposeAsync().ConfigureAwait(false);

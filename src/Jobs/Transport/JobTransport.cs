@@ -125,6 +125,12 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// <exception cref="NotSupportedException">The transport has no results.</exception>
     public virtual ResultStore Results => throw new NotSupportedException($"{GetType().Name} has no results.");
 
+    /// <summary>
+    /// How processes tell each other of what happens. Defaults to <see langword="null"/>, for a transport without
+    /// broadcasts: then there are no events.
+    /// </summary>
+    public virtual JobBroadcast? Broadcast => null;
+
     /// <summary>Whether jobs can be published now. Defaults to <see cref="TransportHealth.Healthy"/>.</summary>
     /// <param name="cancellationToken">
     /// A transport that connects when it is first used connects now. When the token fires first, the transport returns

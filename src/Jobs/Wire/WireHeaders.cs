@@ -16,6 +16,12 @@ static class WireHeaders
     public const string Compression = "compression";
     public const string IgnoreResult = "ignore_result";
 
+    /// <summary>What a viewer shows as the arguments, in Python's syntax.</summary>
+    public const string ArgumentsText = "argsrepr";
+
+    /// <summary>What a viewer shows as the keyword arguments.</summary>
+    public const string KeywordsText = "kwargsrepr";
+
     public const string TimeLimit = "timelimit";
     public const string StampedHeaders = "stamped_headers";
     public const string Stamps = "stamps";
@@ -84,7 +90,7 @@ static class WireHeaders
     /// </summary>
     public static bool IsReserved(string name) =>
         name is Task or Id or RootId or ParentId or Retries or Eta or Expires or Compression or TraceParent or TraceState
-            or "lang" or "shadow" or "group" or "group_index" or TimeLimit or "argsrepr" or "kwargsrepr" or "origin" or IgnoreResult
+            or "lang" or "shadow" or "group" or "group_index" or TimeLimit or ArgumentsText or KeywordsText or "origin" or IgnoreResult
             or "replaced_task_nesting" or StampedHeaders or Stamps or "delivery_info"
         || name.StartsWith(JobsPrefix, StringComparison.OrdinalIgnoreCase)
         || IsBrokers(name);

@@ -11,7 +11,10 @@ namespace Jobs.Working;
 /// <param name="stamp">
 /// A random number that tells the copies of this attempt from the copies of every other attempt.
 /// </param>
-sealed partial class Attempt(Delivery delivery, int stamp)
+/// <param name="receivedAt">
+/// When the worker received the job, in ticks of UTC: a time with its offset would need more memory.
+/// </param>
+sealed partial class Attempt(Delivery delivery, int stamp, long receivedAt = 0)
 {
     CancellationTokenSource? cancellation;
     volatile CancelCause cause;
@@ -42,6 +45,12 @@ sealed partial class Attempt(Delivery delivery, int stamp)
 
     /// <summary>The outcome; <see langword="null"/> until it is decided.</summary>
     public Outcome? Outcome { get; set; }
+
+    /// <summary>When the worker received the job.</summary>
+    public DateTimeOffset ReceivedAt => new(receivedAt, TimeSpan.Zero);
+
+    /// <summary>Whether viewers were told that the job was received.</summary>
+    public bool IsTold { get; set; }
 
     /// <summary>Somebody wants to hear what becomes of the job.</summary>
     public bool WantsResult { get; } = delivery.Message.WantsResult;

@@ -25,11 +25,12 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
     /// <returns>An attempt; when its outcome is decided already, the job does not run.</returns>
     public Attempt Admit(Delivery delivery)
     {
-        var attempt = Read(delivery, out var malformed);
+        var now = time.GetUtcNow();
+        var attempt = Read(delivery, now, out var malformed);
         observer.Received(attempt);
         attempt.Outcome = malformed is not null
             ? Dead(attempt, malformed.Message, TelemetryNames.Error.Malformed, malformed)
-            : WithoutRun(attempt, attempt.Envelope!);
+            : WithoutRun(attempt, attempt.Envelope!, now);
         if (attempt.Outcome is not null)
         {
             observer.Decided(attempt);
@@ -60,22 +61,22 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
                 now);
     }
 
-    Attempt Read(Delivery delivery, out JobFormatException? malformed)
+    Attempt Read(Delivery delivery, DateTimeOffset now, out JobFormatException? malformed)
     {
         malformed = null;
         try
         {
             var envelope = JobEnvelope.Read(delivery.Message);
-            return new(delivery, random.Next()) { Envelope = envelope, Task = tasks.Find(envelope.Task) };
+            return new(delivery, random.Next(), now.UtcTicks) { Envelope = envelope, Task = tasks.Find(envelope.Task) };
         }
         catch (JobFormatException e)
         {
             malformed = e;
-            return new(delivery, random.Next());
+            return new(delivery, random.Next(), now.UtcTicks);
         }
     }
 
-    Outcome? WithoutRun(Attempt attempt, JobEnvelope envelope)
+    Outcome? WithoutRun(Attempt attempt, JobEnvelope envelope, DateTimeOffset now)
     {
         var delivery = attempt.Delivery;
         if (delivery.IsQuarantined && delivery.DeliveryCount >= maxDeliveries)
@@ -90,7 +91,6 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
                 + $"or send it to another queue than '{delivery.Queue}'.", TelemetryNames.Error.UnknownTask);
         }
 
-        var now = time.GetUtcNow();
         if (Expired(attempt, envelope, now) is { } expired)
         {
             return expired;

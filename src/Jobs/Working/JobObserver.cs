@@ -7,23 +7,28 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Working;
 
 /// <summary>
-/// Hears once of each change of an attempt's state, and reports the change to log, metrics and traces. No other class
-/// in this folder reports jobs to them.
+/// Hears once of each change of an attempt's state, and reports the change to log, metrics, traces and events. No other
+/// class in this folder reports jobs to them.
 /// </summary>
 /// <remarks>No method throws: logger, metrics, traces and clock each catch the exceptions of their listeners.</remarks>
-sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvider time, ILogger<JobObserver> logger)
+sealed class JobObserver(JobTransport transport, Telemetry telemetry, JobEvents events, TimeProvider time, ILogger<JobObserver> logger)
 {
     readonly string system = transport.MessagingSystem;
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
 
     /// <summary>The worker has taken the delivery.</summary>
-    public void Received(Attempt attempt) => telemetry.Consumed(system, Tag(attempt), attempt.Delivery.Queue, attempt.Delivery.DeliveryCount);
+    public void Received(Attempt attempt)
+    {
+        telemetry.Consumed(system, Tag(attempt), attempt.Delivery.Queue, attempt.Delivery.DeliveryCount);
+        events.Received(attempt);
+    }
 
     /// <summary>The task begins to run.</summary>
     public RunObservation Started(Attempt attempt, JobContext context)
     {
         var (envelope, queue) = (attempt.Envelope!, attempt.Delivery.Queue);
+        events.Started(attempt);
         var activity = StartActivity(attempt, context);
         if (attempt.After is { } after && activity is { IdFormat: ActivityIdFormat.W3C })
         {
@@ -57,7 +62,7 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
             _ => TelemetryNames.Outcome.Succeeded,
         };
         telemetry.Ended(run.Counted, system, Tag(attempt), attempt.Delivery.Queue, duration, outcome, failure is null ? null : Telemetry.ErrorType(failure));
-        Decided(attempt);
+        Decided(attempt, duration);
         Traces.End(run.Activity);
     }
 
@@ -70,8 +75,11 @@ sealed class JobObserver(JobTransport transport, Telemetry telemetry, TimeProvid
     /// <summary>
     /// The outcome is decided. For an attempt whose task does not run, the intake or the executor calls this at once.
     /// </summary>
-    public void Decided(Attempt attempt)
+    public void Decided(Attempt attempt) => Decided(attempt, TimeSpan.Zero);
+
+    void Decided(Attempt attempt, TimeSpan runtime)
     {
+        events.Decided(attempt, runtime);
         var (task, id, queue) = (attempt.TaskName, attempt.Id, attempt.Delivery.Queue);
         switch (attempt.Outcome)
         {

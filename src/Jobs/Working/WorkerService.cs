@@ -22,6 +22,7 @@ namespace Jobs.Working;
 sealed class WorkerService(
     Worker worker,
     WorkerProgress progress,
+    JobEvents events,
     JobTransport transport,
     TaskRegistry tasks,
     IOptions<JobsOptions> jobsOptions,
@@ -55,6 +56,7 @@ sealed class WorkerService(
             },
             cancellationToken).ConfigureAwait(false);
         threads.Start();
+        events.Start(queues, options.Concurrency); // before the first job
         running = worker.RunAsync(subscription, options, interrupt.Token);
         Log.WorkerStarted(logger, string.Join(", ", queues), options.Concurrency, options.EffectivePrefetch);
     }
@@ -90,6 +92,7 @@ sealed class WorkerService(
         }
 
         await open.DisposeAsync().ConfigureAwait(false);
+        await events.StopAsync().ConfigureAwait(false);
         threads.Dispose();
         Log.WorkerStopped(logger);
     }
@@ -103,6 +106,7 @@ sealed class WorkerService(
             await worker.GiveBackAsync().ConfigureAwait(false);
             await InterruptAsync().ConfigureAwait(false);
             await open.DisposeAsync().ConfigureAwait(false);
+            await events.StopAsync().ConfigureAwait(false);
         }
 
         threads.Dispose();

@@ -26,7 +26,7 @@ public sealed class RabbitTransportTests(BrokerFixture brokers) : TransportContr
         {
             proxy = bench.Proxy();
             transport = new RabbitMqTransport(
-                Options.Create(new RabbitMqOptions { Uri = proxy.Through(broker.AmqpUri).ToString(), Prefix = bench.Prefix, ClientName = bench.Prefix }),
+                Options.Create(new RabbitMqOptions { Uri = proxy.Through(broker.AmqpUri).ToString(), Prefix = bench.Prefix, ClientName = bench.Prefix, EventExchange = $"{bench.Prefix}.events" }),
                 Options.Create(new JobsOptions { DeadLetterQueue = bench.DeadQueue }),
                 TimeProvider.System,
                 NullLogger<RabbitMqTransport>.Instance,

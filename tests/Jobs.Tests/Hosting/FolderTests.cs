@@ -9,7 +9,7 @@ public sealed class FolderTests(ITestOutputHelper output)
 {
     const string Root = ""; // what users type: may be used everywhere, and may use everything
 
-    static readonly string[] parts = ["Wire", "Diagnostics", "Registry", "Transport", "Dispatching", "Canvas", "Results"];
+    static readonly string[] parts = ["Wire", "Diagnostics", "Registry", "Transport", "Dispatching", "Canvas", "Results", "Events"];
 
     static readonly Dictionary<string, string[]> allowed = new()
     {
@@ -18,7 +18,8 @@ public sealed class FolderTests(ITestOutputHelper output)
         ["Registry"] = ["Wire"],
         ["Transport"] = ["Wire"],
         ["Settings"] = [],
-        ["Dispatching"] = ["Wire", "Diagnostics", "Registry", "Transport", "Settings", "Results"],
+        ["Events"] = ["Wire", "Diagnostics", "Transport", "Settings"],
+        ["Dispatching"] = ["Wire", "Diagnostics", "Registry", "Transport", "Settings", "Results", "Events"],
         ["Canvas"] = ["Wire", "Diagnostics", "Registry", "Transport"],
         ["Results"] = ["Wire", "Diagnostics", "Registry", "Transport"],
         ["Working"] = [.. parts, "Control"],

@@ -105,6 +105,42 @@ public sealed class SettingsTests
         Assert.All(expected, e => Assert.Contains(problems, p => p.StartsWith(e, StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public async Task Settings_of_events_and_the_name_of_a_worker_are_read()
+    {
+        await using var host = await StartedAsync(("Jobs:Events", "all"), ("Jobs:SendSentEvents", "true"), ("Jobs:Worker:Name", "news@web1"));
+
+        var jobs = host.Services.GetRequiredService<IOptions<JobsOptions>>().Value;
+        Assert.Equal((EventLevel.All, true), (jobs.Events, jobs.SendSentEvents));
+        Assert.Equal("news@web1", host.Services.GetRequiredService<IOptions<WorkerOptions>>().Value.Name);
+        Assert.Equal((EventLevel.Default, false), (new JobsOptions().Events, new JobsOptions().SendSentEvents));
+    }
+
+    [Theory]
+    [InlineData("Jobs:Events", "Some", "Jobs:Events 'Some' is not one of Off, Default, All.")]
+    [InlineData("Jobs:Events", "2", "Jobs:Events '2' is not one of Off, Default, All.")]
+    [InlineData("Jobs:Worker:Name", "two words", "Jobs:Worker:Name 'two words': must be a name, or name@machine")]
+    [InlineData("Jobs:Worker:Name", "a@b@c", "Jobs:Worker:Name 'a@b@c': must be")]
+    [InlineData("Jobs:Worker:Name", "@web1", "Jobs:Worker:Name '@web1': must be")]
+    public async Task Settings_of_events_that_do_not_fit_fail_the_start(string key, string value, string says) =>
+        Assert.StartsWith(says, Assert.Single(await ProblemsAsync((key, value))), StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Events_of_enqueues_from_a_process_without_events_fail_the_start() => Assert.StartsWith(
+        "Jobs:SendSentEvents True: this process sends no events, because Jobs:Events is Off.",
+        Assert.Single(await ProblemsAsync(("Jobs:Events", "Off"), ("Jobs:SendSentEvents", "true"))),
+        StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("amq.topic")]
+    public async Task An_exchange_of_events_that_the_broker_would_refuse_fails_the_start(string exchange)
+    {
+        using var host = Build(jobs => jobs.UseRabbitMq("amqp://127.0.0.1:1", rabbit => rabbit.EventExchange = exchange));
+        var thrown = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+        Assert.StartsWith($"Jobs:RabbitMq:EventExchange '{exchange}'", Assert.Single(thrown.Failures), StringComparison.Ordinal);
+    }
+
     /// <summary>dotnet/extensions #785</summary>
     [Fact]
     public async Task One_text_where_a_list_is_wanted_is_refused()

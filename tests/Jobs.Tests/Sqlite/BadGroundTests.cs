@@ -215,7 +215,7 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute($"{tablesOfThen}; DROP TABLE jobs_question; UPDATE jobs_meta SET version = 1");
+            database.Execute($"DROP TABLE jobs_question; DROP TABLE jobs_event; DROP TABLE jobs_listener; {tablesOfThen}; UPDATE jobs_meta SET version = 1");
         }
 
         await using var transport = file.Open();
