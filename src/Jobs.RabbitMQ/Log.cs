@@ -6,7 +6,7 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// Each change of state is logged once, with what happens next. A lost connection is logged in one line. Its blocked
 /// state and its consumers end with it and get no lines of their own. Event ids: 400 connections, 420 publishing, 440
-/// consuming, 460 journals.
+/// consuming, 460 journals, 490 history.
 /// </remarks>
 static partial class Log
 {
@@ -107,4 +107,11 @@ static partial class Log
     [LoggerMessage(473, LogLevel.Warning, "Results that nobody has read were dropped, because they were larger than 64 MiB together. Read the results that "
         + "you ask for, or do not ask for them")]
     public static partial void ResultsDropped(ILogger logger);
+
+    [LoggerMessage(490, LogLevel.Warning, "The history {Queue} is off: {Problem}. Jobs keeps trying. The jobs run all the same; what happens to them now "
+        + "may not be found later")]
+    public static partial void HistoryOff(ILogger logger, string queue, string problem);
+
+    [LoggerMessage(491, LogLevel.Information, "The history {Queue} is on again")]
+    public static partial void HistoryOn(ILogger logger, string queue);
 }

@@ -11,7 +11,7 @@ namespace Jobs.Sqlite;
 /// </remarks>
 static class Schema
 {
-    const int Version = 2;
+    const int Version = 3;
 
     const string Create = """
         CREATE TABLE jobs_meta (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
@@ -44,19 +44,22 @@ static class Schema
         UPDATE jobs_meta SET version = 2;
         """;
 
+    // What version 3 has beyond version 2. The column total counts the bytes of all entries up to this one, so that the
+    // size of the history is the difference of two rows.
+    const string FromVersion2 = """
+        CREATE TABLE jobs_history (
+            position INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, total INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
+        UPDATE jobs_meta SET version = 3;
+        """;
+
     /// <summary>Makes the tables, finds them, or changes those of an older version. Runs in a transaction.</summary>
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
     public static void Ensure(Database database, string file)
     {
-        switch (VersionOf(database, file))
+        string[] steps = [Create, FromVersion1, FromVersion2];
+        foreach (var step in steps[(int)VersionOf(database, file)..])
         {
-            case 0:
-                database.Execute(Create);
-                database.Execute(FromVersion1);
-                break;
-            case 1:
-                database.Execute(FromVersion1);
-                break;
+            database.Execute(step);
         }
     }
 

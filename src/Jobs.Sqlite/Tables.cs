@@ -45,6 +45,7 @@ sealed class Tables(Database database)
     JournalRows? journals;
     SessionRows? sessions;
     ResultRows? results;
+    HistoryRows? history;
 
     /// <summary>The database, for the statements of the journals and sessions.</summary>
     public Database Database => database;
@@ -53,7 +54,7 @@ sealed class Tables(Database database)
     /// Whether another process may want to hear of the transaction: messages were added to queues and left there, or a
     /// journal changed.
     /// </summary>
-    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || ResultsChanged || ConcernsAll;
+    public bool ConcernsOthers => filled.Count > 0 || addedDelay || JournalsChanged || ResultsChanged || HistoryChanged || ConcernsAll;
 
     /// <summary>Whether another connection has committed something that nobody was told of.</summary>
     public bool ConcernsAll { get; set; }
@@ -63,6 +64,9 @@ sealed class Tables(Database database)
 
     /// <summary>Whether there are news of jobs.</summary>
     public bool ResultsChanged { get; set; }
+
+    /// <summary>Whether the history has new entries.</summary>
+    public bool HistoryChanged { get; set; }
 
     /// <summary>Whether a queue got a message in this transaction.</summary>
     public bool WasFilled(long queue) => filled.Contains(queue);
@@ -76,12 +80,15 @@ sealed class Tables(Database database)
     /// <summary>The table of the results.</summary>
     public ResultRows Results => results ??= new(this);
 
+    /// <summary>The table of the history.</summary>
+    public HistoryRows History => history ??= new(this);
+
     /// <summary>A transaction begins: what this object knows from the last one may be out of date.</summary>
     public void Begin()
     {
         (last, lastChanged) = (-1, false);
         filled.Clear();
-        (addedDelay, JournalsChanged, ResultsChanged, ConcernsAll) = (false, false, false, false);
+        (addedDelay, JournalsChanged, ResultsChanged, ConcernsAll, HistoryChanged) = (false, false, false, false, false);
     }
 
     /// <summary>Writes what the transaction has kept in memory so far.</summary>

@@ -3,6 +3,7 @@ using Jobs.Beat;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
 using Jobs.Health;
+using Jobs.Inspection;
 using Jobs.Registry;
 using Jobs.Settings;
 using Jobs.Transport;
@@ -32,6 +33,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<IJobDispatcher, JobDispatcher>();
         services.BindOnce<BeatOptions>("Jobs:Beat", (section, options) => section.Bind(options)); // its schedules are listed without a beat too
         services.TryAddSingleton<JobSchedules, JournaledSchedules>();
+        services.TryAddSingleton<JobInspector, Inspector>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
         configure(new JobsBuilder(services));
         return services;

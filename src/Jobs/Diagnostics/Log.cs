@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Diagnostics;
 
-/// <summary>Every line that the core logs. Event ids are stable: 100 worker, 120 results, 200 jobs, 300 beat.</summary>
+/// <summary>Every line that the core logs. Event ids are stable: 100 worker, 120 results, 200 jobs, 300 beat, 340 history.</summary>
 static partial class Log
 {
     [LoggerMessage(100, LogLevel.Information, "Worker takes jobs from {Queues}: {Concurrency} at a time, prefetch {Prefetch} per queue")]
@@ -115,4 +115,10 @@ static partial class Log
 
     [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed; it goes on in a minute, from where it stopped")]
     public static partial void ScheduleFailed(ILogger logger, string schedule, Exception exception);
+
+    [LoggerMessage(340, LogLevel.Warning, "The history cannot be read: {Problem}. Answers about jobs and workers lack what is new; Jobs keeps trying")]
+    public static partial void HistoryUnread(ILogger logger, string problem);
+
+    [LoggerMessage(341, LogLevel.Information, "The history can be read again")]
+    public static partial void HistoryRead(ILogger logger);
 }

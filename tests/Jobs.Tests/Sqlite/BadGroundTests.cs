@@ -195,18 +195,19 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute("UPDATE jobs_meta SET version = 3");
+            database.Execute("UPDATE jobs_meta SET version = 4");
         }
 
         await using var transport = file.Open();
-        Assert.Contains("version 3", Assert.Single(transport.Problems()), StringComparison.Ordinal);
+        Assert.Contains("version 4", Assert.Single(transport.Problems()), StringComparison.Ordinal);
         Assert.False((await Assert.ThrowsAsync<JobPublishException>(() => PublishAsync(transport, "x"))).MaybeEnqueued);
     }
 
     [Theory]
-    [InlineData("DROP TABLE jobs_pending; DROP TABLE jobs_result")]
-    [InlineData("DROP TABLE jobs_pending; CREATE TABLE jobs_pending (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")]
-    public async Task A_file_of_an_older_version_is_changed_at_the_start_and_keeps_its_jobs(string tablesOfThen)
+    [InlineData(1, "DROP TABLE jobs_history; DROP TABLE jobs_pending; DROP TABLE jobs_result")]
+    [InlineData(1, "DROP TABLE jobs_history; DROP TABLE jobs_pending; CREATE TABLE jobs_pending (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")]
+    [InlineData(2, "DROP TABLE jobs_history")]
+    public async Task A_file_of_an_older_version_is_changed_at_the_start_and_keeps_its_jobs(int version, string tablesOfThen)
     {
         await using (var before = file.Open())
         {
@@ -215,7 +216,7 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute($"{tablesOfThen}; UPDATE jobs_meta SET version = 1");
+            database.Execute($"{tablesOfThen}; UPDATE jobs_meta SET version = {version}");
         }
 
         await using var transport = file.Open();
@@ -225,7 +226,10 @@ public sealed class BadGroundTests : IDisposable
         await using var subscription = await transport.SubscribeAsync(new() { Queues = ["work"], Prefetch = 2 }, Stop);
         Assert.Equal("old", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
         Assert.Equal("new", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
-        Assert.Equal(2, file.Single("SELECT version FROM jobs_meta"));
+        Assert.Equal(3, file.Single("SELECT version FROM jobs_meta"));
+        await transport.History.AppendAsync([new byte[] { 7 }], Stop);
+        await using var reader = transport.History.Read(LogStart.Beginning);
+        Assert.Equal([7], Assert.Single(await reader.NextAsync(Stop).Soon()).Bytes.ToArray());
     }
 
     // A snapshot that somebody reads keeps SQLite from beginning the log anew. When the reader has gone, the log is cut off.
