@@ -20,7 +20,7 @@ sealed class LogProbe : AsyncDefaultBasicConsumer
     static readonly TimeSpan silence = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan silenceInChunk = TimeSpan.FromMilliseconds(20);
 
-    readonly Channel<long> offsets = Channel.CreateUnbounded<long>();
+    readonly Channel<long> offsets = System.Threading.Channels.Channel.CreateUnbounded<long>();
 
     LogProbe(IChannel channel)
         : base(channel)

@@ -1,4 +1,5 @@
 using Jobs.Transport;
+using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;

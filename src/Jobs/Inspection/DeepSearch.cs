@@ -169,7 +169,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
         }
 
         var start = new DateTimeOffset(Math.Max(since - logClockError, DateTimeOffset.UnixEpoch.Ticks), TimeSpan.Zero);
-        await using var reader = log.Read(LogStart.At(start)).ConfigureAwait(false);
+        await using var reader = log.Read(LogStart.At(start));
         IReadOnlyList<LogEntry> entries;
         do
         {
@@ -186,7 +186,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
             return 0;
         }
 
-        await using var reader = log.Read(LogStart.Beginning).ConfigureAwait(false);
+        await using var reader = log.Read(LogStart.Beginning);
         while (true)
         {
             var entries = await reader.NextAsync(until).ConfigureAwait(false);

@@ -28,13 +28,16 @@ sealed class JobFailure
         pool.Name(TypeOf(exception)) ?? "",
         pool.Name(FrameOf(traceback)) ?? "");
 
-    /// <summary>The cause of a Celery retry: <c>KeyError('k')</c> of <c>Retry(Retry(...), KeyError('k'), 1)</c>.</summary>
-    public static ReadOnlySpan<byte> Unwrap(ReadOnlySpan<byte> exception)
+    /// <summary>
+    /// The cause of a Celery retry: <c>KeyError('k')</c> of <c>Retry(Retry(...), KeyError('k'), 1)</c>. Where Celery has
+    /// wrapped the exception, or sent none, the last line of the traceback: <c>KeyError: 'k'</c>.
+    /// </summary>
+    public static ReadOnlySpan<byte> Unwrap(ReadOnlySpan<byte> exception, ReadOnlySpan<byte> traceback)
     {
         var prefix = "Retry(Retry(...), "u8;
         if (!exception.StartsWith(prefix))
         {
-            return exception;
+            return (exception.IsEmpty || exception.StartsWith("ExceptionWithTraceback"u8)) && LastLine(traceback) is { IsEmpty: false } line ? line : exception;
         }
 
         var cause = exception[prefix.Length..];
@@ -59,10 +62,24 @@ sealed class JobFailure
         return bracket > 0 ? exception[..bracket].Trim((byte)' ') : exception;
     }
 
-    // What is between the brackets. A single text loses its quotes.
+    // Celery sets some tracebacks in quotes of three.
+    static ReadOnlySpan<byte> LastLine(ReadOnlySpan<byte> traceback)
+    {
+        traceback = traceback.TrimEnd("\r\n \""u8);
+        return traceback[(traceback.LastIndexOf((byte)'\n') + 1)..];
+    }
+
+    // What is between the brackets, or behind the colon. A single text loses its quotes.
     static string MessageOf(string exception)
     {
         var open = exception.IndexOf('(', StringComparison.Ordinal);
+        var colon = exception.IndexOf(": ", StringComparison.Ordinal);
+        if (colon > 0 && (open < 0 || colon < open))
+        {
+            var text = exception[(colon + 2)..];
+            return text is ['(', .., ')'] ? text[1..^1] : text;
+        }
+
         if (open < 0 || !exception.EndsWith(')'))
         {
             return exception;

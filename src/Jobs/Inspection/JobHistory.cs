@@ -135,7 +135,7 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
 
     async Task FollowAsync(LogExtent extent, long from, Action<long> read)
     {
-        await using var reader = log.Read(LogStart.From(from)).ConfigureAwait(false);
+        await using var reader = log.Read(LogStart.From(from));
         if (extent.Next <= from)
         {
             caughtUp.TrySetResult();
@@ -190,7 +190,7 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
         var sample = new JobIndex(mostJobs, MostBytes);
         await WithinPatienceAsync(async token =>
         {
-            await using var reader = log.Read(LogStart.From(sampleFrom)).ConfigureAwait(false);
+            await using var reader = log.Read(LogStart.From(sampleFrom));
             var last = 0L;
             while (last < extent.Next - 1)
             {

@@ -44,7 +44,7 @@ sealed class TextPool
 
     public JobFailure Failure(ReadOnlySpan<byte> exception, ReadOnlySpan<byte> traceback)
     {
-        exception = JobFailure.Unwrap(exception);
+        exception = JobFailure.Unwrap(exception, traceback);
         var hash = new HashCode();
         hash.AddBytes(exception);
         hash.AddBytes(traceback);

@@ -10,7 +10,12 @@ static class Events
     /// <summary>When the events of the tests begin.</summary>
     public static DateTimeOffset Start { get; } = new(2026, 11, 20, 12, 0, 0, TimeSpan.Zero);
 
-    public static string Id(int number) => Guid.CreateVersion7(Start.AddSeconds(number)).ToString();
+    /// <summary>The id of a job that was enqueued so many seconds after <see cref="Start"/>: always the same one.</summary>
+    public static string Id(int number)
+    {
+        var milliseconds = Start.AddSeconds(number).ToUnixTimeMilliseconds().ToString("x12", CultureInfo.InvariantCulture);
+        return string.Create(CultureInfo.InvariantCulture, $"{milliseconds[..8]}-{milliseconds[8..]}-7000-8000-{number:x12}");
+    }
 
     /// <param name="type">Such as <c>task-started</c>.</param>
     /// <param name="at">Seconds after <see cref="Start"/>.</param>

@@ -85,6 +85,7 @@ public sealed class IndexTests
             Received(Id(4), 9, task: "tasks.fail"), Failed(Id(4), 10, "ValueError('bad', 42)", Python),
             Received(Id(5), 11, task: "tasks.fail"), Retried(Id(5), 12, "Retry(Retry(...), ValueError('worse', 43), 1)", Python),
             Received(Id(6), 13), Failed(Id(6), 14, "NotRegistered('nobody')", ""),
+            Received(Id(8), 11, task: "tasks.fail"), Failed(Id(8), 11.5, "ExceptionWithTraceback()", $"\n\"\"\"\n{Python}\"\"\""),
             Received(Id(7), 15), Succeeded(Id(7), 16));
 
         var groups = index.Failures(JobFilter.Of(new()));
@@ -92,7 +93,7 @@ public sealed class IndexTests
         Assert.Equal(
             [
                 ("TimeoutException", "at News.FeedClient.GetAsync(String source) in Feed.cs:line 7", 3, 2, 2, "news.publish,news.refresh"),
-                ("ValueError", "File \"/app/tasks.py\", line 12, in fail", 2, 2, 1, "tasks.fail"),
+                ("ValueError", "File \"/app/tasks.py\", line 12, in fail", 3, 3, 2, "tasks.fail"),
                 ("NotRegistered", "", 1, 1, 1, "news.refresh"),
                 ("TimeoutException", "at Mail.Sender.SendAsync()", 1, 1, 1, "mail.send"),
             ],

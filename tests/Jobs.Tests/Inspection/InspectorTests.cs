@@ -65,12 +65,12 @@ public sealed class InspectorTests : IAsyncDisposable
     [Fact]
     public async Task Workers_that_are_read_from_an_old_history_do_not_live()
     {
-        await AppendAsync(Of("worker-online", 0, "\"freq\":2.0"));
-        await AppendAsync(Of("worker-online", 0, "\"freq\":2.0", "jobs@two"));
-        var workers = await inspector.WorkersAsync(Stop).Soon();
-        Assert.All(workers, worker => Assert.False(worker.IsAlive));
-
         var now = TimeProvider.System.GetUtcNow();
+        var anHourAgo = (now - Start).TotalSeconds - 3600;
+        await AppendAsync(Of("worker-online", anHourAgo, "\"freq\":2.0"), Of("worker-online", anHourAgo, "\"freq\":2.0", "jobs@two"));
+        var workers = await inspector.WorkersAsync(Stop).Soon();
+        Assert.Equal([("jobs@one", false), ("jobs@two", false)], workers.Select(worker => (worker.Name, worker.IsAlive)));
+
         inspector.History.Hear(Bytes(Of("worker-heartbeat", (now - Start).TotalSeconds, "\"freq\":60,\"active\":2", "jobs@two")).Span);
 
         var alive = Assert.Single(await inspector.WorkersAsync(Stop), worker => worker.IsAlive);
@@ -116,7 +116,7 @@ public sealed class InspectorTests : IAsyncDisposable
         await AppendAsync(
             Received(Id(1), 1), Retried(Id(1), 2), Received(Id(1), 3, retries: 1, root: Id(0), parent: Id(0)), Started(Id(1), 4), Failed(Id(1), 5.25),
             Received(Id(0), 0), Succeeded(Id(0), 1, runtime: 0.125),
-            Of("worker-online", 6, """ "freq":2.0,"active":3,"processed":70,"loadavg":[1,2,3],"queues":["news"],"slots":8 """));
+            Of("worker-online", (TimeProvider.System.GetUtcNow() - Start).TotalSeconds, """ "freq":2.0,"active":3,"processed":70,"loadavg":[1,2,3],"queues":["news"],"slots":8 """));
         var page = await inspector.SearchAsync(new(), Stop).Soon();
         var query = new JobQuery { Task = "t*", States = [JobState.Dead, JobState.Expired], From = Start, PageSize = 7, Timeout = TimeSpan.FromSeconds(3) };
 
@@ -133,7 +133,7 @@ public sealed class InspectorTests : IAsyncDisposable
         {
             var text = JsonSerializer.Serialize(value, type);
             Assert.True(text.Length > 20, text);
-            Assert.Equal(text, JsonSerializer.Serialize(JsonSerializer.Deserialize(text, type), type));
+            Assert.Equal(text, JsonSerializer.Serialize(JsonSerializer.Deserialize(text, type)!, type));
         }
     }
 
