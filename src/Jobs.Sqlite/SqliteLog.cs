@@ -164,6 +164,7 @@ sealed class SqliteLog(Func<Engine> open, JobsOptions options) : JobLog, IClaime
         public override async ValueTask<IReadOnlyList<LogEntry>> NextAsync(CancellationToken cancellationToken)
         {
             ObjectDisposedException.ThrowIf(disposed.IsCancellationRequested, this);
+            cancellationToken.ThrowIfCancellationRequested(); // a reader that always finds something never waits, and would not see it
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposed.Token);
             var engine = log.open();
             try

@@ -61,6 +61,18 @@ public abstract partial class TransportContract
         Assert.Equal(["after"], (await ReadAsync(reader, 1)).Select(Text));
     }
 
+    /// <summary>A reader that always finds something never waits.</summary>
+    [Fact]
+    public async Task A_token_that_has_fired_ends_a_read_also_when_there_are_entries()
+    {
+        await harness.AddToHistoryAsync(Entry("one"), Entry("two"));
+        await using var reader = Transport.History.Read(LogStart.Beginning);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await reader.NextAsync(new(canceled: true)));
+
+        Assert.Equal(["one", "two"], (await ReadAsync(reader, 2)).Select(Text));
+    }
+
     [Fact]
     public async Task A_reader_begins_at_a_position()
     {

@@ -173,6 +173,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
         IReadOnlyList<LogEntry> entries;
         do
         {
+            until.ThrowIfCancellationRequested();
             entries = await reader.NextAsync(until).ConfigureAwait(false);
         }
         while (!hasEnough(entries) && entries[^1].Position < extent.Next - 1);

@@ -46,7 +46,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         if (known?.Task is null && key.Time is { } made && (searchedBackTo is null || made < searchedBackTo))
         {
             var deep = new DeepSearch(log.Value, History, time);
-            var found = await deep.FindAsync(key, made.UtcTicks, until.Token).ConfigureAwait(false);
+            var found = await Task.Run(() => deep.FindAsync(key, made.UtcTicks, until.Token), CancellationToken.None).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             searchedBackTo = JobAnswer.Time(Math.Max(1, deep.BackTo));
             known = found is null ? known : found with { Children = known?.Children ?? [] };
@@ -74,7 +74,8 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         {
             var before = cursor is { } place && place.At < oldest ? place : new(oldest + overlap, "");
             var deep = new DeepSearch(log.Value, History, time);
-            await deep.SearchAsync(filter, before, query.PageSize - found.Count, until.Token).ConfigureAwait(false);
+            // On the pool: a log that is a file is read without a wait, for as long as the query allows.
+            await Task.Run(() => deep.SearchAsync(filter, before, query.PageSize - found.Count, until.Token), CancellationToken.None).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             found.AddRange(deep.Found);
             var backTo = Math.Min(deep.BackTo, oldest);

@@ -121,6 +121,7 @@ sealed class InMemoryLog(TimeProvider time, TimeSpan age, long mostBytes) : JobL
 
         public override async ValueTask<IReadOnlyList<LogEntry>> NextAsync(CancellationToken cancellationToken)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, disposed.Token);
             while (true)
             {

@@ -48,7 +48,7 @@ public abstract class LogReader : IAsyncDisposable
     /// The next entries, oldest first; waits until there is one. Over a broker, a reader outlives its connection. When
     /// the log was deleted and made anew, the reader begins again, and the positions are lower than before.
     /// </summary>
-    /// <param name="cancellationToken">Ends the wait, and loses no entry.</param>
+    /// <param name="cancellationToken">Gives the call up, also when there are entries, and loses no entry.</param>
     /// <exception cref="JobTransportException">The log cannot be read. A later call may succeed.</exception>
     /// <exception cref="ObjectDisposedException">The reader or its transport is closed.</exception>
     public abstract ValueTask<IReadOnlyList<LogEntry>> NextAsync(CancellationToken cancellationToken);
