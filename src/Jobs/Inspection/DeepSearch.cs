@@ -8,7 +8,8 @@ namespace Jobs.Inspection;
 /// seconds, takes their jobs, and then reads the time before them. A window is four times as long as the one before it while
 /// reading is quick. A window counts only when it was read to its end; so what the search has looked at is always all
 /// jobs since some time. Each window is read for some time beyond its end, so that the ends of its last jobs are in it.
-/// A window with more jobs than fit into memory is read again in smaller parts.
+/// A window with more jobs than fit into memory is read again in smaller parts. When the time is over in the middle of a
+/// window, the next page begins with a smaller one: so each page gets further, however dense the log is.
 /// </remarks>
 sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
 {
@@ -45,6 +46,9 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
     /// <summary>Whether the search came to the beginning of the log, or of the time that was asked for.</summary>
     public bool IsComplete { get; private set; }
 
+    /// <summary>How much to read at once when the search goes on from there.</summary>
+    public long NextWindow { get; private set; }
+
     /// <summary>Why the log could not be read; <see langword="null"/> when it could.</summary>
     public string? Problem { get; private set; }
 
@@ -60,13 +64,14 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
         {
             var extent = await log.ExtentAsync(until).ConfigureAwait(false);
             var oldest = Math.Max(filter.From - longestJob, await FirstTimeAsync(extent, until).ConfigureAwait(false));
-            var (width, seen) = (firstWindow, new HashSet<JobKey>());
+            var (width, seen) = (before.Window == 0 ? firstWindow : before.Window, new HashSet<JobKey>());
             while (found.Count < count && !(IsComplete = BackTo < oldest || oldest == 0))
             {
                 var begin = Math.Max(BackTo - width, oldest - 1);
                 var started = time.GetTimestamp();
                 var end = BackTo;
-                var window = await ReadAsync(begin, end + Math.Min(Math.Max(width, TimeSpan.TicksPerSecond), mostBeyond), extent, until).ConfigureAwait(false);
+                NextWindow = Math.Max(width / Growth, shortestWindow); // if this one is not read to its end
+                var window = await ReadAsync(begin, end + Math.Min(width, mostBeyond), Math.Min(width, logClockError), extent, until).ConfigureAwait(false);
                 if (window.HasEvicted && width > shortestWindow)
                 {
                     width = Math.Max(width / Growth, shortestWindow);
@@ -76,7 +81,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
                 var jobs = window.Search(filter, before, count - found.Count, job => job.FirstAt >= begin && job.FirstAt <= end && IsNew(job, seen));
                 found.AddRange(jobs.OrderByDescending(job => job.FirstAt));
                 BackTo = begin;
-                width = Next(width, time.GetElapsedTime(started));
+                NextWindow = width = Next(width, time.GetElapsedTime(started));
             }
         }
         catch (OperationCanceledException) when (until.IsCancellationRequested)
@@ -97,7 +102,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
         try
         {
             var extent = await log.ExtentAsync(until).ConfigureAwait(false);
-            await ReadAsync(BackTo, extent, until, entries =>
+            await ReadAsync(BackTo, logClockError, extent, until, entries =>
             {
                 foreach (var entry in entries)
                 {
@@ -137,17 +142,17 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
         : took > TimeSpan.FromSeconds(1) ? Math.Max(width / Growth, shortestWindow)
         : width;
 
-    async Task<JobIndex> ReadAsync(long begin, long end, LogExtent extent, CancellationToken until)
+    async Task<JobIndex> ReadAsync(long begin, long end, long error, LogExtent extent, CancellationToken until)
     {
         var window = new JobIndex(MostJobsInWindow, MostBytesOfWindow);
-        await ReadAsync(begin, extent, until, entries =>
+        await ReadAsync(begin, error, extent, until, entries =>
         {
             foreach (var entry in entries)
             {
                 EventReader.Read(entry.Bytes.Span, scratch, news => ApplyWithin(window, news, begin, end));
             }
 
-            return TimeOf(entries[^1]) >= end;
+            return TimeOf(entries[^1]) >= end || window.HasEvicted;
         }).ConfigureAwait(false);
         return window;
     }
@@ -161,14 +166,14 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
     }
 
     /// <summary>Reads entries since a time, until somebody has enough, or to the end of the log.</summary>
-    async Task ReadAsync(long since, LogExtent extent, CancellationToken until, Func<IReadOnlyList<LogEntry>, bool> hasEnough)
+    async Task ReadAsync(long since, long error, LogExtent extent, CancellationToken until, Func<IReadOnlyList<LogEntry>, bool> hasEnough)
     {
         if (extent.Next == extent.First)
         {
             return;
         }
 
-        var start = new DateTimeOffset(Math.Max(since - logClockError, DateTimeOffset.UnixEpoch.Ticks), TimeSpan.Zero);
+        var start = new DateTimeOffset(Math.Max(since - error, DateTimeOffset.UnixEpoch.Ticks), TimeSpan.Zero);
         await using var reader = log.Read(LogStart.At(start));
         IReadOnlyList<LogEntry> entries;
         do

@@ -81,7 +81,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
             var backTo = Math.Min(deep.BackTo, oldest);
             return found.Count == query.PageSize
                 ? Page(found, found[^1].Cursor, found[^1].FirstAt)
-                : Page(found, deep.IsComplete ? null : new(backTo, ""), backTo, deep.Problem);
+                : Page(found, deep.IsComplete ? null : new(backTo, "", deep.NextWindow), backTo, deep.Problem);
         }
 
         return Page(found, null, oldest);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Enumeration;
 
 namespace Jobs.Inspection;
@@ -84,7 +85,8 @@ sealed class JobFilter
 /// <summary>The place behind a job, in the order of pages.</summary>
 /// <param name="At">When the job was first heard of, in ticks.</param>
 /// <param name="Id">The id of the job; empty for the place behind all jobs of that time.</param>
-readonly record struct JobCursor(long At, string Id)
+/// <param name="Window">How much of the log to read at once from there on, in ticks; 0 for the usual.</param>
+readonly record struct JobCursor(long At, string Id, long Window = 0)
 {
     /// <exception cref="ArgumentException">It is no cursor.</exception>
     public static JobCursor? Of(string? text)
@@ -95,14 +97,17 @@ readonly record struct JobCursor(long At, string Id)
         }
 
         var point = text.IndexOf('.', StringComparison.Ordinal);
-        return point > 0 && long.TryParse(text.AsSpan(0, point), System.Globalization.NumberStyles.AllowHexSpecifier, null, out var at)
-            && at >= 0 && at <= DateTimeOffset.MaxValue.Ticks
-            ? new(at, text[(point + 1)..])
+        var numbers = text[..Math.Max(point, 0)].Split('-');
+        return point > 0 && numbers.Length <= 2 && Number(numbers[0]) is { } at && Number(numbers.ElementAtOrDefault(1) ?? "0") is { } window
+            ? new(at, text[(point + 1)..], window)
             : throw new ArgumentException($"'{text}' is no cursor; take JobPage.Next of the page before.", nameof(text));
     }
 
     /// <summary>Whether a job comes after this place.</summary>
     public bool IsBefore(long at, JobKey key) => at < At || (at == At && Id.Length > 0 && string.CompareOrdinal(key.ToString(), Id) < 0);
 
-    public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{At:x}.{Id}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{At:x}{(Window == 0 ? "" : $"-{Window:x}")}.{Id}");
+
+    static long? Number(string text) =>
+        long.TryParse(text, NumberStyles.AllowHexSpecifier, null, out var number) && number >= 0 && number <= DateTimeOffset.MaxValue.Ticks ? number : null;
 }

@@ -105,6 +105,35 @@ public sealed class DeepSearchTests : IAsyncDisposable
         Assert.InRange(pages, 2, 1000);
     }
 
+    /// <summary>30,000 jobs of three seconds, 500 in each read, and a read takes 0.2 s: the usual window takes far too long.</summary>
+    [Fact]
+    public async Task A_dense_history_is_searched_in_smaller_windows_so_that_each_few_pages_get_further()
+    {
+        for (var i = 0; i < 30_000; i++)
+        {
+            var at = i * 0.0001;
+            clock.SetUtcNow(Start.AddSeconds(at));
+            await AppendAsync(Received(Dense(i), at, args: $"({i},)"), i == 7 ? Failed(Dense(i), at) : Succeeded(Dense(i), at));
+        }
+
+        await inspector.SearchAsync(new() { PageSize = 1 }, Stop).Soon();
+        transport.PerRead = TimeSpan.FromSeconds(0.2);
+        var (cursor, found, far) = ((string?)null, new List<int>(), new List<DateTimeOffset>());
+        do
+        {
+            var page = await inspector.SearchAsync(new() { States = [JobState.Dead], Timeout = TimeSpan.FromSeconds(5), Cursor = cursor }, Stop).Soon();
+            cursor = page.Next;
+            far.Add(page.SearchedBackTo!.Value);
+            found.AddRange(page.Jobs.Select(Number));
+        }
+        while (cursor is not null && far.Count < 200);
+
+        Assert.Equal([7], found);
+        Assert.All(far.Zip(far.Skip(4)), pair => Assert.True(pair.Second < pair.First));
+
+        static string Dense(int number) => $"{Id(0)[..24]}{number:x12}";
+    }
+
     [Fact]
     public async Task A_log_that_cannot_be_read_gives_what_the_index_has_and_says_why()
     {

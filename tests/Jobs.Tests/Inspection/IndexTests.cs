@@ -72,6 +72,8 @@ public sealed class IndexTests
     [InlineData("zz.id")]
     [InlineData(".")]
     [InlineData("ffffffffffffffff.id")]
+    [InlineData("1-2-3.id")]
+    [InlineData("1--.id")]
     public void A_cursor_of_somebody_else_is_refused(string cursor) => Assert.Throws<ArgumentException>(() => JobCursor.Of(cursor));
 
     [Fact]
