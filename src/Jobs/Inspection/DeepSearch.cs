@@ -9,7 +9,7 @@ namespace Jobs.Inspection;
 /// reading is quick. A window counts only when it was read to its end; so what the search has looked at is always all
 /// jobs since some time. Each window is read for some time beyond its end, so that the ends of its last jobs are in it.
 /// A window with more jobs than fit into memory is read again in smaller parts. When the time is over in the middle of a
-/// window, the next page begins with a smaller one: so each page gets further, however dense the log is.
+/// page's first window, the next page begins with a smaller one: so each few pages get further, however dense the log is.
 /// </remarks>
 sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
 {
@@ -70,7 +70,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
                 var begin = Math.Max(BackTo - width, oldest - 1);
                 var started = time.GetTimestamp();
                 var end = BackTo;
-                NextWindow = Math.Max(width / Growth, shortestWindow); // if this one is not read to its end
+                NextWindow = BackTo < before.At ? width : Math.Max(width / Growth, shortestWindow); // if this one is not read to its end
                 var window = await ReadAsync(begin, end + Math.Min(width, mostBeyond), Math.Min(width, logClockError), extent, until).ConfigureAwait(false);
                 if (window.HasEvicted && width > shortestWindow)
                 {
