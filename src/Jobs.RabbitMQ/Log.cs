@@ -6,7 +6,7 @@ namespace Jobs.RabbitMQ;
 /// <remarks>
 /// Each change of state is logged once, with what happens next. A lost connection is logged in one line. Its blocked
 /// state and its consumers end with it and get no lines of their own. Event ids: 400 connections, 420 publishing, 440
-/// consuming, 460 journals, 470 results, 480 events.
+/// consuming, 460 journals, 470 results, 480 events, 490 history.
 /// </remarks>
 static partial class Log
 {
@@ -117,4 +117,11 @@ static partial class Log
 
     [LoggerMessage(482, LogLevel.Warning, "This process cannot listen to events: {Problem}. Jobs keeps trying")]
     public static partial void ListeningRefused(ILogger logger, string problem);
+
+    [LoggerMessage(490, LogLevel.Warning, "The history {Queue} is off: {Problem}. Jobs keeps trying. The jobs run all the same; what happens to them now "
+        + "may not be found later")]
+    public static partial void HistoryOff(ILogger logger, string queue, string problem);
+
+    [LoggerMessage(491, LogLevel.Information, "The history {Queue} is on again")]
+    public static partial void HistoryOn(ILogger logger, string queue);
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Jobs.RabbitMQ;
 
 /// <summary>The arguments that each kind of queue is declared with.</summary>
@@ -16,6 +18,11 @@ static class QueueArguments
 
     // In milliseconds: how long a process may be away from the broker without losing its results.
     const int ReplyQueueExpires = 30 * 60 * 1000;
+
+    // The broker removes whole segments. With ten of them, the history has nine to ten tenths of its size.
+    const int Segments = 10;
+    const long SmallestSegment = 64 << 10;
+    const long LargestSegment = 500 << 20;
 
     /// <summary>
     /// The queue of a listener to events, which is exclusive. As with Celery, an event that nobody has taken in five
@@ -36,6 +43,13 @@ static class QueueArguments
         QueueKind.Journal => new(Kept()) { ["x-single-active-consumer"] = true },
         QueueKind.Replies => new(Kept()) { ["x-expires"] = ReplyQueueExpires },
         QueueKind.DelayLevel => new(PassedOn(layout.Below(queue.Level))) { ["x-message-ttl"] = 1000L << queue.Level },
+        QueueKind.History => new()
+        {
+            [QueueType] = "stream",
+            ["x-max-age"] = string.Create(CultureInfo.InvariantCulture, $"{(long)layout.Retention.Age.TotalSeconds}s"),
+            ["x-max-length-bytes"] = layout.Retention.Bytes,
+            ["x-stream-max-segment-size-bytes"] = Math.Clamp(layout.Retention.Bytes / Segments, SmallestSegment, LargestSegment),
+        },
         _ => new(PassedOn("")) { ["x-dead-letter-routing-key"] = layout.DeadLetters.Name },
     };
 

@@ -8,6 +8,9 @@ namespace Jobs.RabbitMQ;
 /// <param name="celeryQueues">The job queues that Celery applications declare too.</param>
 sealed class QueueLayout(string prefix, string deadLetterQueue, IEnumerable<string> celeryQueues)
 {
+    /// <summary>The topic exchange of Celery's events.</summary>
+    public const string EventExchange = "celeryev";
+
     readonly HashSet<string> shared = [.. celeryQueues];
     readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine.", $"{prefix}.replies."];
 
@@ -38,10 +41,22 @@ sealed class QueueLayout(string prefix, string deadLetterQueue, IEnumerable<stri
     /// <summary>A new queue for one listener to events, with a name as Celery gives it.</summary>
     public static string Listener(string exchange) => $"{exchange}.{Guid.NewGuid():N}";
 
+    /// <summary>The stream of the history.</summary>
+    public QueueSpec History { get; } = new($"{prefix}.history", QueueKind.History);
+
+    /// <summary>How long the history is kept, and how large it may become; 0 bytes for no history.</summary>
+    public (TimeSpan Age, long Bytes) Retention { get; init; } = (TimeSpan.FromDays(7), 1 << 30);
+
+    /// <summary>
+    /// The events that the history keeps: everything but the heartbeats of workers, which would be most of it.
+    /// </summary>
+    public static IReadOnlyList<string> HistoryKeys { get; } = ["task.#", "worker.online", "worker.offline", "jobs.#"];
+
     /// <summary>Why a queue for jobs may not have this name; <see langword="null"/> when it may.</summary>
     public string? Problem(string queue) =>
         Array.Find(ours, own => queue.StartsWith(own, StringComparison.Ordinal)) is { } own
             ? $"names that begin with '{own}' are Jobs' own (RabbitMqOptions.Prefix)"
+        : queue == History.Name ? "it is Jobs' own, for the history (RabbitMqOptions.Prefix)"
         : queue.AsSpan().ContainsAny('*', '#') && queue.Split('.').Any(word => word is "*" or "#")
             ? "a word '*' or '#' would match other queues' delayed jobs too"
         : null;

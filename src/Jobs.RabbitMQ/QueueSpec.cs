@@ -29,4 +29,7 @@ enum QueueKind
 
     /// <summary>Jobs that wait for one binary digit of their delay.</summary>
     DelayLevel,
+
+    /// <summary>The history of events, a stream.</summary>
+    History,
 }

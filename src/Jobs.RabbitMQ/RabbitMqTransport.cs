@@ -24,13 +24,18 @@ sealed class RabbitMqTransport(
     readonly RabbitMqOptions options = rabbitOptions.Value;
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
-    readonly QueueLayout layout = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue, rabbitOptions.Value.CeleryQueues);
+    readonly QueueLayout layout = new(rabbitOptions.Value.Prefix, jobsOptions.Value.DeadLetterQueue, rabbitOptions.Value.CeleryQueues)
+    {
+        Retention = (jobsOptions.Value.HistoryAge, jobsOptions.Value.HistoryBytes),
+    };
+
     readonly Lock gate = new();
     readonly List<RabbitMqSubscription> subscriptions = [];
     Publisher? publisher;
     Publisher? side;
     RabbitMqResults? results;
     RabbitMqBroadcast? broadcast;
+    RabbitMqLog? history;
     CeleryPolicies? policies;
     bool observed;
     bool disposed;
@@ -81,6 +86,7 @@ sealed class RabbitMqTransport(
             subscriptions.Add(started);
         }
 
+        ((RabbitMqLog)History).Begin(); // what this worker's events say is kept from now on
         await started.StartAsync(cancellationToken).ConfigureAwait(false);
         return started;
     }
@@ -125,6 +131,17 @@ sealed class RabbitMqTransport(
             lock (gate)
             {
                 return broadcast ??= new(this, Parts());
+            }
+        }
+    }
+
+    public override JobLog History
+    {
+        get
+        {
+            lock (gate)
+            {
+                return history ??= new(this, Parts());
             }
         }
     }
@@ -275,6 +292,11 @@ sealed class RabbitMqTransport(
         if (broadcast is not null)
         {
             await broadcast.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (history is not null)
+        {
+            await history.DisposeAsync().ConfigureAwait(false);
         }
 
         foreach (var used in new[] { publisher, side }.OfType<Publisher>())

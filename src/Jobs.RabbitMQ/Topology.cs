@@ -207,7 +207,10 @@ sealed partial class Topology(BrokerParts parts)
     /// Declares a queue over a connection of its own. When a queue has no majority, the broker ends the connection of
     /// the declare after 15 s (541). On the shared connection, this would also end the term of a beat that leads.
     /// </summary>
-    async Task DeclareAsideAsync(Incarnation beside, QueueSpec queue, CancellationToken cancellationToken)
+    Task DeclareAsideAsync(Incarnation beside, QueueSpec queue, CancellationToken cancellationToken) =>
+        AsideAsync(beside, queue.Name, (own, life) => DeclareOwnAsync(own, [queue], life), cancellationToken);
+
+    async Task AsideAsync(Incarnation beside, string queue, Func<Incarnation, CancellationToken, Task> declare, CancellationToken cancellationToken)
     {
         var own = await BrokerConnection.OpenAsync(parts, "declare", beside.Connection.Endpoint, cancellationToken).ConfigureAwait(false);
         try
@@ -215,11 +218,11 @@ sealed partial class Topology(BrokerParts parts)
             using var life = CancellationTokenSource.CreateLinkedTokenSource(own.Dead, cancellationToken);
 
             // RabbitMQ.Client 7.2.2 goes on waiting for the broker's answer when the token of a declare fires.
-            await DeclareOwnAsync(own, [queue], life.Token).WaitAsync(life.Token).ConfigureAwait(false);
+            await declare(own, life.Token).WaitAsync(life.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not JobTransportException && own.Dead.IsCancellationRequested)
         {
-            throw new JobTransportException($"Queue '{queue.Name}' could not be declared: {own.Reason}.", isTransient: true, e);
+            throw new JobTransportException($"Queue '{queue}' could not be declared: {own.Reason}.", isTransient: true, e);
         }
         finally
         {
@@ -320,6 +323,8 @@ sealed partial class Topology(BrokerParts parts)
         QueueKind.DeadLetter => "Delete the queue when it is empty, or use another JobsOptions.DeadLetterQueue.",
         QueueKind.Quarantine => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix and move its jobs by hand.",
         QueueKind.Journal => "Delete the queue (its records are then lost), or use another RabbitMqOptions.Prefix.",
+        QueueKind.History => "Delete the queue (the history in it is then lost), set JobsOptions.HistoryAge and HistoryBytes as the queue was declared, or "
+            + "use another RabbitMqOptions.Prefix.",
         _ => "Delete the queue when it is empty, or use another RabbitMqOptions.Prefix: jobs that wait in the old levels still come out of them.",
     };
 

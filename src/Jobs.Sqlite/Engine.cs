@@ -16,7 +16,7 @@ sealed class Engine : IAsyncDisposable
     // delays end this much too late at most.
     static readonly TimeSpan look = TimeSpan.FromSeconds(1);
 
-    // After so many looks, expired results are removed; at each look while there are many.
+    // After so many looks, expired results and old history are removed; at each look while there are many.
     const int LooksBetweenPrunes = 60;
 
     // How often the transactions of the application are looked at, while there are any.
@@ -45,7 +45,7 @@ sealed class Engine : IAsyncDisposable
         doorbell = new(file.Sessions, () => Writer?.Wake(others: true), () => _ = BuryAsync(), time, logger);
         due = time.CreateTimer(_ => Writer?.Wake(others: false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Writer = new(file, time, RingOthers, ArmDue, logger);
-        Reader = new(file);
+        (Reader, HistoryReader) = (new(file), new(file));
         Sessions = new(Writer, file, doorbell, time, logger);
         watching = time.CreateTimer(_ => WatchGuests(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         looking = time.CreateTimer(_ => Look(), null, look, look);
@@ -59,7 +59,13 @@ sealed class Engine : IAsyncDisposable
 
     public ReadConnection Reader { get; }
 
+    /// <summary>Another connection, because who reads the history reads much at once.</summary>
+    public ReadConnection HistoryReader { get; }
+
     public Sessions Sessions { get; }
+
+    /// <summary>Removes some old entries of the history, and returns whether there may be more.</summary>
+    public Func<Tables, long, bool> PruneHistory { get; init; } = (_, _) => false;
 
     /// <summary>Milliseconds since 1970.</summary>
     public long Now => Time.GetUtcNow().ToUnixTimeMilliseconds();
@@ -139,6 +145,7 @@ sealed class Engine : IAsyncDisposable
         await due.DisposeAsync().ConfigureAwait(false);
         await watching.DisposeAsync().ConfigureAwait(false);
         Reader.Dispose();
+        HistoryReader.Dispose();
         await Writer.DisposeAsync().ConfigureAwait(false);
         await doorbell.DisposeAsync().ConfigureAwait(false);
     }
@@ -146,12 +153,13 @@ sealed class Engine : IAsyncDisposable
     /// <summary>Looks for other processes now: from then on, each hears at once when the other one ends.</summary>
     public void MeetOthers() => _ = BuryAsync();
 
-    /// <summary>Removes some results that have expired, and some events that are old.</summary>
+    /// <summary>Removes some results that have expired, some events that are old, and some old history.</summary>
     public async Task PruneAsync()
     {
         try
         {
-            prunesMore = await Writer.DoAsync(tables => tables.Results.Prune(Now) | tables.Events.Prune(Now), needsSync: false).ConfigureAwait(false);
+            prunesMore = await Writer.DoAsync(
+                tables => tables.Results.Prune(Now) | tables.Events.Prune(Now) | PruneHistory(tables, Now), needsSync: false).ConfigureAwait(false);
         }
         catch (Exception)
         {

@@ -3,9 +3,8 @@ using Microsoft.Data.Sqlite;
 namespace Jobs.Sqlite;
 
 /// <summary>
-/// A connection that only reads results and listeners, beside that of the writer: who asks waits for nobody who writes.
-/// It is opened by the first question, and holds no read transaction between two questions, which would keep the log
-/// from shrinking.
+/// A connection that only reads, beside that of the writer: who asks waits for nobody who writes. It is opened by the
+/// first question, and holds no read transaction between two questions, which would keep the log from shrinking.
 /// </summary>
 sealed class ReadConnection(DatabaseFile file) : IDisposable
 {
@@ -14,13 +13,10 @@ sealed class ReadConnection(DatabaseFile file) : IDisposable
     Tables? tables;
     bool closed;
 
-    /// <summary>Reads what is known of a job.</summary>
     /// <returns>Whether it could be read. When not, ask the writer, which waits until the file can be used again.</returns>
-    public bool TryRead(string id, long now, out JobStatus? status) => TryRead(tables => tables.Results.Read(id, now), out status);
-
-    bool TryRead<T>(Func<Tables, T> read, out T? found)
+    public bool TryRead<T>(Func<Tables, T> read, out T? result)
     {
-        found = default;
+        result = default;
         lock (gate)
         {
             try
@@ -31,11 +27,12 @@ sealed class ReadConnection(DatabaseFile file) : IDisposable
                 }
 
                 database ??= Database.Open(file.Path, SqliteOpenMode.ReadOnly);
-                found = read(tables ??= new(database));
+                result = read(tables ??= new(database));
                 return true;
             }
             catch (SqliteException)
             {
+                database?.ResetAll(); // a statement on a row would keep a read transaction open
                 return false; // somebody repairs the file after a death, for example
             }
         }

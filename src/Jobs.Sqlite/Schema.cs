@@ -43,16 +43,19 @@ static class Schema
         CREATE INDEX IF NOT EXISTS jobs_result_expires ON jobs_result (expires);
         """;
 
-    // What version 3 has beyond version 2: questions to the readers of journals, events on their way, and who listens to
-    // them.
+    // What version 3 has beyond version 2: questions to the readers of journals, events on their way and who listens to
+    // them, and the history. The column total counts the bytes of all entries up to this one, so that the size of the
+    // history is the difference of two rows.
     const string FromVersion2 = """
         CREATE TABLE jobs_question (
             no INTEGER PRIMARY KEY AUTOINCREMENT, journal INTEGER NOT NULL, asked INTEGER NOT NULL, question BLOB NOT NULL, answer BLOB) STRICT;
         CREATE INDEX jobs_question_journal ON jobs_question (journal, no);
-        CREATE TABLE IF NOT EXISTS jobs_event (
+        CREATE TABLE jobs_event (
             seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, events INTEGER NOT NULL, topic TEXT NOT NULL, sender TEXT NOT NULL,
             body BLOB NOT NULL) STRICT;
-        CREATE TABLE IF NOT EXISTS jobs_listener (session INTEGER PRIMARY KEY, pattern TEXT NOT NULL) STRICT;
+        CREATE TABLE jobs_listener (session INTEGER PRIMARY KEY, pattern TEXT NOT NULL) STRICT;
+        CREATE TABLE jobs_history (
+            position INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, total INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;
         UPDATE jobs_meta SET version = 3;
         """;
 
@@ -60,20 +63,10 @@ static class Schema
     /// <exception cref="JobTransportException">A newer version of Jobs has made the tables.</exception>
     public static void Ensure(Database database, string file)
     {
-        var version = VersionOf(database, file);
-        if (version == 0)
+        string[] steps = [Create, FromVersion1, FromVersion2];
+        foreach (var step in steps[(int)VersionOf(database, file)..])
         {
-            database.Execute(Create);
-        }
-
-        if (version <= 1)
-        {
-            database.Execute(FromVersion1);
-        }
-
-        if (version <= 2)
-        {
-            database.Execute(FromVersion2);
+            database.Execute(step);
         }
     }
 

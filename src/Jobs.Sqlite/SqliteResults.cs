@@ -50,7 +50,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public override async ValueTask<JobStatus?> ReadAsync(string id, CancellationToken cancellationToken)
     {
         var engine = open();
-        if (engine.Reader.TryRead(id, engine.Now, out var status))
+        if (engine.Reader.TryRead(tables => tables.Results.Read(id, engine.Now), out var status))
         {
             return status;
         }
@@ -63,7 +63,7 @@ sealed class SqliteResults(Func<Engine> open) : ResultStore, IClaimer, IAsyncDis
     public override async ValueTask<JobStatus?> WaitAsync(string id, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var engine = open();
-        if (engine.Reader.TryRead(id, engine.Now, out var known) && known is { HasEnded: true })
+        if (engine.Reader.TryRead(tables => tables.Results.Read(id, engine.Now), out var known) && known is { HasEnded: true })
         {
             return known;
         }

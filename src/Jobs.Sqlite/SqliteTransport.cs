@@ -8,13 +8,16 @@ using Microsoft.Extensions.Options;
 namespace Jobs.Sqlite;
 
 /// <summary>Keeps jobs in one file of this machine, for any number of processes.</summary>
-sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider time, ILogger<SqliteTransport> logger) : JobTransport
+sealed class SqliteTransport(
+    IOptions<SqliteOptions> sqliteOptions, TimeProvider time, ILogger<SqliteTransport> logger, IOptions<JobsOptions>? jobsOptions = null)
+    : JobTransport
 {
     readonly Lock gate = new();
     readonly TimeProvider time = GuardedTime.Of(time);
     readonly ILogger logger = GuardedLogger.Of(logger);
     SqliteResults? results;
     SqliteBroadcast? broadcast;
+    SqliteLog? history;
     Engine? engine;
     bool closed;
 
@@ -68,7 +71,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
         return cancellationToken.CanBeCanceled ? CancellableAsync(operation, cancellationToken) : new(operation.Task);
     }
 
-    /// <summary>Removes expired results now, at most 200; for tests.</summary>
+    /// <summary>Removes expired results and old history now, at most 200 of each; for tests.</summary>
     internal Task PruneResultsAsync() => Open().PruneAsync();
 
     /// <summary>Writes jobs in a transaction of the application.</summary>
@@ -104,6 +107,17 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
             lock (gate)
             {
                 return results ??= new(Open);
+            }
+        }
+    }
+
+    public override JobLog History
+    {
+        get
+        {
+            lock (gate)
+            {
+                return history ??= new(Open, jobsOptions?.Value ?? new());
             }
         }
     }
@@ -172,7 +186,7 @@ sealed class SqliteTransport(IOptions<SqliteOptions> sqliteOptions, TimeProvider
             // What runs for the life of the process must not carry the context of its first caller.
             using (ExecutionContext.SuppressFlow())
             {
-                return new(file, time, logger);
+                return new(file, time, logger) { PruneHistory = ((SqliteLog)History).Prune };
             }
         }
         catch (Exception e)

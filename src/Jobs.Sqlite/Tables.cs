@@ -46,6 +46,7 @@ sealed class Tables(Database database)
     SessionRows? sessions;
     ResultRows? results;
     EventRows? events;
+    HistoryRows? history;
 
     /// <summary>The database, for the statements of the journals and sessions.</summary>
     public Database Database => database;
@@ -55,7 +56,7 @@ sealed class Tables(Database database)
     /// journal changed.
     /// </summary>
     public bool ConcernsOthers =>
-        filled.Count > 0 || addedDelay || JournalsChanged || AnswersChanged || ResultsChanged || EventsChanged || ConcernsAll;
+        filled.Count > 0 || addedDelay || JournalsChanged || AnswersChanged || ResultsChanged || EventsChanged || HistoryChanged || ConcernsAll;
 
     /// <summary>Whether another connection has committed something that nobody was told of.</summary>
     public bool ConcernsAll { get; set; }
@@ -72,6 +73,9 @@ sealed class Tables(Database database)
     /// <summary>Whether there are events that somebody listens to.</summary>
     public bool EventsChanged { get; set; }
 
+    /// <summary>Whether the history has new entries.</summary>
+    public bool HistoryChanged { get; set; }
+
     /// <summary>Whether a queue got a message in this transaction.</summary>
     public bool WasFilled(long queue) => filled.Contains(queue);
 
@@ -87,13 +91,16 @@ sealed class Tables(Database database)
     /// <summary>The tables of events and listeners.</summary>
     public EventRows Events => events ??= new(this);
 
+    /// <summary>The table of the history.</summary>
+    public HistoryRows History => history ??= new(this);
+
     /// <summary>A transaction begins: what this object knows from the last one may be out of date.</summary>
     public void Begin()
     {
         (last, lastChanged) = (-1, false);
         filled.Clear();
         (addedDelay, JournalsChanged, AnswersChanged) = (false, false, false);
-        (ResultsChanged, EventsChanged, ConcernsAll) = (false, false, false);
+        (ResultsChanged, EventsChanged, HistoryChanged, ConcernsAll) = (false, false, false, false);
     }
 
     /// <summary>Writes what the transaction has kept in memory so far.</summary>

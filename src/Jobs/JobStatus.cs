@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace Jobs;
 
 /// <summary>How far a job has come.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<JobState>))]
 public enum JobState
 {
     /// <summary>

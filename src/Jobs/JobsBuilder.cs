@@ -107,8 +107,11 @@ public sealed class JobsBuilder
     /// <summary>
     /// Keeps jobs in the memory of this process, for development and tests. The jobs are lost when the process ends.
     /// </summary>
-    public JobsBuilder UseInMemory() => UseTransport(services => new InMemoryTransport(
-        GuardedTime.Of(services.GetRequiredService<TimeProvider>()), services.GetRequiredService<IOptions<JobsOptions>>().Value.ResultExpires));
+    public JobsBuilder UseInMemory() => UseTransport(services =>
+    {
+        var options = services.GetRequiredService<IOptions<JobsOptions>>().Value;
+        return new InMemoryTransport(GuardedTime.Of(services.GetRequiredService<TimeProvider>()), options.ResultExpires, options);
+    });
 
     /// <summary>Uses a transport of your own, or of another package. The last call wins.</summary>
     [Experimental("JOBS0001")]

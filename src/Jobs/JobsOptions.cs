@@ -72,6 +72,18 @@ public sealed class JobsOptions : IBoundOptions
     public bool SendSentEvents { get; set; }
 
     /// <summary>
+    /// For how long the history of jobs and workers is kept. Over RabbitMQ whole segments of a tenth of
+    /// <see cref="HistoryBytes"/> are removed, so a quiet history keeps old events for longer. Defaults to 7 days.
+    /// </summary>
+    public TimeSpan HistoryAge { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// How large the history may become, in bytes; 0 for no history. In memory at most 64 MiB and 100,000 entries are
+    /// kept. Defaults to 1 GiB.
+    /// </summary>
+    public long HistoryBytes { get; set; } = 1 << 30;
+
+    /// <summary>
     /// How values of types that are not built in are written and read. Set through
     /// <see cref="JobsBuilder.UseJsonContext"/> and <see cref="JobsBuilder.UseJson"/>. This is a field, because
     /// configuration binding leaves fields alone.
@@ -128,6 +140,16 @@ public sealed class JobsOptions : IBoundOptions
         if (SendSentEvents && Events == EventLevel.Off)
         {
             yield return $"Jobs:SendSentEvents {SendSentEvents}: this process sends no events, because Jobs:Events is {Events}. Leave one of the two out.";
+        }
+
+        if (HistoryAge < TimeSpan.FromMinutes(1) || HistoryAge > TimeSpan.FromDays(3650))
+        {
+            yield return $"Jobs:HistoryAge {HistoryAge}: must be 1 minute to 3,650 days.";
+        }
+
+        if (HistoryBytes is not 0 and < 1 << 20)
+        {
+            yield return $"Jobs:HistoryBytes {HistoryBytes}: must be 0 for no history, or at least {1 << 20}.";
         }
 
         if (RetryDelay < TimeSpan.Zero || MaxRetryDelay < RetryDelay)

@@ -5,6 +5,7 @@ using Jobs.Diagnostics;
 using Jobs.Dispatching;
 using Jobs.Events;
 using Jobs.Health;
+using Jobs.Inspection;
 using Jobs.Registry;
 using Jobs.Settings;
 using Jobs.Transport;
@@ -36,6 +37,7 @@ public static class JobsServiceCollectionExtensions
         services.TryAddSingleton<JobSchedules, JournaledSchedules>();
         services.TryAddSingleton<KeeperClient>();
         services.TryAddSingleton<JobControl, KeeperControl>();
+        services.TryAddSingleton<JobInspector, Inspector>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, StartupCheck>());
         services.TryAddSingleton<LamportClock>();
         services.TryAddSingleton<EventLosses>();

@@ -47,6 +47,7 @@ sealed record BenchmarkOptions
     {
         var options = new BenchmarkOptions();
         what = args.FirstOrDefault() ?? "";
+        options = what == "history" ? options with { Jobs = 1_000_000 } : options;
         for (var i = 1; i < args.Length; i += 2)
         {
             var option = args[i];
@@ -78,8 +79,8 @@ sealed record BenchmarkOptions
                 : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "events" or "wake-worker")
-            ? throw new ArgumentException("--transport memory and sqlite: only throughput and events have them")
+        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "events" or "history" or "wake-worker")
+            ? throw new ArgumentException("--transport memory and sqlite: only throughput, events and history have them")
             : options;
     }
 }

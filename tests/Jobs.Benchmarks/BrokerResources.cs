@@ -26,7 +26,7 @@ static class BrokerResources
             await channel.ExchangeDeleteAsync(exchange);
         }
 
-        foreach (var name in levels.Append($"{prefix}.delay.lost").Append($"{prefix}.dead").Append($"{prefix}.quarantine.{queue}").Append(queue))
+        foreach (var name in levels.Append($"{prefix}.delay.lost").Append($"{prefix}.dead").Append($"{prefix}.history").Append($"{prefix}.quarantine.{queue}").Append(queue))
         {
             await channel.QueueDeleteAsync(name);
         }

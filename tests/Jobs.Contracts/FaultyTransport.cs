@@ -60,6 +60,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     /// <inheritdoc/>
     public override JobBroadcast? Broadcast => inner.Broadcast;
 
+    /// <inheritdoc/>
+    public override JobLog History => inner.History;
+
     /// <summary>The health that the transport reports; <see langword="null"/> for its real health.</summary>
     public TransportHealth? Health { get; set; }
 

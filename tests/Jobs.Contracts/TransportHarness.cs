@@ -41,6 +41,21 @@ public abstract class TransportHarness : IAsyncDisposable
     /// </summary>
     public abstract ValueTask CrashAsync(JobSubscription subscription);
 
+    /// <summary>How large the history of <see cref="Transport"/> may become.</summary>
+    public const long HistoryBytes = 1 << 20;
+
+    /// <summary>Whether the transport must say that its history is fed by the events that are sent.</summary>
+    public virtual bool HistoryIsFedByBroadcast => false;
+
+    /// <summary>Puts entries into the history, as its transport is fed. They are there when this returns.</summary>
+    public virtual async ValueTask AddToHistoryAsync(params ReadOnlyMemory<byte>[] entries)
+    {
+        foreach (var entry in entries)
+        {
+            await Transport.History.AppendAsync([entry], CancellationToken.None);
+        }
+    }
+
     /// <inheritdoc/>
     public virtual async ValueTask DisposeAsync()
     {

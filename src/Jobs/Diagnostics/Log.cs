@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Diagnostics;
 
 /// <summary>
-/// Every line that the core logs. Event ids are stable: 100 worker, 120 results, 140 events, 200 jobs, 300 beat.
+/// Every line that the core logs. Event ids are stable: 100 worker, 120 results, 140 events, 150 keeper, 200 jobs, 300
+/// beat, 340 history.
 /// </summary>
 static partial class Log
 {
@@ -147,4 +148,10 @@ static partial class Log
 
     [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed; it goes on in a minute, from where it stopped")]
     public static partial void ScheduleFailed(ILogger logger, string schedule, Exception exception);
+
+    [LoggerMessage(340, LogLevel.Warning, "The history cannot be read: {Problem}. Answers about jobs and workers lack what is new; Jobs keeps trying")]
+    public static partial void HistoryUnread(ILogger logger, string problem);
+
+    [LoggerMessage(341, LogLevel.Information, "The history can be read again")]
+    public static partial void HistoryRead(ILogger logger);
 }

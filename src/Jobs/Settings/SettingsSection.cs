@@ -129,6 +129,10 @@ sealed class SettingsSection
         {
             problem = int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out _) ? null : "is not a whole number";
         }
+        else if (type == typeof(long))
+        {
+            problem = long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out _) ? null : "is not a whole number";
+        }
         else if (type == typeof(bool))
         {
             problem = bool.TryParse(text, out _) ? null : "is neither true nor false";

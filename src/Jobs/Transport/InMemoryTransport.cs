@@ -7,9 +7,10 @@ namespace Jobs.Transport;
 /// Keeps jobs in the memory of this process, and loses them when the process ends. The reference implementation of the
 /// contract; all its time comes from <see cref="TimeProvider"/>.
 /// </summary>
-sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null) : JobTransport
+sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null, JobsOptions? options = null) : JobTransport
 {
     readonly InMemoryBroadcast broadcast = new();
+    readonly InMemoryLog history = new(time, (options ?? new()).HistoryAge, (options ?? new()).HistoryBytes);
     readonly InMemoryResults results = new(time, resultExpires ?? TimeSpan.FromDays(1));
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
     readonly ConcurrentDictionary<ITimer, byte> delays = new();
@@ -23,6 +24,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     public override ResultStore Results => results;
 
     public override JobBroadcast Broadcast => broadcast;
+    public override JobLog History => history;
 
     public override string MessagingSystem => "in_memory";
 
@@ -69,6 +71,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     {
         results.Close();
         broadcast.Close();
+        history.Close();
         foreach (var subscription in subscriptions.Keys)
         {
             await subscription.DisposeAsync().ConfigureAwait(false);

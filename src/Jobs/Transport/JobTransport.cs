@@ -131,6 +131,12 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// </summary>
     public virtual JobBroadcast? Broadcast => null;
 
+    /// <summary>
+    /// The log of what happened to jobs and workers. Defaults to an error, for a transport without history.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public virtual JobLog History => throw new NotSupportedException($"{GetType().Name} has no history.");
+
     /// <summary>Whether jobs can be published now. Defaults to <see cref="TransportHealth.Healthy"/>.</summary>
     /// <param name="cancellationToken">
     /// A transport that connects when it is first used connects now. When the token fires first, the transport returns

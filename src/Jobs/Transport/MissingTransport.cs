@@ -24,5 +24,7 @@ sealed class MissingTransport : JobTransport
 
     public override ResultStore Results => throw new InvalidOperationException(Remedy);
 
+    public override JobLog History => throw new InvalidOperationException(Remedy);
+
     public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -159,6 +159,23 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
         return await connection.CreateChannelAsync(new CreateChannelOptions(true, true), Cancellation);
     }
 
+    /// <summary>Publishes to the exchange of events, as workers do; each message is confirmed, which workers do not wait for.</summary>
+    public async Task SendEventsAsync(string routingKey, params IEnumerable<ReadOnlyMemory<byte>> bodies)
+    {
+        await using var channel = await ChannelAsync();
+        var publishes = bodies.Select(body => channel.BasicPublishAsync(
+            "celeryev",
+            routingKey,
+            mandatory: false,
+            new BasicProperties { ContentType = "application/json", DeliveryMode = DeliveryModes.Transient, Timestamp = new(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()) },
+            body,
+            Cancellation)).ToArray();
+        foreach (var publish in publishes)
+        {
+            await publish;
+        }
+    }
+
     public async Task<long> CountAsync(string queue)
     {
         try

@@ -27,11 +27,19 @@ public sealed class RabbitTransportTests(BrokerFixture brokers) : TransportContr
             proxy = bench.Proxy();
             transport = new RabbitMqTransport(
                 Options.Create(new RabbitMqOptions { Uri = proxy.Through(broker.AmqpUri).ToString(), Prefix = bench.Prefix, ClientName = bench.Prefix, EventExchange = $"{bench.Prefix}.events" }),
-                Options.Create(new JobsOptions { DeadLetterQueue = bench.DeadQueue }),
+                Options.Create(new JobsOptions { DeadLetterQueue = bench.DeadQueue, HistoryBytes = HistoryBytes }),
                 TimeProvider.System,
                 NullLogger<RabbitMqTransport>.Instance,
                 new());
             return ValueTask.CompletedTask;
+        }
+
+        public override bool HistoryIsFedByBroadcast => true;
+
+        public override async ValueTask AddToHistoryAsync(params ReadOnlyMemory<byte>[] entries)
+        {
+            await transport!.History.ExtentAsync(CancellationToken.None); // the stream must be there first
+            await bench.SendEventsAsync("jobs.test", entries);
         }
 
         // All connections of the process go, and none can come back before the subscription has been given up.

@@ -52,7 +52,7 @@ public sealed class InMemoryTransportTests() : TransportContract(new InMemoryHar
         readonly FakeTimeProvider clock = new();
         readonly InMemoryTransport transport;
 
-        public InMemoryHarness() => transport = new(clock);
+        public InMemoryHarness() => transport = new(clock, options: new() { HistoryBytes = HistoryBytes });
 
         public override JobTransport Transport => transport;
 

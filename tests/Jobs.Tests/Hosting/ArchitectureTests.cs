@@ -59,9 +59,9 @@ public sealed class ArchitectureTests
 
     /// <summary>Lines with code: no empty ones, and none with only a comment. Less is better.</summary>
     [Theory]
-    [InlineData("Jobs", 10_000)]
+    [InlineData("Jobs", 10_250)]
     [InlineData("Jobs.RabbitMQ", 6_000)]
-    [InlineData("Jobs.Sqlite", 3_600)]
+    [InlineData("Jobs.Sqlite", 3_900)]
     [InlineData("Jobs.Generators", 2_200)]
     public void A_project_stays_within_its_budget_of_lines(string project, int budget) =>
         Assert.InRange(Sources(Path.Combine("src", project)).Sum(s => s.Lines.Count(HasCode)), 1, budget);

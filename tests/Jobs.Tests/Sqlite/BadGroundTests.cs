@@ -204,9 +204,10 @@ public sealed class BadGroundTests : IDisposable
     }
 
     [Theory]
-    [InlineData("DROP TABLE jobs_pending; DROP TABLE jobs_result")]
-    [InlineData("DROP TABLE jobs_pending; CREATE TABLE jobs_pending (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")]
-    public async Task A_file_of_an_older_version_is_changed_at_the_start_and_keeps_its_jobs(string tablesOfThen)
+    [InlineData(1, "DROP TABLE jobs_history; DROP TABLE jobs_pending; DROP TABLE jobs_result")]
+    [InlineData(1, "DROP TABLE jobs_history; DROP TABLE jobs_pending; CREATE TABLE jobs_pending (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")]
+    [InlineData(2, "DROP TABLE jobs_history")]
+    public async Task A_file_of_an_older_version_is_changed_at_the_start_and_keeps_its_jobs(int version, string tablesOfThen)
     {
         await using (var before = file.Open())
         {
@@ -215,7 +216,7 @@ public sealed class BadGroundTests : IDisposable
 
         using (var database = Database.Open(file.Path))
         {
-            database.Execute($"DROP TABLE jobs_question; DROP TABLE jobs_event; DROP TABLE jobs_listener; {tablesOfThen}; UPDATE jobs_meta SET version = 1");
+            database.Execute($"DROP TABLE jobs_question; DROP TABLE jobs_event; DROP TABLE jobs_listener; {tablesOfThen}; UPDATE jobs_meta SET version = {version}");
         }
 
         await using var transport = file.Open();
@@ -226,6 +227,9 @@ public sealed class BadGroundTests : IDisposable
         Assert.Equal("old", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
         Assert.Equal("new", (await subscription.NextAsync().Soon())!.Message.CorrelationId);
         Assert.Equal(3, file.Single("SELECT version FROM jobs_meta"));
+        await transport.History.AppendAsync([new byte[] { 7 }], Stop);
+        await using var reader = transport.History.Read(LogStart.Beginning);
+        Assert.Equal([7], Assert.Single(await reader.NextAsync(Stop).Soon()).Bytes.ToArray());
     }
 
     // A snapshot that somebody reads keeps SQLite from beginning the log anew. When the reader has gone, the log is cut off.

@@ -17,11 +17,14 @@ sealed class SqliteFile : IDisposable
     public DirectoryInfo Folder => directory;
 
     /// <summary>What one process has.</summary>
-    public SqliteTransport Open(TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) => Open(Path, time, logger);
+    public SqliteTransport Open(TimeProvider? time = null, ILogger<SqliteTransport>? logger = null, JobsOptions? options = null) => Open(Path, time, logger, options);
 
     /// <summary>What one process has of any file.</summary>
-    public static SqliteTransport Open(string path, TimeProvider? time = null, ILogger<SqliteTransport>? logger = null) =>
-        new(Options.Create(new SqliteOptions { File = path }), time ?? TimeProvider.System, logger ?? NullLogger<SqliteTransport>.Instance);
+    public static SqliteTransport Open(string path, TimeProvider? time = null, ILogger<SqliteTransport>? logger = null, JobsOptions? options = null) => new(
+        Options.Create(new SqliteOptions { File = path }),
+        time ?? TimeProvider.System,
+        logger ?? NullLogger<SqliteTransport>.Instance,
+        Options.Create(options ?? new()));
 
     /// <summary>Asks the database, on a connection of its own.</summary>
     public long Single(string sql)

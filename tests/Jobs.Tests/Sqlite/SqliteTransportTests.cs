@@ -18,11 +18,17 @@ public sealed class SqliteTransportTests() : TransportContract(new Harness())
 
         public override ValueTask StartAsync()
         {
-            transport = file.Open();
+            transport = SqliteFile.Open(file.Path, options: new() { HistoryBytes = HistoryBytes });
             return ValueTask.CompletedTask;
         }
 
         public override async ValueTask CrashAsync(JobSubscription subscription) => await ((SqliteSubscription)subscription).AbandonAsync();
+
+        public override async ValueTask AddToHistoryAsync(params ReadOnlyMemory<byte>[] entries)
+        {
+            await base.AddToHistoryAsync(entries);
+            await Transport.CountAsync("none", CancellationToken.None); // the writer works in order
+        }
 
         public override async ValueTask DisposeAsync()
         {

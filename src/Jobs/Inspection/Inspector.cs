@@ -1,0 +1,143 @@
+using Jobs.Diagnostics;
+using Jobs.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Inspection;
+
+/// <summary>Answers from the index of the history, and beyond it from the log.</summary>
+sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
+{
+    // How long the questions wait that have no time-out of their own.
+    static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
+
+    // Jobs are listed by the index in the order of its reader, and by the log in the order of time.
+    static readonly long overlap = TimeSpan.FromSeconds(5).Ticks;
+
+    static readonly string unsearched = $"only the last {JobHistory.MostJobs:N0} jobs were searched, because the id holds no time";
+
+    readonly TimeProvider time;
+    readonly Lazy<JobLog> log;
+    readonly Lazy<JobHistory> history;
+
+    /// <param name="transport">Has the history.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">For changes of state.</param>
+    /// <param name="mostJobs">How many jobs are kept in memory.</param>
+    public Inspector(JobTransport transport, TimeProvider time, ILogger<Inspector> logger, int mostJobs = JobHistory.MostJobs)
+    {
+        this.time = GuardedTime.Of(time);
+        log = new(() => transport.History);
+        history = new(() => new(log.Value, this.time, GuardedLogger.Of(logger), mostJobs));
+    }
+
+    /// <summary>The index, for whoever hears of events another way.</summary>
+    public JobHistory History => history.Value;
+
+    public override async Task<JobInfo> GetJobAsync(string id, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(id);
+        using var limit = new CancellationTokenSource(patience, time);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
+        var key = JobKey.Of(id);
+        var known = History.Jobs.Find(key);
+        var searchedBackTo = JobAnswer.Time(History.Jobs.OldestAt);
+        var problem = known is null && key.Time is null ? unsearched : null;
+        if (known?.Task is null && key.Time is { } made && (searchedBackTo is null || made < searchedBackTo))
+        {
+            var deep = new DeepSearch(log.Value, History, time);
+            var found = await Task.Run(() => deep.FindAsync(key, made.UtcTicks, until.Token), CancellationToken.None).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            searchedBackTo = JobAnswer.Time(Math.Max(1, deep.BackTo));
+            known = found is null ? known : found with { Children = known?.Children ?? [] };
+            problem = deep.Problem;
+        }
+
+        return (known ?? new() { Id = id, EnqueuedAt = key.Time }) with { SearchedBackTo = searchedBackTo, Problem = History.Problem ?? problem };
+    }
+
+    public override async Task<JobPage> SearchAsync(JobQuery query, CancellationToken cancellationToken = default)
+    {
+        var filter = JobFilter.Of(query);
+        var cursor = JobCursor.Of(query.Cursor);
+        using var limit = new CancellationTokenSource(query.Timeout, time); // counts while the index is read for the first time too
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        await History.ReadyAsync(query.Timeout, cancellationToken).ConfigureAwait(false);
+        var found = History.Jobs.Search(filter, cursor, query.PageSize);
+        if (found.Count == query.PageSize)
+        {
+            return Page(found, found[^1].Cursor, found[^1].FirstAt);
+        }
+
+        var oldest = History.Jobs.OldestAt;
+        if (oldest > filter.From && oldest > 0 && await HasOlderAsync(until.Token).ConfigureAwait(false))
+        {
+            var before = cursor is { } place && place.At < oldest ? place : new(oldest + overlap, "");
+            var deep = new DeepSearch(log.Value, History, time);
+            // On the pool: a log that is a file is read without a wait, for as long as the query allows.
+            await Task.Run(() => deep.SearchAsync(filter, before, query.PageSize - found.Count, until.Token), CancellationToken.None).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            found.AddRange(deep.Found);
+            var backTo = Math.Min(deep.BackTo, oldest);
+            return found.Count == query.PageSize
+                ? Page(found, found[^1].Cursor, found[^1].FirstAt)
+                : Page(found, deep.IsComplete ? null : new(backTo, "", deep.NextWindow), backTo, deep.Problem);
+        }
+
+        return Page(found, null, oldest);
+    }
+
+    public override async Task<FailurePage> FailuresAsync(JobQuery query, CancellationToken cancellationToken = default)
+    {
+        var filter = JobFilter.Of(query);
+        await History.ReadyAsync(query.Timeout, cancellationToken).ConfigureAwait(false);
+        return new()
+        {
+            Groups = History.Jobs.Failures(filter),
+            SearchedBackTo = JobAnswer.Time(History.Jobs.OldestAt),
+            Problem = History.Problem,
+        };
+    }
+
+    public override async Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default)
+    {
+        await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
+        return History.Workers.List(time.GetUtcNow().UtcTicks);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (history.IsValueCreated)
+        {
+            await history.Value.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
+
+    JobPage Page(List<JobRecordView> found, JobCursor? next, long backTo, string? problem = null) => new()
+    {
+        Jobs = [.. found.Select(one => one.Job)],
+        Next = next?.ToString(),
+        SearchedBackTo = JobAnswer.Time(backTo),
+        Problem = History.Problem ?? problem,
+    };
+
+    /// <summary>Whether the log has entries that the index has not, or no more.</summary>
+    async ValueTask<bool> HasOlderAsync(CancellationToken until)
+    {
+        if (History.Jobs.HasEvicted)
+        {
+            return true;
+        }
+
+        try
+        {
+            return History.BeganAt > (await log.Value.ExtentAsync(until).ConfigureAwait(false)).First;
+        }
+        catch (Exception e) when (e is JobTransportException || (e is OperationCanceledException && until.IsCancellationRequested))
+        {
+            return true; // the search will say how far it came
+        }
+    }
+}

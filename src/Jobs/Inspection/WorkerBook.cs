@@ -1,0 +1,117 @@
+using System.Text;
+
+namespace Jobs.Inspection;
+
+/// <summary>What the workers have said of themselves. All methods may be called by any thread.</summary>
+sealed class WorkerBook
+{
+    const int MostWorkers = 10_000;
+    const int MostNameBytes = 512;
+
+    // Celery's rule: a worker lives for two of its heartbeats after it was last heard of.
+    const double HeartbeatsToLive = 2;
+    const double UsualFreq = 2;
+
+    static readonly long forgotten = TimeSpan.FromDays(1).Ticks;
+
+    readonly Lock gate = new();
+    readonly Dictionary<string, Entry> workers = new(StringComparer.Ordinal);
+    readonly Dictionary<string, Entry>.AlternateLookup<ReadOnlySpan<char>> byName;
+
+    public WorkerBook() => byName = workers.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    /// <summary>Takes an event of a worker, or of a job that a worker has.</summary>
+    /// <param name="news">The event.</param>
+    /// <param name="heardAt">When this process heard of it, in ticks.</param>
+    public void Apply(JobEvent news, long heardAt)
+    {
+        if (news.At == 0 || news[EventText.Hostname].IsEmpty || news.Kind == EventKind.Sent)
+        {
+            return;
+        }
+
+        Span<char> name = stackalloc char[MostNameBytes];
+        name = name[..Encoding.UTF8.GetChars(JobText.Cut(news[EventText.Hostname], MostNameBytes), name)];
+        lock (gate)
+        {
+            if (!byName.TryGetValue(name, out var worker))
+            {
+                if (!news.IsOfWorker)
+                {
+                    return; // a worker introduces itself; events of jobs alone also come from old history
+                }
+
+                Forget(heardAt);
+                workers[name.ToString()] = worker = new() { Info = new() { Name = name.ToString() } };
+            }
+
+            worker.HeardAt = Math.Max(worker.HeardAt, heardAt);
+            if (news.IsOfWorker && news.At >= worker.SaidAt)
+            {
+                worker.SaidAt = news.At;
+                worker.IsOffline = news.Kind == EventKind.WorkerOffline;
+                worker.Freq = news[EventNumber.Freq] is { } freq and > 0 and < 86_400 ? freq : worker.Freq;
+                worker.Info = Merge(worker.Info, news);
+            }
+        }
+    }
+
+    public IReadOnlyList<WorkerInfo> List(long now)
+    {
+        lock (gate)
+        {
+            return [.. workers.Values.Where(worker => now - worker.HeardAt < forgotten)
+                .Select(worker => worker.Info with
+                {
+                    IsAlive = !worker.IsOffline && now - worker.HeardAt < worker.Freq * HeartbeatsToLive * TimeSpan.TicksPerSecond,
+                    LastSeenAt = new(worker.HeardAt, TimeSpan.Zero),
+                })
+                .OrderBy(worker => worker.Name, StringComparer.Ordinal)];
+        }
+    }
+
+    void Forget(long now)
+    {
+        if (workers.Count < MostWorkers)
+        {
+            return;
+        }
+
+        var oldest = workers.OrderBy(worker => worker.Value.HeardAt).Take(MostWorkers / 10).Select(worker => worker.Key).ToList();
+        foreach (var name in oldest.Concat(workers.Where(worker => now - worker.Value.HeardAt >= forgotten).Select(worker => worker.Key)).ToList())
+        {
+            workers.Remove(name);
+        }
+    }
+
+    static WorkerInfo Merge(WorkerInfo known, JobEvent news) => known with
+    {
+        ProcessId = (int?)Small(news, EventNumber.Pid) ?? known.ProcessId,
+        Software = Text(news, EventText.Software) ?? known.Software,
+        SoftwareVersion = Text(news, EventText.SoftwareVersion) ?? known.SoftwareVersion,
+        System = Text(news, EventText.System) ?? known.System,
+        Active = (int?)Small(news, EventNumber.Active) ?? known.Active,
+        Processed = news.Count(EventNumber.Processed) ?? known.Processed,
+        LoadAverage = news.LoadAverage.Count > 0 ? [.. news.LoadAverage] : known.LoadAverage,
+        Queues = news.Queues.Count > 0 ? [.. news.Queues] : known.Queues,
+        Slots = (int?)Small(news, EventNumber.Slots) ?? known.Slots,
+        Version = Text(news, EventText.Version) ?? known.Version,
+    };
+
+    static long? Small(JobEvent news, EventNumber field) => news.Count(field) is { } count and <= int.MaxValue ? count : null;
+
+    static string? Text(JobEvent news, EventText field) => JobText.Of(JobText.Keep(news[field]));
+
+    sealed class Entry
+    {
+        public required WorkerInfo Info { get; set; }
+
+        public double Freq { get; set; } = UsualFreq;
+
+        public long HeardAt { get; set; }
+
+        public long SaidAt { get; set; }
+
+        public bool IsOffline { get; set; }
+    }
+}

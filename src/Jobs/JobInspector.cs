@@ -1,0 +1,45 @@
+namespace Jobs;
+
+/// <summary>
+/// Tells what became of jobs and what workers do, from the history of events. Any process of the application can ask.
+/// </summary>
+/// <remarks>
+/// The first question of a process begins to read the history, which takes seconds when the history is long. From then
+/// on the process follows it, and keeps the last 100,000 jobs in memory. <see cref="JobInspector"/> is an abstract
+/// class, so that a test can use a class of its own.
+/// </remarks>
+public abstract class JobInspector
+{
+    /// <summary>
+    /// What is known of a job. A job that is older than the last 100,000 is found by the time inside its id, if the id
+    /// is one that Jobs has made.
+    /// </summary>
+    /// <param name="id">The id of the job.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <returns>What is known; with <see cref="JobState.Unknown"/> when nothing is.</returns>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public abstract Task<JobInfo> GetJobAsync(string id, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Finds jobs, the newest first. Beyond the last 100,000 jobs the search reads the history itself, until the page is
+    /// full or the query's time is over. There, a job that ran for longer than half a minute may look unfinished;
+    /// <see cref="GetJobAsync"/> says how it ended.
+    /// </summary>
+    /// <param name="query">Which jobs.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="ArgumentException">The cursor, the page size or the time-out is not valid.</exception>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public abstract Task<JobPage> SearchAsync(JobQuery query, CancellationToken cancellationToken = default);
+
+    /// <summary>Groups the failures among the last 100,000 jobs by the type of the exception and its place.</summary>
+    /// <param name="query">Which jobs. The cursor and the page size do not count.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="ArgumentException">The time-out is not valid.</exception>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public abstract Task<FailurePage> FailuresAsync(JobQuery query, CancellationToken cancellationToken = default);
+
+    /// <summary>The workers that were heard of within the last day, ordered by name.</summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public abstract Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default);
+}
