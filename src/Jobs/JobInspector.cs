@@ -42,4 +42,22 @@ public abstract class JobInspector
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <exception cref="NotSupportedException">The transport has no history.</exception>
     public abstract Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Lists dead letters, the newest first, from the keeper's index.</summary>
+    /// <param name="query">Which letters; a new query selects all.</param>
+    /// <param name="limit">How many letters at most, up to 10,000. Defaults to 50.</param>
+    /// <param name="after">
+    /// Where the page begins: <see cref="DeadLetterPage.Next"/> of the page before. Defaults to the newest letter.
+    /// </param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not between 1 and 10,000.</exception>
+    /// <exception cref="JobTransportException">
+    /// The keeper did not answer within <see cref="JobsOptions.EnqueueTimeout"/>, and its journal could not be read.
+    /// </exception>
+    public abstract Task<DeadLetterPage> DeadLettersAsync(
+        DeadLetterQuery query, int limit = 50, string? after = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Groups dead letters by exception and first frame, the largest group first.</summary>
+    /// <inheritdoc cref="DeadLettersAsync"/>
+    public abstract Task<IReadOnlyList<DeadLetterGroup>> DeadLetterGroupsAsync(DeadLetterQuery query, CancellationToken cancellationToken = default);
 }

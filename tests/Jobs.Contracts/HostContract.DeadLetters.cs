@@ -1,4 +1,3 @@
-using Jobs.Control;
 using Jobs.Transport;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -112,7 +111,7 @@ public abstract partial class HostContract
         string? after = null;
         do
         {
-            var page = (await Keeper(dispatcher).AskAsync(new() { Letters = new(new() { Task = "contract.f*" }, after, 2) }, TestContext.Current.CancellationToken)).Letters!;
+            var page = await Inspector(dispatcher).DeadLettersAsync(new() { Task = "contract.f*" }, 2, after, TestContext.Current.CancellationToken);
             Assert.Equal(5, page.Total);
             ids.AddRange(page.Letters.Select(letter => letter.Id));
             after = page.Next;
@@ -120,7 +119,7 @@ public abstract partial class HostContract
         while (after is not null);
 
         Assert.Equal(["4", "3", "2", "1", "0"], ids);
-        var groups = (await Keeper(dispatcher).AskAsync(new() { Groups = new() }, TestContext.Current.CancellationToken)).Groups!;
+        var groups = await Inspector(dispatcher).DeadLetterGroupsAsync(new(), TestContext.Current.CancellationToken);
         Assert.Equal([(typeof(InvalidOperationException).FullName, 5), (null, 1)], groups.Select(group => (group.ExceptionType, group.Count)));
         Assert.Equal(["contract.fail"], groups[0].Tasks);
         Assert.True(groups[0].First < groups[0].Last);
@@ -179,7 +178,7 @@ public abstract partial class HostContract
 
     JobControl Control(IJobDispatcher dispatcher) => Services(dispatcher).GetRequiredService<JobControl>();
 
-    KeeperClient Keeper(IJobDispatcher dispatcher) => Services(dispatcher).GetRequiredService<KeeperClient>();
+    JobInspector Inspector(IJobDispatcher dispatcher) => Services(dispatcher).GetRequiredService<JobInspector>();
 
     JobTransport Transport(IJobDispatcher dispatcher) => Services(dispatcher).GetRequiredService<JobTransport>();
 
@@ -191,7 +190,7 @@ public abstract partial class HostContract
         DeadLetterPage? page = null;
         await Wait.Until(async () =>
         {
-            page = (await Keeper(dispatcher).AskAsync(new() { Letters = new(new(), null, 100) }, TestContext.Current.CancellationToken)).Letters!;
+            page = await Inspector(dispatcher).DeadLettersAsync(new(), 100, cancellationToken: TestContext.Current.CancellationToken);
             return page.Total == count;
         });
         return page!;

@@ -15,11 +15,13 @@ sealed class EventFeed : IDisposable
     const int FullAtBytes = 32 * 1024;
 
     const string TopicOfBatches = "task.multi";
+    const string TopicOfHeartbeats = "worker.heartbeat"; // most of all events, and nobody asks for old ones
 
     static readonly TimeSpan longestWait = TimeSpan.FromMilliseconds(250);
 
     readonly Lock gate = new();
     readonly JobBroadcast broadcast;
+    readonly JobLog? history;
     readonly string node;
     readonly TimeProvider time;
     readonly EventLosses losses;
@@ -29,13 +31,14 @@ sealed class EventFeed : IDisposable
     bool isClosed;
 
     /// <param name="broadcast">Sends the events.</param>
+    /// <param name="history">Keeps the events, if the transport does not do it by itself.</param>
     /// <param name="node">The name of the sender.</param>
     /// <param name="clock">Numbers the events of this process.</param>
     /// <param name="losses">Tells of events that were dropped.</param>
     /// <param name="time">The clock.</param>
-    public EventFeed(JobBroadcast broadcast, string node, LamportClock clock, EventLosses losses, TimeProvider time)
+    public EventFeed(JobBroadcast broadcast, JobLog? history, string node, LamportClock clock, EventLosses losses, TimeProvider time)
     {
-        (this.broadcast, this.node, this.losses, this.time) = (broadcast, node, losses, time);
+        (this.broadcast, this.history, this.node, this.losses, this.time) = (broadcast, history, node, losses, time);
         (batch, alone) = (new(node, clock), new(node, clock));
         using (ExecutionContext.SuppressFlow()) // the timer outlives the call that makes the first feed
         {
@@ -44,6 +47,19 @@ sealed class EventFeed : IDisposable
     }
 
     public string Node => node;
+
+    /// <summary>The history that has to be told of events; <see langword="null"/> for none.</summary>
+    public static JobLog? HistoryOf(JobTransport transport)
+    {
+        try
+        {
+            return transport.History is { IsFedByBroadcast: false } history ? history : null;
+        }
+        catch (NotSupportedException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Adds events of one job to the batch.</summary>
     /// <param name="facts">What the events say.</param>
@@ -128,6 +144,10 @@ sealed class EventFeed : IDisposable
         try
         {
             broadcast.Send(message);
+            if (history is not null && message.Topic != TopicOfHeartbeats)
+            {
+                _ = history.AppendAsync([message.Body], CancellationToken.None); // waits for nothing, and drops what is too much
+            }
         }
         catch (Exception)
         {

@@ -19,7 +19,7 @@ sealed class SentEvents : IDisposable
         this.time = GuardedTime.Of(time);
         if (options.Value is { SendSentEvents: true, Events: not EventLevel.Off } && transport.Broadcast is { } broadcast)
         {
-            feed = new(broadcast, NodeName.Dispatcher, clock, losses, this.time);
+            feed = new(broadcast, EventFeed.HistoryOf(transport), NodeName.Dispatcher, clock, losses, this.time);
         }
     }
 

@@ -1,3 +1,4 @@
+using Jobs.Control;
 using Jobs.Diagnostics;
 using Jobs.Transport;
 using Microsoft.Extensions.Logging;
@@ -10,6 +11,8 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     // How long the questions wait that have no time-out of their own.
     static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
 
+    const int MostLetters = 10_000;
+
     // Jobs are listed by the index in the order of its reader, and by the log in the order of time.
     static readonly long overlap = TimeSpan.FromSeconds(5).Ticks;
 
@@ -18,16 +21,21 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     readonly TimeProvider time;
     readonly Lazy<JobLog> log;
     readonly Lazy<JobHistory> history;
+    readonly Lazy<WorkerListening> workers;
+    readonly KeeperClient? keeper;
 
     /// <param name="transport">Has the history.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">For changes of state.</param>
+    /// <param name="keeper">Has the index of dead letters.</param>
     /// <param name="mostJobs">How many jobs are kept in memory.</param>
-    public Inspector(JobTransport transport, TimeProvider time, ILogger<Inspector> logger, int mostJobs = JobHistory.MostJobs)
+    public Inspector(
+        JobTransport transport, TimeProvider time, ILogger<Inspector> logger, KeeperClient? keeper = null, int mostJobs = JobHistory.MostJobs)
     {
-        this.time = GuardedTime.Of(time);
+        (this.time, this.keeper) = (GuardedTime.Of(time), keeper);
         log = new(() => transport.History);
         history = new(() => new(log.Value, this.time, GuardedLogger.Of(logger), mostJobs));
+        workers = new(() => new(transport.Broadcast, History, this.time));
     }
 
     /// <summary>The index, for whoever hears of events another way.</summary>
@@ -102,11 +110,36 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     public override async Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default)
     {
         await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
+        await workers.Value.AskedAsync(cancellationToken).ConfigureAwait(false);
         return History.Workers.List(time.GetUtcNow().UtcTicks);
     }
 
+    public override async Task<DeadLetterPage> DeadLettersAsync(
+        DeadLetterQuery query, int limit = 50, string? after = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MostLetters);
+        return (await AskAsync(new() { Letters = new(query, after, limit) }, cancellationToken).ConfigureAwait(false)).Letters
+            ?? throw new JobTransportException("The keeper is of a version that knows no dead letters.", isTransient: true);
+    }
+
+    public override async Task<IReadOnlyList<DeadLetterGroup>> DeadLetterGroupsAsync(DeadLetterQuery query, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        return (await AskAsync(new() { Groups = query }, cancellationToken).ConfigureAwait(false)).Groups ?? [];
+    }
+
+    Task<KeeperAnswer> AskAsync(KeeperQuestion question, CancellationToken cancellationToken) =>
+        keeper?.AskAsync(question, cancellationToken) ?? throw new NotSupportedException("This inspector has no index of dead letters.");
+
     public async ValueTask DisposeAsync()
     {
+        if (workers.IsValueCreated)
+        {
+            await workers.Value.DisposeAsync().ConfigureAwait(false);
+        }
+
         if (history.IsValueCreated)
         {
             await history.Value.DisposeAsync().ConfigureAwait(false);

@@ -24,6 +24,7 @@ sealed class JobEvents : IDisposable
     readonly WorkerProgress progress;
     readonly LamportClock clock;
     readonly EventLosses losses;
+    readonly JobLog? history;
     readonly JobBroadcast? broadcast; // null when this process sends no events
     readonly bool alwaysAll;
     readonly string? name;
@@ -47,6 +48,7 @@ sealed class JobEvents : IDisposable
         (this.time, this.logger) = (GuardedTime.Of(time), GuardedLogger.Of(logger));
         (this.progress, this.clock, this.losses, name) = (progress, clock, losses, workerOptions.Value.Name);
         broadcast = jobsOptions.Value.Events == EventLevel.Off ? null : transport.Broadcast;
+        history = broadcast is null ? null : EventFeed.HistoryOf(transport);
         alwaysAll = jobsOptions.Value.Events == EventLevel.All;
         lease = new(clock, this.time);
     }
@@ -62,7 +64,7 @@ sealed class JobEvents : IDisposable
         }
 
         (this.queues, this.slots, since) = (queues, slots, time.GetUtcNow());
-        feed = new(broadcast, NodeName.Take(name), clock, losses, time);
+        feed = new(broadcast, history, NodeName.Take(name), clock, losses, time);
         feed.Send("worker.online", WorkerEvents.BeatsEvery * 2, Facts(), WorkerEvents.Online);
         using (ExecutionContext.SuppressFlow()) // both live as long as the worker
         {

@@ -25,7 +25,7 @@ public sealed class EventFeedTests : IDisposable
     public EventFeedTests()
     {
         losses = new(new MissingTransport(), telemetry, time, LoggerFactory.Create(logging => logging.AddProvider(logs)).CreateLogger<EventLosses>());
-        feed = new(broadcast, "jobs-1@here", new(), losses, time);
+        feed = new(broadcast, null, "jobs-1@here", new(), losses, time);
     }
 
     public void Dispose()

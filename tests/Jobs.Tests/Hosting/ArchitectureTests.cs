@@ -59,7 +59,7 @@ public sealed class ArchitectureTests
 
     /// <summary>Lines with code: no empty ones, and none with only a comment. Less is better.</summary>
     [Theory]
-    [InlineData("Jobs", 10_250)]
+    [InlineData("Jobs", 13_500)]
     [InlineData("Jobs.RabbitMQ", 6_000)]
     [InlineData("Jobs.Sqlite", 3_900)]
     [InlineData("Jobs.Generators", 2_200)]

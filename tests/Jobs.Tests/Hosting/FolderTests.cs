@@ -24,7 +24,7 @@ public sealed class FolderTests(ITestOutputHelper output)
         ["Results"] = ["Wire", "Diagnostics", "Registry", "Transport"],
         ["Working"] = [.. parts, "Control"],
         ["Control"] = parts,
-        ["Inspection"] = parts,
+        ["Inspection"] = [.. parts, "Control"],
         ["Beat"] = [.. parts, "Settings"],
         ["Health"] = [.. parts, "Working", "Control", "Inspection", "Beat"],
     };
