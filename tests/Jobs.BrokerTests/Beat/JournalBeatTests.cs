@@ -28,7 +28,7 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1, soon, "the first beat to lead");
         await bench.StartedAsync(Worker());
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
-        await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 2 && Occurrences("tick").Count >= 2, soon, "the other to stand by");
+        await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 3 && Occurrences("tick").Count >= 2, soon, "the other to stand by");
         Assert.Equal(1, bench.Logged(Leads));
 
         proxy.RefuseNew();
@@ -48,7 +48,7 @@ public sealed class JournalBeatTests(BrokerFixture brokers) : IAsyncDisposable
         await bench.StartedAsync(Worker());
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 1 && Occurrences("tick").Count >= 1, soon, "the first beat to fire");
         await bench.StartedAsync(Beat(brokers.Broker.AmqpUri.ToString()));
-        await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 2, soon, "the other to stand by");
+        await Eventually.BecomesAsync(() => bench.Logged(Connected, "side") == 3, soon, "the other to stand by");
 
         await first.StopAsync(TestContext.Current.CancellationToken);
         await Eventually.BecomesAsync(() => bench.Logged(Leads) == 2, soon, "the other to lead");

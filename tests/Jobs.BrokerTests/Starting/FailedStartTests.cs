@@ -18,7 +18,7 @@ public sealed class FailedStartTests(BrokerFixture brokers) : IAsyncDisposable
     {
         var host = bench.Host(task: new ProbeTask(), more: jobs => jobs.Services.AddSingleton<IHostedService>(new Broken()));
         await Assert.ThrowsAsync<NotSupportedException>(() => host.StartAsync(TestContext.Current.CancellationToken));
-        await BecomesAsync(1, "the worker's connection to be seen"); // or the wait below would prove nothing
+        await BecomesAsync(2, "the worker's connections to be seen, to consume and for the history"); // or the wait below would prove nothing
 
         await ((IAsyncDisposable)host).DisposeAsync();
 
