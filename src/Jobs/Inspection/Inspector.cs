@@ -80,7 +80,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         var oldest = History.Jobs.OldestAt;
         if (oldest > filter.From && oldest > 0 && await HasOlderAsync(until.Token).ConfigureAwait(false))
         {
-            var before = cursor is { } place && place.At < oldest ? place : new(oldest + overlap, "");
+            var before = cursor is { } place && place.At <= oldest ? place : new(oldest + overlap, "");
             var deep = new DeepSearch(log.Value, History, time);
             // On the pool: a log that is a file is read without a wait, for as long as the query allows.
             await Task.Run(() => deep.SearchAsync(filter, before, query.PageSize - found.Count, until.Token), CancellationToken.None).ConfigureAwait(false);

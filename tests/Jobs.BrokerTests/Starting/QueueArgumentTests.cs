@@ -137,7 +137,7 @@ public sealed class QueueArgumentTests(BrokerFixture brokers) : IAsyncDisposable
 
         var all = (await brokers.Broker.ManagementAsync("api/queues/%2F?disable_stats=true&enable_queue_totals=true")).EnumerateArray()
             .Select(q => (Name: q.GetProperty("name").GetString()!, Arguments: q.GetProperty("arguments")))
-            .Where(q => q.Name.StartsWith(bench.Prefix, StringComparison.Ordinal))
+            .Where(q => q.Name.StartsWith(bench.Prefix, StringComparison.Ordinal) && q.Name != $"{bench.Prefix}.history") // a stream returns nothing
             .ToDictionary(q => q.Name, q => q.Arguments.TryGetProperty("x-delivery-limit", out var limit) ? limit.GetInt32() : 0);
 
         Assert.Superset(new HashSet<string> { bench.Queue, bench.DeadQueue, bench.QuarantineQueue, $"{bench.Prefix}.journal.limits", $"{bench.Prefix}.delay.27" }, all.Keys.ToHashSet());

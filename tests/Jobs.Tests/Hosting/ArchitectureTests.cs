@@ -60,8 +60,8 @@ public sealed class ArchitectureTests
     /// <summary>Lines with code: no empty ones, and none with only a comment. Less is better.</summary>
     [Theory]
     [InlineData("Jobs", 13_500)]
-    [InlineData("Jobs.RabbitMQ", 6_000)]
-    [InlineData("Jobs.Sqlite", 3_900)]
+    [InlineData("Jobs.RabbitMQ", 6_500)]
+    [InlineData("Jobs.Sqlite", 4_300)]
     [InlineData("Jobs.Generators", 2_200)]
     public void A_project_stays_within_its_budget_of_lines(string project, int budget) =>
         Assert.InRange(Sources(Path.Combine("src", project)).Sum(s => s.Lines.Count(HasCode)), 1, budget);
