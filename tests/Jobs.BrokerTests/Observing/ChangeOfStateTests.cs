@@ -31,7 +31,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
         const int Resets = 10;
         var proxy = bench.Proxy();
         var task = new ProbeTask();
-        var host = await bench.StartedAsync(bench.Host(proxy, jobs: o => o.HistoryBytes = 0, task: task)); // the history needs a third connection
+        var host = await bench.StartedAsync(bench.Host(proxy, task: task));
         for (var round = 0; round <= Resets; round++)
         {
             if (round > 0)
@@ -58,7 +58,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
     public async Task An_outage_is_one_line_however_often_it_is_tried_and_the_gauges_show_it()
     {
         var proxy = bench.Proxy();
-        var host = await bench.StartedAsync(bench.Host(proxy, jobs: o => o.HistoryBytes = 0, task: new ProbeTask())); // as above
+        var host = await bench.StartedAsync(bench.Host(proxy, task: new ProbeTask()));
         await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), TestContext.Current.CancellationToken);
         Assert.Equal((1, 1), (Up("publish"), Up("consume")));
         Assert.Equal(1, measured.Sum("jobs.consumer.count", ("messaging.destination.name", bench.Queue)));
