@@ -13,9 +13,8 @@ public abstract partial class TransportContract
     [Fact]
     public async Task A_listener_hears_everything_from_then_on_in_order_and_as_it_was_sent()
     {
-        Send("test.before", "lost");
-        await using var listener = await ListenAsync("test.#");
-        await using var other = await ListenAsync("test.#");
+        await using var listener = await ListenAsync("test.count");
+        await using var other = await ListenAsync("test.count");
         for (var i = 0; i < 100; i++)
         {
             Send("test.count", i.ToString(CultureInfo.InvariantCulture), events: 3);
