@@ -8,9 +8,6 @@ namespace Jobs.RabbitMQ;
 /// <param name="celeryQueues">The job queues that Celery applications declare too.</param>
 sealed class QueueLayout(string prefix, string deadLetterQueue, IEnumerable<string> celeryQueues)
 {
-    /// <summary>The topic exchange of Celery's events.</summary>
-    public const string EventExchange = "celeryev";
-
     readonly HashSet<string> shared = [.. celeryQueues];
     readonly string[] ours = [$"{prefix}.delay.", $"{prefix}.journal.", $"{prefix}.quarantine.", $"{prefix}.replies."];
 

@@ -28,10 +28,10 @@ sealed partial class Topology
     {
         // As Celery declares it, which may come first or later.
         await channel.ExchangeDeclareAsync(
-            QueueLayout.EventExchange, ExchangeType.Topic, durable: true, autoDelete: false, cancellationToken: cancellationToken).ConfigureAwait(false);
+            parts.Options.EventExchange, ExchangeType.Topic, durable: true, autoDelete: false, cancellationToken: cancellationToken).ConfigureAwait(false);
         foreach (var key in QueueLayout.HistoryKeys)
         {
-            await channel.QueueBindAsync(layout.History.Name, QueueLayout.EventExchange, key, cancellationToken: cancellationToken).ConfigureAwait(false);
+            await channel.QueueBindAsync(layout.History.Name, parts.Options.EventExchange, key, cancellationToken: cancellationToken).ConfigureAwait(false);
         }
     }
 }

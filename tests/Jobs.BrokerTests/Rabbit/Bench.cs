@@ -160,11 +160,11 @@ sealed class Bench(TestBroker broker) : IAsyncDisposable
     }
 
     /// <summary>Publishes to the exchange of events, as workers do; each message is confirmed, which workers do not wait for.</summary>
-    public async Task SendEventsAsync(string routingKey, params IEnumerable<ReadOnlyMemory<byte>> bodies)
+    public async Task SendEventsAsync(string routingKey, IEnumerable<ReadOnlyMemory<byte>> bodies, string exchange = "celeryev")
     {
         await using var channel = await ChannelAsync();
         var publishes = bodies.Select(body => channel.BasicPublishAsync(
-            "celeryev",
+            exchange,
             routingKey,
             mandatory: false,
             new BasicProperties { ContentType = "application/json", DeliveryMode = DeliveryModes.Transient, Timestamp = new(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()) },

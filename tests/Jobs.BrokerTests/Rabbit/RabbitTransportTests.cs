@@ -39,7 +39,7 @@ public sealed class RabbitTransportTests(BrokerFixture brokers) : TransportContr
         public override async ValueTask AddToHistoryAsync(params ReadOnlyMemory<byte>[] entries)
         {
             await transport!.History.ExtentAsync(CancellationToken.None); // the stream must be there first
-            await bench.SendEventsAsync("jobs.test", entries);
+            await bench.SendEventsAsync("jobs.test", entries, exchange: $"{bench.Prefix}.events");
         }
 
         // All connections of the process go, and none can come back before the subscription has been given up.
