@@ -1,5 +1,4 @@
 using Jobs.Diagnostics;
-using Jobs.Settings;
 using Jobs.Transport;
 using Microsoft.Extensions.Options;
 

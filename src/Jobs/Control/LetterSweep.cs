@@ -6,9 +6,8 @@ namespace Jobs.Control;
 /// <remarks>
 /// 1. A subscription that browses takes all letters. 2. Letters that are taken away are settled. 3. The end of the
 /// subscription returns the others to their places.
-/// One subscription holds 65,535 letters at most. When more letters stay, the sweep goes through the queue in another
-/// way: it writes each letter that stays to the end of the queue, up to a mark. A crash then leaves one letter twice at
-/// most for each that was under way.
+/// One subscription holds 65,535 letters at most. When more letters stay, those behind them are not seen, and the sweep
+/// says so.
 /// </remarks>
 sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time)
 {
@@ -28,9 +27,9 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
     /// <param name="take">
     /// Decides about a letter: how it is taken away, or <see langword="null"/> for a letter that stays.
     /// </param>
-    /// <param name="expected">How many letters there should be: the count of a broker is some seconds old.</param>
     /// <param name="moved">Is called with the id of each letter that was taken away.</param>
     /// <param name="pace">Is awaited before a letter is taken away.</param>
+    /// <param name="expected">How many letters there should be: the count of a broker is some seconds old.</param>
     /// <param name="cancellationToken">Ends the sweep: letters that were not settled stay.</param>
     /// <returns>Whether the sweep saw all letters that were there when it began.</returns>
     public async Task<bool> RunAsync(

@@ -65,11 +65,6 @@ static class Letters
         return request.Arguments is null && request.NamedArguments is null ? copy : WithArguments(copy, request);
     }
 
-    /// <summary>A letter that stays, with the facts in its headers: what the broker said of it is lost in a copy.</summary>
-    public static JobMessage Kept(JobMessage message, DeadLetterInfo info, int stamp) => DeadLetter.Read(message) is null
-        ? new DeadLetter { Reason = info.Reason, At = info.At, Queue = info.Queue }.Write(message, stamp)
-        : message.Copy(stamp);
-
     /// <summary>Why these are no arguments; <see langword="null"/> when they are.</summary>
     public static string? Problem(string? arguments, string? named)
     {
