@@ -109,10 +109,11 @@ public sealed class ComposeCluster : IAsyncLifetime
             .Order(StringComparer.Ordinal),
     ];
 
-    /// <summary>All queues of the virtual host.</summary>
-    public async Task<IReadOnlyList<ComposeQueue>> QueuesAsync() =>
+    /// <summary>All queues of one type in the virtual host.</summary>
+    public async Task<IReadOnlyList<ComposeQueue>> QueuesAsync(string type = "quorum") =>
     [
-        .. (await ManagementAsync("api/queues/jobs?columns=name,leader,members,online,effective_policy_definition")).EnumerateArray().Select(queue => new ComposeQueue(
+        .. (await ManagementAsync("api/queues/jobs?columns=name,type,leader,members,online,effective_policy_definition")).EnumerateArray()
+            .Where(queue => Text(queue, "type") == type).Select(queue => new ComposeQueue(
             queue.GetProperty("name").GetString()!,
             Text(queue, "leader"),
             Count(queue, "members"),

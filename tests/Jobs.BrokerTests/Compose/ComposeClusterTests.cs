@@ -41,6 +41,8 @@ public sealed class ComposeClusterTests(ComposeCluster cluster) : IClassFixture<
 
         string[] expected = [.. names, .. names.Select(name => $"jobs.quarantine.{name}"), "jobs.dead", "jobs.delay.00", "jobs.delay.27"];
         await CompleteAsync(expected);
+        await Eventually.BecomesAsync(
+            async () => (await cluster.QueuesAsync("stream")).Any(queue => queue is { Name: "jobs.history", Members: 3 }), patience, "the history to be on three nodes");
         var queues = await cluster.QueuesAsync();
 
         Assert.All(queues, queue =>
