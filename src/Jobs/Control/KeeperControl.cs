@@ -76,8 +76,8 @@ sealed class KeeperControl(KeeperClient keeper) : JobControl
                 progress?.Report(known);
             }
 
-            wait = request.State == DeadLetterRequestState.Running
-                || (request.State == DeadLetterRequestState.Waiting && (keeper.Patience < TimeSpan.Zero || keeper.Time.GetElapsedTime(began) < keeper.Patience));
+            var isPatient = keeper.Patience < TimeSpan.Zero || keeper.Time.GetElapsedTime(began) < keeper.Patience;
+            wait = request.State == DeadLetterRequestState.Running || (request.State == DeadLetterRequestState.Waiting && isPatient);
         }
 
         return request;

@@ -72,7 +72,10 @@ sealed class KeeperTerm(JobTransport transport, JobJournal journal, JournalReade
             else if (item.Handle != 0)
             {
                 Take(item);
-                sweeper.Wake();
+                if (state.NextRequest() is not null)
+                {
+                    sweeper.Wake(); // not for each dead letter: the sweeper would ask the broker for a count each time
+                }
             }
         }
     }

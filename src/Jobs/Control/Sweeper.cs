@@ -182,7 +182,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
 
         async ValueTask ForgetMovedAsync()
         {
-            List<string> gone = [];
+            HashSet<string> gone = new(StringComparer.Ordinal);
             while (moved.TryDequeue(out var id))
             {
                 gone.Add(id);
@@ -217,7 +217,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
     /// <summary>What a sweep does for a request; without a request it only looks.</summary>
     sealed class Run(DeadLetterRequest? request)
     {
-        readonly HashSet<string>? ids = request?.Query.Ids?.ToHashSet(StringComparer.Ordinal);
+        readonly DeadLetterQuery? query = request is null ? null : request.Query with { Ids = request.Query.Ids?.ToHashSet(StringComparer.Ordinal) };
         readonly Dictionary<string, bool> queues = new(StringComparer.Ordinal);
         int moved = request?.Moved ?? 0;
         int kept;
@@ -229,7 +229,13 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
 
         public void Begin() => (MovedAny, kept, problem) = (false, 0, null);
 
-        public DeadLetterRequest Report() => request! with { State = DeadLetterRequestState.Running, Moved = Volatile.Read(ref moved), Kept = kept, Problem = problem };
+        public DeadLetterRequest Report() => request! with
+        {
+            State = DeadLetterRequestState.Running,
+            Moved = Volatile.Read(ref moved),
+            Kept = kept,
+            Problem = problem,
+        };
 
         public void CountMoved()
         {
@@ -240,7 +246,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
         public async ValueTask<IReadOnlyList<Outgoing>?> DecideAsync(
             Wire.JobMessage message, DeadLetterInfo info, JobTransport transport, CancellationToken cancellationToken)
         {
-            if (request is null || !(request.Query with { Ids = ids }).Selects(info) || Letters.IsOf(message, request))
+            if (request is null || !query!.Selects(info) || Letters.IsOf(message, request))
             {
                 return null;
             }
