@@ -151,6 +151,13 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+# failures <trx>: a line for each failed test, with the first line of its message
+failures() {
+  awk '/<UnitTestResult / { name = ""; if (/outcome="(Failed|Error|Timeout|Aborted)"/) { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name) } }
+    name != "" && /<Message>/ { message = $0; sub(/.*<Message>/, "", message); sub(/<\/Message>.*/, "", message); print "failed: " name ": " message; name = "" }
+    name != "" && /<\/UnitTestResult>/ { print "failed: " name; name = "" }' "$1"
+}
+
 counter() { sed -n "s/.*<Counters [^>]*\b$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }
 
 # patiently <command…>: in the background, because bash looks at a signal only while it waits
@@ -175,6 +182,7 @@ run_project() {
     ${3:+--filter "$3"} ${rest[@]+"${rest[@]}"} || status=$?
   total=0 good=0 bad=0
   if [ -f "$trx" ]; then
+    failures "$trx" | sed "s/^failed: /failed: $2: /" >"$results/$2.failed"
     total=$(counter "$trx" total) good=$(counter "$trx" passed)
     bad=$(($(counter "$trx" failed) + $(counter "$trx" error) + $(counter "$trx" timeout) + $(counter "$trx" aborted)))
   elif [ "$status" = 0 ]; then
@@ -240,6 +248,9 @@ for counts in "$results"/*.count; do
   [ "$ended" = 0 ] || broken=1
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
 done
+
+# At the end, where the reader of a long log looks first.
+cat "$results"/*.failed 2>/dev/null || true
 
 status=0
 if [ $((passed + failed)) = 0 ]; then log "no test ran"; status=1; fi
