@@ -13,7 +13,7 @@ namespace Jobs.RabbitMQ;
 /// 3. A user who may not make policies relies on an administrator. Then the queue itself must show the policy.
 /// 4. Only one policy counts for a queue. So a worker consumes the queue when the broker shows that ours does.
 /// </remarks>
-sealed class CeleryPolicies(ManagementApi api, QueueLayout layout, string virtualHost, TimeProvider time, ILogger logger) : IDisposable
+sealed class CeleryPolicies(ManagementApi api, QueueLayout layout, string virtualHost, TimeProvider time, ILogger logger)
 {
     // The broker shows the policy of a new queue with its first statistics: after up to 10 s by default.
     static readonly TimeSpan patience = TimeSpan.FromSeconds(15);
@@ -151,6 +151,4 @@ sealed class CeleryPolicies(ManagementApi api, QueueLayout layout, string virtua
         var name = body.TryGetProperty("policy", out var policy) && policy.ValueKind == JsonValueKind.String ? policy.GetString() : null;
         return (true, $"{(string.IsNullOrEmpty(name) ? "no policy" : $"policy '{name}'")} is in effect (missing: {string.Join(", ", lacks)})");
     }
-
-    public void Dispose() => api.Dispose();
 }

@@ -91,12 +91,17 @@ sealed class Incarnation : IAsyncDisposable
         }
     }
 
+    /// <summary>How many messages wait in a queue.</summary>
+    /// <exception cref="OperationInterruptedException">There is no such queue.</exception>
+    public async Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
+        (await LookAsync(queue, cancellationToken).ConfigureAwait(false)).MessageCount;
+
     /// <summary>
-    /// How many messages wait in a queue. One channel is kept for these calls, because watchdogs ask often. The calls
+    /// How many messages wait in a queue, and how many consumers it has. One channel is kept for these calls, because watchdogs ask often. The calls
     /// run one at a time: the client would count the wait for a turn against the time-out of a call (#1964).
     /// </summary>
     /// <exception cref="OperationInterruptedException">There is no such queue.</exception>
-    public async Task<long> CountAsync(string queue, CancellationToken cancellationToken)
+    public async Task<QueueDeclareOk> LookAsync(string queue, CancellationToken cancellationToken)
     {
         await looking.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -106,7 +111,7 @@ sealed class Incarnation : IAsyncDisposable
                 look = await Connection.CreateChannelAsync(null, cancellationToken).ConfigureAwait(false);
             }
 
-            return await look.MessageCountAsync(queue, cancellationToken).ConfigureAwait(false);
+            return await look.QueueDeclarePassiveAsync(queue, cancellationToken).ConfigureAwait(false);
         }
         catch
         {

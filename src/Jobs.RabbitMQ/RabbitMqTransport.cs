@@ -37,6 +37,7 @@ sealed class RabbitMqTransport(
     RabbitMqBroadcast? broadcast;
     RabbitMqLog? history;
     CeleryPolicies? policies;
+    ManagementApi? management;
     bool observed;
     bool disposed;
 
@@ -92,24 +93,46 @@ sealed class RabbitMqTransport(
     }
 
     public override async Task<long> CountAsync(string queue, CancellationToken cancellationToken) =>
-        await FindAsync(queue, cancellationToken).ConfigureAwait(false) ?? 0;
+        (await LookAsync(queue, cancellationToken).ConfigureAwait(false))?.Messages ?? 0;
 
     public override async Task<bool> HasQueueAsync(string queue, CancellationToken cancellationToken) =>
-        await FindAsync(queue, cancellationToken).ConfigureAwait(false) is not null;
+        await LookAsync(queue, cancellationToken).ConfigureAwait(false) is not null;
 
-    // Null when there is no such queue. Over the side connection where the process has no other: a worker that stands by
-    // for the keeper needs no third one.
-    async Task<long?> FindAsync(string queue, CancellationToken cancellationToken)
+    /// <summary>
+    /// How many messages wait in a queue, and how many consumers it has; <see langword="null"/> when there is no such
+    /// queue.
+    /// </summary>
+    public async Task<(long Messages, int Consumers)?> LookAsync(string queue, CancellationToken cancellationToken)
     {
-        var incarnation = await (publisher ?? side ?? Publisher()).ConnectedAsync(cancellationToken).ConfigureAwait(false);
+        var incarnation = await ConnectedAsync(cancellationToken).ConfigureAwait(false);
         using var life = CancellationTokenSource.CreateLinkedTokenSource(incarnation.Dead, cancellationToken);
         try
         {
-            return await incarnation.CountAsync(queue, life.Token).ConfigureAwait(false);
+            var found = await incarnation.LookAsync(queue, life.Token).ConfigureAwait(false);
+            return (found.MessageCount, (int)found.ConsumerCount);
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {
             return null;
+        }
+    }
+
+    /// <summary>The version of the broker, as the connection says it.</summary>
+    public async Task<string?> VersionAsync(CancellationToken cancellationToken) =>
+        (await ConnectedAsync(cancellationToken).ConfigureAwait(false)).Connection.ServerProperties is { } properties
+        && properties.TryGetValue("version", out var value) && value is byte[] version
+            ? System.Text.Encoding.UTF8.GetString(version)
+            : null;
+
+    // Over the side connection where the process has no other: a worker that stands by for the keeper needs no third one.
+    Task<Incarnation> ConnectedAsync(CancellationToken cancellationToken) => (publisher ?? side ?? Publisher()).ConnectedAsync(cancellationToken);
+
+    public override TransportInspection Inspection
+    {
+        get
+        {
+            var address = BrokerAddress.Parse(options);
+            return new RabbitMqInspection(this, layout, Management(address), address.VirtualHost);
         }
     }
 
@@ -186,9 +209,15 @@ sealed class RabbitMqTransport(
     {
         lock (gate)
         {
-            return policies ??= options is { CeleryQueues.Count: > 0, ManagementUri: { } uri }
-                ? new(new(ManagementAddress.Parse(uri), address, time), layout, address.VirtualHost, time, logger)
-                : null;
+            return policies ??= options.CeleryQueues.Count > 0 && Management(address) is { } api ? new(api, layout, address.VirtualHost, time, logger) : null;
+        }
+    }
+
+    ManagementApi? Management(BrokerAddress address)
+    {
+        lock (gate)
+        {
+            return management ??= options.ManagementUri is { } uri ? new(ManagementAddress.Parse(uri), address, time) : null;
         }
     }
 
@@ -304,6 +333,6 @@ sealed class RabbitMqTransport(
             await used.DisposeAsync().ConfigureAwait(false);
         }
 
-        policies?.Dispose();
+        management?.Dispose();
     }
 }

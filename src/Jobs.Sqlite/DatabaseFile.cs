@@ -8,6 +8,12 @@ namespace Jobs.Sqlite;
 /// <summary>The database file and its place: whether Jobs can be safe there, and whether it is still there.</summary>
 sealed class DatabaseFile
 {
+    /// <summary>The name of the log's size in the facts of the health check, in bytes.</summary>
+    public const string LogFact = "wal_bytes";
+
+    /// <summary>The name of the free space there, in bytes.</summary>
+    public const string FreeFact = "free_bytes";
+
     // Before this version, two connections that write and checkpoint at the same instant can corrupt the file:
     // https://sqlite.org/releaselog/3_51_3.html
     const int OldestVersion = 3_051_003;
@@ -129,11 +135,11 @@ sealed class DatabaseFile
     public TransportHealth Describe(TransportHealth health)
     {
         // Only what the system says of the names. Whoever closes one of these files drops the locks that SQLite has on it.
-        var facts = new Dictionary<string, object> { ["file"] = Path, ["wal_bytes"] = LogBytes() };
+        var facts = new Dictionary<string, object> { ["file"] = Path, [LogFact] = LogBytes() };
         try
         {
             var free = new DriveInfo(System.IO.Path.GetDirectoryName(Path)!).AvailableFreeSpace;
-            facts["free_bytes"] = free;
+            facts[FreeFact] = free;
             return health with { Facts = facts, Warning = free < LittleSpace ? TooLittle(free) : null };
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -141,6 +147,9 @@ sealed class DatabaseFile
             return health with { Facts = facts }; // the directory is gone, for example, which the next commit finds out
         }
     }
+
+    /// <summary>The size of the file, without its log.</summary>
+    public long? Bytes => new FileInfo(Path) is { Exists: true } file ? file.Length : null;
 
     long LogBytes() => new FileInfo(Log) is { Exists: true } log ? log.Length : 0;
 

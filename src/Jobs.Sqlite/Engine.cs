@@ -45,7 +45,7 @@ sealed class Engine : IAsyncDisposable
         doorbell = new(file.Sessions, () => Writer?.Wake(others: true), () => _ = BuryAsync(), time, logger);
         due = time.CreateTimer(_ => Writer?.Wake(others: false), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Writer = new(file, time, RingOthers, ArmDue, logger);
-        (Reader, HistoryReader) = (new(file), new(file));
+        (Reader, HistoryReader, InspectionReader) = (new(file), new(file), new(file));
         Sessions = new(Writer, file, doorbell, time, logger);
         watching = time.CreateTimer(_ => WatchGuests(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         looking = time.CreateTimer(_ => Look(), null, look, look);
@@ -61,6 +61,9 @@ sealed class Engine : IAsyncDisposable
 
     /// <summary>Another connection, because who reads the history reads much at once.</summary>
     public ReadConnection HistoryReader { get; }
+
+    /// <summary>Another one, because a look at all queues may take a moment.</summary>
+    public ReadConnection InspectionReader { get; }
 
     public Sessions Sessions { get; }
 
@@ -146,6 +149,7 @@ sealed class Engine : IAsyncDisposable
         await watching.DisposeAsync().ConfigureAwait(false);
         Reader.Dispose();
         HistoryReader.Dispose();
+        InspectionReader.Dispose();
         await Writer.DisposeAsync().ConfigureAwait(false);
         await doorbell.DisposeAsync().ConfigureAwait(false);
     }

@@ -122,6 +122,8 @@ sealed class SqliteTransport(
         }
     }
 
+    public override TransportInspection Inspection => new SqliteInspection(Open, this);
+
     public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {
         try

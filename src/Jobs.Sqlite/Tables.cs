@@ -47,6 +47,7 @@ sealed class Tables(Database database)
     ResultRows? results;
     EventRows? events;
     HistoryRows? history;
+    InspectionRows? inspection;
 
     /// <summary>The database, for the statements of the journals and sessions.</summary>
     public Database Database => database;
@@ -93,6 +94,9 @@ sealed class Tables(Database database)
 
     /// <summary>The table of the history.</summary>
     public HistoryRows History => history ??= new(this);
+
+    /// <summary>All tables of messages, to look at.</summary>
+    public InspectionRows Inspection => inspection ??= new(this);
 
     /// <summary>A transaction begins: what this object knows from the last one may be out of date.</summary>
     public void Begin()

@@ -10,6 +10,9 @@ namespace Jobs;
 /// </remarks>
 public abstract class JobInspector
 {
+    /// <summary>Which figures the transport knows that other transports do not.</summary>
+    public abstract InspectionCapabilities Capabilities { get; }
+
     /// <summary>
     /// What is known of a job. A job that is older than the last 100,000 is found by the time inside its id, if the id
     /// is one that Jobs has made.
@@ -42,6 +45,53 @@ public abstract class JobInspector
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <exception cref="NotSupportedException">The transport has no history.</exception>
     public abstract Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The jobs that workers of Jobs run now, those that began first in front: at most 100 of each worker. The first
+    /// call waits 2.5 seconds, in which each worker says what it runs. Python workers do not say it.
+    /// </summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public abstract Task<IReadOnlyList<RunningJobInfo>> RunningAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The queues, with what waits, runs and comes and goes. The first call waits 2.5 seconds for the workers. A call
+    /// takes at most 5 seconds more; then the page has what is known, and says what is missing.
+    /// </summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="NotSupportedException">The transport cannot be looked at.</exception>
+    public abstract Task<QueuePage> QueuesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The jobs that wait for their time: delayed jobs and retries. Those that are due first come first.
+    /// </summary>
+    /// <param name="limit">How many jobs at most, up to 10,000. Defaults to 50.</param>
+    /// <param name="after">
+    /// Where the page begins: <see cref="DelayedPage.Next"/> of the page before. Defaults to the job that is due first.
+    /// </param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not between 1 and 10,000.</exception>
+    /// <exception cref="ArgumentException"><paramref name="after"/> is not from another page.</exception>
+    /// <exception cref="JobTransportException">The transport did not answer within 5 seconds.</exception>
+    /// <exception cref="NotSupportedException">The transport cannot be looked at.</exception>
+    public abstract Task<DelayedPage> DelayedAsync(int limit = 50, string? after = null, CancellationToken cancellationToken = default);
+
+    /// <summary>The schedules; as <see cref="JobSchedules.ListAsync"/> lists them.</summary>
+    /// <inheritdoc cref="JobSchedules.ListAsync"/>
+    public abstract Task<IReadOnlyList<ScheduleInfo>> SchedulesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>How the broker or the file is. A call takes at most 5 seconds, and says it when the transport is down.</summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="NotSupportedException">The transport cannot be looked at.</exception>
+    public abstract Task<TransportInfo> TransportAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Asks all workers of Jobs to tell every step of every job, as <see cref="EventLevel.All"/> does, until the returned
+    /// object is disposed: for a viewer that shows jobs as they go. When this process dies, the workers stop telling
+    /// within 30 seconds. Without a watch, jobs that succeed are only counted, unless <see cref="JobsOptions.Events"/>
+    /// is <see cref="EventLevel.All"/>.
+    /// </summary>
+    public abstract IDisposable Watch();
 
     /// <summary>Lists dead letters, the newest first, from the keeper's index.</summary>
     /// <param name="query">Which letters; a new query selects all.</param>

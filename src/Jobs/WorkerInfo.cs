@@ -29,6 +29,12 @@ public sealed record WorkerInfo
     /// <summary>How many jobs run now.</summary>
     public int? Active { get; init; }
 
+    /// <summary>
+    /// The jobs that run, at most the 100 oldest ones. Workers name them only while somebody asks, so the list is empty
+    /// for a worker that has not heard of the question yet. Python workers name none.
+    /// </summary>
+    public IReadOnlyList<RunningJobInfo> Running { get; init; } = [];
+
     /// <summary>How many jobs the worker has taken since its start.</summary>
     public long? Processed { get; init; }
 

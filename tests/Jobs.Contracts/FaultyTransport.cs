@@ -63,6 +63,9 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     /// <inheritdoc/>
     public override JobLog History => inner.History;
 
+    /// <inheritdoc/>
+    public override TransportInspection Inspection => inner.Inspection;
+
     /// <summary>The health that the transport reports; <see langword="null"/> for its real health.</summary>
     public TransportHealth? Health { get; set; }
 

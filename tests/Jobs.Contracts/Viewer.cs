@@ -30,7 +30,7 @@ public sealed class Viewer : IAsyncDisposable
     }
 
     /// <summary>Asks all workers for every event.</summary>
-    public void Watch(TimeSpan lease) => broadcast.Send(WatchLease.Ask("viewer@test", clock, TimeProvider.System.GetUtcNow(), lease));
+    public void Watch(TimeSpan lease) => broadcast.Send(WatchLease.Ask("viewer@test", clock, TimeProvider.System.GetUtcNow(), lease, all: true));
 
     /// <summary>The events of that type.</summary>
     public JsonElement[] Of(string type) => [.. All.Select(e => e.Event).Where(e => Type(e) == type)];

@@ -34,6 +34,21 @@ sealed class DeadLetterIndex
         }
     }
 
+    /// <summary>How many letters came from each queue.</summary>
+    public IReadOnlyDictionary<string, int> Queues()
+    {
+        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var letter in byId.Values)
+        {
+            if (letter.Queue is { } queue)
+            {
+                counts[queue] = counts.GetValueOrDefault(queue) + 1;
+            }
+        }
+
+        return counts;
+    }
+
     /// <param name="query">Which letters.</param>
     /// <param name="after">Where the page begins, as the page before said.</param>
     /// <param name="limit">How many letters at most.</param>

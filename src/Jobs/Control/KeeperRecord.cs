@@ -82,6 +82,9 @@ sealed record KeeperQuestion
 
     public DeadLetterQuery? Groups { get; init; }
 
+    /// <summary>How many letters came from each queue.</summary>
+    public bool Queues { get; init; }
+
     /// <summary>The id of a request.</summary>
     public string? Request { get; init; }
 
@@ -97,6 +100,8 @@ sealed record KeeperAnswer
     public DeadLetterPage? Letters { get; init; }
 
     public IReadOnlyList<DeadLetterGroup>? Groups { get; init; }
+
+    public IReadOnlyDictionary<string, int>? Queues { get; init; }
 
     public DeadLetterRequest? Request { get; init; }
 

@@ -88,6 +88,7 @@ sealed class KeeperState(TimeProvider time)
             {
                 Letters = asked?.Letters is { } page ? letters.Page(page.Query, page.After, page.Limit) : null,
                 Groups = asked?.Groups is { } groups ? letters.Groups(groups) : null,
+                Queues = asked?.Queues == true ? letters.Queues() : null,
                 Request = asked?.Request is { } id ? requests.GetValueOrDefault(id).Request : null,
             };
         }

@@ -55,6 +55,8 @@ sealed class TaskCount(string task, string queue)
     long givenBack;
     long runtime;
     long told;
+    long wait = -1; // of the job that was asked for last, in ticks
+    volatile bool wantsWait = true;
 
     public string Task => task;
 
@@ -76,6 +78,28 @@ sealed class TaskCount(string task, string queue)
 
     /// <summary>How long all runs took together, those that failed too.</summary>
     public TimeSpan Runtime => new(Interlocked.Read(ref runtime));
+
+    /// <summary>How long a job had waited that was received since the last telling; <see langword="null"/> for none.</summary>
+    public TimeSpan? Wait => Interlocked.Read(ref wait) is >= 0 and var ticks ? new(ticks) : null;
+
+    /// <summary>
+    /// Whether nobody has said since the last telling how long a job had waited. One job in a second is enough, because
+    /// finding it out costs more than counting.
+    /// </summary>
+    public bool WantsWait => wantsWait;
+
+    public void Waited(TimeSpan time)
+    {
+        Interlocked.Exchange(ref wait, Math.Max(0, time.Ticks));
+        wantsWait = false;
+    }
+
+    /// <summary>Somebody was told: the next job shall say how long it had waited.</summary>
+    public void Told()
+    {
+        Interlocked.Exchange(ref wait, -1);
+        wantsWait = true;
+    }
 
     public void AddReceived() => Interlocked.Increment(ref received);
 

@@ -5,8 +5,9 @@ using Jobs.Wire;
 namespace Jobs.Events;
 
 /// <summary>
-/// Whether somebody watches: a viewer asks all workers for every event, for some seconds, and asks again before these
-/// are over. So a viewer that dies costs nothing for long, and nobody has to switch anything off.
+/// Whether somebody watches: a viewer asks all workers for more, for some seconds, and asks again before these are
+/// over. So a viewer that dies costs nothing for long, and nobody has to switch anything off. Each viewer gets the jobs
+/// that run, in heartbeats; and every event of every job, if it asks for that.
 /// </summary>
 sealed class WatchLease(LamportClock clock, TimeProvider time)
 {
@@ -18,49 +19,58 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
     readonly Lock gate = new();
     long takenAt;
     TimeSpan lease;
+    long allTakenAt;
+    TimeSpan allLease;
     volatile bool isWatched;
+    volatile bool wantsAll;
+
+    /// <summary>Whether a viewer wants to know which jobs run. <see cref="Look"/> ends it.</summary>
+    public bool IsWatched => isWatched;
 
     /// <summary>Whether a viewer wants every event now. <see cref="Look"/> ends it.</summary>
-    public bool IsWatched => isWatched;
+    public bool WantsAll => wantsAll;
 
     /// <summary>What a viewer sends to all workers.</summary>
     /// <param name="viewer">The name of the viewer.</param>
     /// <param name="clock">Numbers the events of this process.</param>
     /// <param name="now">The time.</param>
-    /// <param name="lease">For how long it wants every event; at most <see cref="Longest"/> counts.</param>
-    public static BroadcastMessage Ask(string viewer, LamportClock clock, DateTimeOffset now, TimeSpan lease)
+    /// <param name="lease">For how long it watches; at most <see cref="Longest"/> counts.</param>
+    /// <param name="all">Whether it wants every event.</param>
+    public static BroadcastMessage Ask(string viewer, LamportClock clock, DateTimeOffset now, TimeSpan lease, bool all)
     {
         var writer = new EventWriter(viewer, clock);
         writer.Begin("jobs-watch"u8, now);
         writer.Json.WriteNumber("seconds"u8, lease.TotalSeconds); // and not until when: the clocks of two machines differ
+        writer.Json.WriteBoolean("all"u8, all);
         writer.End();
         return new() { Topic = Topic, Body = writer.Take(asList: false), Sender = viewer, SendBy = now + lease };
     }
 
     /// <summary>Takes what a viewer has sent.</summary>
-    /// <returns>Whether it asks for events.</returns>
+    /// <returns>Whether it asks for something.</returns>
     public bool Take(ReadOnlyMemory<byte> message)
     {
-        if (Seconds(message) is not { } seconds || !(seconds > 0))
+        if (Read(message) is not (var seconds, var all) || !(seconds > 0))
         {
             return false;
         }
 
+        var asked = seconds < Longest.TotalSeconds ? TimeSpan.FromSeconds(seconds) : Longest;
         lock (gate)
         {
-            var asked = seconds < Longest.TotalSeconds ? TimeSpan.FromSeconds(seconds) : Longest;
-            if (!isWatched || asked > lease - time.GetElapsedTime(takenAt)) // a second viewer must not shorten the first one's
-            {
-                (takenAt, lease) = (time.GetTimestamp(), asked);
-            }
-
+            Extend(ref takenAt, ref lease, isWatched, asked);
             isWatched = true;
+            if (all)
+            {
+                Extend(ref allTakenAt, ref allLease, wantsAll, asked);
+                wantsAll = true;
+            }
         }
 
         return true;
     }
 
-    /// <summary>Ends the lease when its time is over.</summary>
+    /// <summary>Ends a lease when its time is over.</summary>
     public void Look()
     {
         if (isWatched)
@@ -68,12 +78,22 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
             lock (gate)
             {
                 isWatched = time.GetElapsedTime(takenAt) < lease;
+                wantsAll = wantsAll && time.GetElapsedTime(allTakenAt) < allLease;
             }
         }
     }
 
+    // A second viewer must not shorten the lease of the first one.
+    void Extend(ref long takenAt, ref TimeSpan lease, bool isRunning, TimeSpan asked)
+    {
+        if (!isRunning || asked > lease - time.GetElapsedTime(takenAt))
+        {
+            (takenAt, lease) = (time.GetTimestamp(), asked);
+        }
+    }
+
     // Anybody may write to the exchange, so this may be anything.
-    double? Seconds(ReadOnlyMemory<byte> message)
+    (double Seconds, bool All)? Read(ReadOnlyMemory<byte> message)
     {
         try
         {
@@ -89,7 +109,7 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
                 clock.Saw(other);
             }
 
-            return seconds.GetDouble();
+            return (seconds.GetDouble(), root.TryGetProperty("all", out var all) && all.ValueKind == JsonValueKind.True);
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {

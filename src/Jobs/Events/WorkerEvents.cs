@@ -43,6 +43,11 @@ static class WorkerEvents
             json.WriteNumber("expired"u8, count.Expired);
             json.WriteNumber("given_back"u8, count.GivenBack);
             json.WriteNumber("runtime"u8, count.Runtime.TotalSeconds);
+            if (count.Wait is { } wait)
+            {
+                json.WriteNumber("wait"u8, wait.TotalSeconds);
+            }
+
             json.WriteEndObject();
         }
 
@@ -74,7 +79,30 @@ static class WorkerEvents
         }
 
         json.WriteEndArray();
+        WriteRunning(json, worker);
         writer.End();
+    }
+
+    // For a viewer only.
+    static void WriteRunning(System.Text.Json.Utf8JsonWriter json, in WorkerFacts worker)
+    {
+        if (worker.Running is not { } running)
+        {
+            return;
+        }
+
+        json.WriteStartArray("running"u8);
+        foreach (var run in running)
+        {
+            json.WriteStartObject();
+            json.WriteString("uuid"u8, run.Id);
+            json.WriteString("name"u8, run.Task);
+            json.WriteString("queue"u8, run.Queue);
+            json.WriteNumber("seconds"u8, Math.Max(0, (worker.At - run.StartedAt).TotalSeconds)); // the clocks of two machines differ
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     // As Python's platform.system() names them.
@@ -90,4 +118,9 @@ static class WorkerEvents
 /// <param name="Processed">How many jobs have begun to run since the worker began.</param>
 /// <param name="Slots">How many jobs can run at once.</param>
 /// <param name="Queues">The queues that it takes jobs from.</param>
-readonly record struct WorkerFacts(DateTimeOffset At, int Active, long Processed, int Slots, IReadOnlyList<string> Queues);
+/// <param name="Running">The jobs that run, the oldest first; <see langword="null"/> when no viewer asks.</param>
+readonly record struct WorkerFacts(
+    DateTimeOffset At, int Active, long Processed, int Slots, IReadOnlyList<string> Queues, IReadOnlyList<RunningFacts>? Running = null);
+
+/// <summary>A job that runs now.</summary>
+readonly record struct RunningFacts(string Id, string Task, string Queue, DateTimeOffset StartedAt);

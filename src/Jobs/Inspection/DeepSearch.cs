@@ -129,7 +129,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
 
     static void ApplyIf(JobIndex job, JobEvent news, ReadOnlySpan<byte> id)
     {
-        if (news.Kind != EventKind.Other && !news.IsOfWorker && news[EventText.Uuid].SequenceEqual(id))
+        if (news.IsOfJob && news[EventText.Uuid].SequenceEqual(id))
         {
             job.Apply(news);
         }
@@ -159,7 +159,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
 
     static void ApplyWithin(JobIndex window, JobEvent news, long begin, long end)
     {
-        if (news.Kind != EventKind.Other && !news.IsOfWorker && news.At >= begin && news.At < end)
+        if (news.IsOfJob && news.At >= begin && news.At < end)
         {
             window.Apply(news);
         }

@@ -24,6 +24,7 @@ static class EventReader
         ("timestamp"u8.ToArray(), EventNumber.Timestamp), ("clock"u8.ToArray(), EventNumber.Clock), ("retries"u8.ToArray(), EventNumber.Retries),
         ("runtime"u8.ToArray(), EventNumber.Runtime), ("pid"u8.ToArray(), EventNumber.Pid), ("freq"u8.ToArray(), EventNumber.Freq),
         ("active"u8.ToArray(), EventNumber.Active), ("processed"u8.ToArray(), EventNumber.Processed), ("slots"u8.ToArray(), EventNumber.Slots),
+        ("since"u8.ToArray(), EventNumber.Since),
     ];
 
     static readonly (byte[] Name, EventKind Kind)[] kinds =
@@ -32,7 +33,7 @@ static class EventReader
         ("task-succeeded"u8.ToArray(), EventKind.Succeeded), ("task-failed"u8.ToArray(), EventKind.Failed), ("task-retried"u8.ToArray(), EventKind.Retried),
         ("task-rejected"u8.ToArray(), EventKind.Rejected), ("task-revoked"u8.ToArray(), EventKind.Revoked), ("task-cancelled"u8.ToArray(), EventKind.Cancelled),
         ("worker-online"u8.ToArray(), EventKind.WorkerOnline), ("worker-heartbeat"u8.ToArray(), EventKind.WorkerHeartbeat),
-        ("worker-offline"u8.ToArray(), EventKind.WorkerOffline),
+        ("worker-offline"u8.ToArray(), EventKind.WorkerOffline), ("jobs-counts"u8.ToArray(), EventKind.Counts),
     ];
 
     /// <summary>Reads every event of an entry.</summary>
@@ -141,6 +142,14 @@ static class EventReader
                     one.AddQueue(System.Text.Encoding.UTF8.GetString(queue));
                 }
             });
+        }
+        else if (json.ValueTextEquals("running"u8))
+        {
+            EventLists.Runs(ref json, one);
+        }
+        else if (json.ValueTextEquals("counts"u8))
+        {
+            EventLists.Counts(ref json, one);
         }
         else
         {

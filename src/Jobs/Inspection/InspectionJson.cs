@@ -9,4 +9,12 @@ namespace Jobs.Inspection;
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(FailurePage))]
 [JsonSerializable(typeof(IReadOnlyList<WorkerInfo>))]
+[JsonSerializable(typeof(IReadOnlyList<RunningJobInfo>))]
+[JsonSerializable(typeof(IReadOnlyList<ScheduleInfo>))]
+[JsonSerializable(typeof(IReadOnlyList<DeadLetterGroup>))]
+[JsonSerializable(typeof(QueuePage))]
+[JsonSerializable(typeof(DelayedPage))]
+[JsonSerializable(typeof(TransportInfo))]
+[JsonSerializable(typeof(DeadLetterPage))]
+[JsonSerializable(typeof(DeadLetterRequest))]
 sealed partial class InspectionJson : JsonSerializerContext;

@@ -1,7 +1,10 @@
 using Jobs.Control;
 using Jobs.Diagnostics;
+using Jobs.Events;
+using Jobs.Registry;
 using Jobs.Transport;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Jobs.Inspection;
 
@@ -12,31 +15,43 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
 
     const int MostLetters = 10_000;
+    const int MostDelayed = 10_000;
 
     // Jobs are listed by the index in the order of its reader, and by the log in the order of time.
     static readonly long overlap = TimeSpan.FromSeconds(5).Ticks;
 
     static readonly string unsearched = $"only the last {JobHistory.MostJobs:N0} jobs were searched, because the id holds no time";
 
+    readonly JobTransport transport;
     readonly TimeProvider time;
     readonly Lazy<JobLog> log;
     readonly Lazy<JobHistory> history;
     readonly Lazy<WorkerListening> workers;
+    readonly Lazy<QueueLook> queues;
     readonly KeeperClient? keeper;
+    readonly JobSchedules? schedules;
 
     /// <param name="transport">Has the history.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">For changes of state.</param>
     /// <param name="keeper">Has the index of dead letters.</param>
+    /// <param name="schedules">Has the schedules.</param>
+    /// <param name="tasks">The tasks of this program, which name queues.</param>
+    /// <param name="options">So do these options.</param>
+    /// <param name="clock">Numbers the events of this process.</param>
     /// <param name="mostJobs">How many jobs are kept in memory.</param>
     public Inspector(
-        JobTransport transport, TimeProvider time, ILogger<Inspector> logger, KeeperClient? keeper = null, int mostJobs = JobHistory.MostJobs)
+        JobTransport transport, TimeProvider time, ILogger<Inspector> logger, KeeperClient? keeper = null, JobSchedules? schedules = null,
+        TaskRegistry? tasks = null, IOptions<JobsOptions>? options = null, LamportClock? clock = null, int mostJobs = JobHistory.MostJobs)
     {
-        (this.time, this.keeper) = (GuardedTime.Of(time), keeper);
+        (this.transport, this.time, this.keeper, this.schedules) = (transport, GuardedTime.Of(time), keeper, schedules);
         log = new(() => transport.History);
         history = new(() => new(log.Value, this.time, GuardedLogger.Of(logger), mostJobs));
-        workers = new(() => new(transport.Broadcast, History, this.time));
+        workers = new(() => new(transport.Broadcast, History, clock ?? new(), this.time));
+        queues = new(() => new(transport, History, keeper, tasks ?? new([]), options ?? Options.Create(new JobsOptions()), this.time));
     }
+
+    public override InspectionCapabilities Capabilities => transport.Inspection.Capabilities;
 
     /// <summary>The index, for whoever hears of events another way.</summary>
     public JobHistory History => history.Value;
@@ -114,6 +129,58 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         return History.Workers.List(time.GetUtcNow().UtcTicks);
     }
 
+    public override async Task<IReadOnlyList<RunningJobInfo>> RunningAsync(CancellationToken cancellationToken = default) =>
+        [.. (await WorkersAsync(cancellationToken).ConfigureAwait(false)).Where(worker => worker.IsAlive)
+            .SelectMany(worker => worker.Running).OrderBy(job => job.StartedAt)];
+
+    public override async Task<QueuePage> QueuesAsync(CancellationToken cancellationToken = default)
+    {
+        await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
+        await workers.Value.AskedAsync(cancellationToken).ConfigureAwait(false);
+        return await WithinPatienceAsync(queues.Value.LookAsync, cancellationToken).ConfigureAwait(false);
+    }
+
+    public override Task<DelayedPage> DelayedAsync(int limit = 50, string? after = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MostDelayed);
+        return WithinPatienceAsync(
+            async until =>
+            {
+                try
+                {
+                    return await transport.Inspection.DelayedAsync(limit, after, until).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException e) when (until.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+                {
+                    throw new JobTransportException($"The transport did not answer within {patience.TotalSeconds} seconds.", isTransient: true, e);
+                }
+            },
+            cancellationToken);
+    }
+
+    public override Task<TransportInfo> TransportAsync(CancellationToken cancellationToken = default) => WithinPatienceAsync(
+        async until =>
+        {
+            try
+            {
+                return await transport.Inspection.LookAsync(until).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is JobTransportException || (until.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
+            {
+                return new() { Kind = transport.MessagingSystem, Problem = Why(e) };
+            }
+        },
+        cancellationToken);
+
+    public override Task<IReadOnlyList<ScheduleInfo>> SchedulesAsync(CancellationToken cancellationToken = default) =>
+        schedules?.ListAsync(cancellationToken) ?? throw new NotSupportedException("This inspector has no schedules.");
+
+    public override IDisposable Watch() => workers.Value.Watch();
+
+    /// <summary>Why a look at the transport failed, as a part of a sentence.</summary>
+    public static string Why(Exception e) => e is JobTransportException ? e.Message.TrimEnd('.') : "the transport did not answer in time";
+
     public override async Task<DeadLetterPage> DeadLettersAsync(
         DeadLetterQuery query, int limit = 50, string? after = null, CancellationToken cancellationToken = default)
     {
@@ -132,6 +199,15 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
 
     Task<KeeperAnswer> AskAsync(KeeperQuestion question, CancellationToken cancellationToken) =>
         keeper?.AskAsync(question, cancellationToken) ?? throw new NotSupportedException("This inspector has no index of dead letters.");
+
+    async Task<T> WithinPatienceAsync<T>(Func<CancellationToken, Task<T>> look, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(patience, time);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        var answer = await look(until.Token).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer;
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -24,6 +24,9 @@ enum EventKind
     WorkerOnline,
     WorkerHeartbeat,
     WorkerOffline,
+
+    /// <summary>How many jobs a worker had so far.</summary>
+    Counts,
 }
 
 /// <summary>The fields of an event that are texts.</summary>
@@ -61,7 +64,14 @@ enum EventNumber
     Active,
     Processed,
     Slots,
+    Since,
 }
+
+/// <summary>How many jobs of a task and queue a worker had so far.</summary>
+readonly record struct CountsRead(string Task, string Queue, long Received, long GivenBack, long Ended, double? Wait);
+
+/// <summary>A job that a worker says it runs, and for how long.</summary>
+readonly record struct RunRead(string Id, string? Task, string? Queue, double Seconds);
 
 /// <summary>
 /// One event in Celery's format (celery-protocol.md §9), with the fields that the history keeps. One object is used for
@@ -71,6 +81,8 @@ sealed class JobEvent
 {
     const int MostLoads = 3;
     const int MostQueues = 100;
+    const int MostRuns = 100;
+    const int MostCounts = 1_000;
 
     readonly ArrayBufferWriter<byte> bytes = new(4096);
     readonly (int Start, int Length)[] texts = new (int, int)[Enum.GetValues<EventText>().Length];
@@ -91,7 +103,15 @@ sealed class JobEvent
 
     public List<string> Queues { get; } = [];
 
-    public bool IsOfWorker => Kind >= EventKind.WorkerOnline;
+    /// <summary>The jobs that a worker runs; <see langword="null"/> when it does not say it.</summary>
+    public List<RunRead>? Runs { get; private set; }
+
+    /// <summary>The counts of a worker.</summary>
+    public List<CountsRead> Counts { get; } = [];
+
+    public bool IsOfJob => Kind is > EventKind.Other and < EventKind.WorkerOnline;
+
+    public bool IsOfWorker => Kind is >= EventKind.WorkerOnline and <= EventKind.WorkerOffline;
 
     public void Clear()
     {
@@ -100,6 +120,8 @@ sealed class JobEvent
         Array.Fill(numbers, double.NaN);
         LoadAverage.Clear();
         Queues.Clear();
+        Counts.Clear();
+        Runs = null;
         (Kind, At, Expired, Requeue) = (EventKind.Other, 0, false, false);
     }
 
@@ -131,6 +153,24 @@ sealed class JobEvent
         if (LoadAverage.Count < MostLoads && double.IsFinite(load))
         {
             LoadAverage.Add(load);
+        }
+    }
+
+    public void BeginRuns() => Runs = [];
+
+    public void AddRun(in RunRead run)
+    {
+        if (Runs!.Count < MostRuns)
+        {
+            Runs.Add(run);
+        }
+    }
+
+    public void AddCounts(in CountsRead counts)
+    {
+        if (Counts.Count < MostCounts)
+        {
+            Counts.Add(counts);
         }
     }
 

@@ -45,6 +45,9 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
     /// <summary>The workers.</summary>
     public WorkerBook Workers { get; } = new();
 
+    /// <summary>How many jobs of each queue workers have lately received and ended.</summary>
+    public QueueRates Rates { get; } = new();
+
     /// <summary>Where the reader began; <see langword="null"/> before that.</summary>
     public long? BeganAt { get; private set; }
 
@@ -171,7 +174,8 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
     void Take(JobEvent news, long heardAt)
     {
         Workers.Apply(news, heardAt);
-        if (news.Kind != EventKind.Other && !news.IsOfWorker)
+        Rates.Apply(news, heardAt);
+        if (news.IsOfJob)
         {
             Jobs.Apply(news);
         }
@@ -209,7 +213,7 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
 
         static void Sample(JobIndex sample, JobEvent news)
         {
-            if (news.Kind != EventKind.Other && !news.IsOfWorker)
+            if (news.IsOfJob)
             {
                 sample.Apply(news);
             }

@@ -12,6 +12,8 @@ sealed class WorkerBook
     const double HeartbeatsToLive = 2;
     const double UsualFreq = 2;
 
+    const double MostSeconds = 1e9;
+
     static readonly long forgotten = TimeSpan.FromDays(1).Ticks;
 
     readonly Lock gate = new();
@@ -51,7 +53,7 @@ sealed class WorkerBook
                 worker.SaidAt = news.At;
                 worker.IsOffline = news.Kind == EventKind.WorkerOffline;
                 worker.Freq = news[EventNumber.Freq] is { } freq and > 0 and < 86_400 ? freq : worker.Freq;
-                worker.Info = Merge(worker.Info, news);
+                worker.Info = Merge(worker.Info, news, heardAt);
             }
         }
     }
@@ -84,8 +86,9 @@ sealed class WorkerBook
         }
     }
 
-    static WorkerInfo Merge(WorkerInfo known, JobEvent news) => known with
+    static WorkerInfo Merge(WorkerInfo known, JobEvent news, long heardAt) => known with
     {
+        Running = [.. (news.Runs ?? []).Select(run => Run(known.Name, run, heardAt))],
         ProcessId = (int?)Small(news, EventNumber.Pid) ?? known.ProcessId,
         Software = Text(news, EventText.Software) ?? known.Software,
         SoftwareVersion = Text(news, EventText.SoftwareVersion) ?? known.SoftwareVersion,
@@ -96,6 +99,15 @@ sealed class WorkerBook
         Queues = news.Queues.Count > 0 ? [.. news.Queues] : known.Queues,
         Slots = (int?)Small(news, EventNumber.Slots) ?? known.Slots,
         Version = Text(news, EventText.Version) ?? known.Version,
+    };
+
+    static RunningJobInfo Run(string worker, in RunRead run, long heardAt) => new()
+    {
+        Id = run.Id,
+        Task = run.Task,
+        Queue = run.Queue,
+        Worker = worker,
+        StartedAt = new(Math.Max(DateTimeOffset.UnixEpoch.Ticks, heardAt - (long)(Math.Min(run.Seconds, MostSeconds) * TimeSpan.TicksPerSecond)), TimeSpan.Zero),
     };
 
     static long? Small(JobEvent news, EventNumber field) => news.Count(field) is { } count and <= int.MaxValue ? count : null;

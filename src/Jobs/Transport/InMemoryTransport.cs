@@ -13,10 +13,11 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     readonly InMemoryLog history = new(time, (options ?? new()).HistoryAge, (options ?? new()).HistoryBytes);
     readonly InMemoryResults results = new(time, resultExpires ?? TimeSpan.FromDays(1));
     readonly ConcurrentDictionary<string, InMemoryQueue> queues = new();
-    readonly ConcurrentDictionary<ITimer, byte> delays = new();
+    readonly ConcurrentDictionary<ITimer, DelayedMessage> delays = new();
     readonly ConcurrentDictionary<string, InMemoryJournal> journals = new();
     readonly ConcurrentDictionary<InMemorySubscription, byte> subscriptions = new();
     readonly ConcurrentDictionary<string, byte> pending = new(StringComparer.Ordinal); // ids; see Outgoing.UnlessPending
+    long lastDelayed;
 
     public override TransportCapabilities Capabilities =>
         TransportCapabilities.Priorities | TransportCapabilities.ResultsById | TransportCapabilities.UnlessPending;
@@ -24,7 +25,16 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     public override ResultStore Results => results;
 
     public override JobBroadcast Broadcast => broadcast;
+
     public override JobLog History => history;
+
+    public override TransportInspection Inspection => new InMemoryInspection(this, time);
+
+    /// <summary>The names of all queues.</summary>
+    public ICollection<string> QueueNames => queues.Keys;
+
+    /// <summary>The messages that wait for their time.</summary>
+    public ICollection<DelayedMessage> Delayed => delays.Values;
 
     public override string MessagingSystem => "in_memory";
 
@@ -83,6 +93,12 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
         }
     }
 
+    /// <summary>How many messages wait in a queue, and since when the oldest does.</summary>
+    public (int Count, DateTimeOffset? Oldest) Waiting(string queue) => queues.TryGetValue(queue, out var there) ? there.Look() : (0, null);
+
+    /// <summary>How many messages of a queue a subscription holds, for each of both.</summary>
+    public IEnumerable<(string Queue, int Count)> Held => subscriptions.Keys.SelectMany(subscription => subscription.Held());
+
     InMemoryQueue Queue(string name) => queues.GetOrAdd(name, n => new(n));
 
     void Put(in Outgoing outgoing, string? pendingId)
@@ -95,18 +111,18 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
         }
         else
         {
-            Postpone(target, entry, outgoing.Delay);
+            Postpone(target, entry, outgoing.Delay, new(target.Name, entry.Message, time.GetUtcNow() + outgoing.Delay, Interlocked.Increment(ref lastDelayed)));
         }
     }
 
-    void Postpone(InMemoryQueue target, Entry entry, TimeSpan delay)
+    void Postpone(InMemoryQueue target, Entry entry, TimeSpan delay, DelayedMessage shown)
     {
         // A timer takes at most about 49 days. A longer delay gets another timer for the rest.
         var longest = TimeSpan.FromDays(49);
         var first = delay < longest ? delay : longest;
         ITimer? timer = null;
         timer = time.CreateTimer(_ => Due(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        delays[timer] = 0;
+        delays[timer] = shown;
         timer.Change(first, Timeout.InfiniteTimeSpan); // armed only now, so that Due always finds the timer
 
         void Due()
@@ -115,7 +131,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
             timer!.Dispose();
             if (delay > first)
             {
-                Postpone(target, entry, delay - first);
+                Postpone(target, entry, delay - first, shown);
             }
             else
             {
@@ -149,6 +165,14 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
                 {
                     return entries.Count;
                 }
+            }
+        }
+
+        public (int Count, DateTimeOffset? Oldest) Look()
+        {
+            lock (entries)
+            {
+                return (entries.Count, entries.UnorderedItems.Min(item => MessageFacts.Since(item.Element.Message)));
             }
         }
 
@@ -238,6 +262,14 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
             }
 
             return null;
+        }
+
+        public List<(string Queue, int Count)> Held()
+        {
+            lock (gate)
+            {
+                return [.. queues.Zip(unsettled, (queue, count) => (queue.Name, count))];
+            }
         }
 
         public override SubscriptionHealth CheckHealth() => SubscriptionHealth.Healthy with { Ready = ready.Reader.Count };

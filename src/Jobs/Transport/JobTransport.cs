@@ -137,6 +137,12 @@ public abstract class JobTransport : IAsyncDisposable, IDisposable
     /// <exception cref="NotSupportedException">The transport has no history.</exception>
     public virtual JobLog History => throw new NotSupportedException($"{GetType().Name} has no history.");
 
+    /// <summary>
+    /// Looks at queues and at the transport itself. Defaults to an error, for a transport that cannot be looked at.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The transport cannot be looked at.</exception>
+    public virtual TransportInspection Inspection => throw new NotSupportedException($"{GetType().Name} cannot be looked at.");
+
     /// <summary>Whether jobs can be published now. Defaults to <see cref="TransportHealth.Healthy"/>.</summary>
     /// <param name="cancellationToken">
     /// A transport that connects when it is first used connects now. When the token fires first, the transport returns

@@ -12,11 +12,14 @@ namespace Jobs.Working;
 /// 1. By default each job only counts, and the counts are told each second. A failure, a retry and an expired job are
 /// told one by one.
 /// 2. With <see cref="EventLevel.All"/>, or while a viewer asks for it (<see cref="WatchLease"/>), each job is told
-/// when the worker receives it, when it begins and when it ends.
+/// when the worker receives it, when it begins and when it ends. While any viewer watches, heartbeats name the jobs that
+/// run.
 /// 3. Nothing here waits or throws. What the broadcast cannot send in time is dropped.
 /// </remarks>
 sealed class JobEvents : IDisposable
 {
+    const int MostRunning = 100;
+
     static readonly TimeSpan betweenTries = TimeSpan.FromSeconds(30);
 
     readonly TimeProvider time;
@@ -53,7 +56,7 @@ sealed class JobEvents : IDisposable
         lease = new(clock, this.time);
     }
 
-    bool TellsAll => alwaysAll || lease.IsWatched;
+    bool TellsAll => alwaysAll || lease.WantsAll;
 
     /// <summary>The worker begins.</summary>
     public void Start(IReadOnlyList<string> queues, int slots)
@@ -64,13 +67,14 @@ sealed class JobEvents : IDisposable
         }
 
         (this.queues, this.slots, since) = (queues, slots, time.GetUtcNow());
+        progress.Now = since.UtcTicks;
         feed = new(broadcast, history, NodeName.Take(name), clock, losses, time);
         feed.Send("worker.online", WorkerEvents.BeatsEvery * 2, Facts(), WorkerEvents.Online);
         using (ExecutionContext.SuppressFlow()) // both live as long as the worker
         {
             // Armed anew by each tick: a clock that jumps must not make up for all the ticks in between.
             ticking = time.CreateTimer(_ => Tick(), null, WorkerEvents.CountsEvery, Timeout.InfiniteTimeSpan);
-            listening = alwaysAll ? Task.CompletedTask : Task.Run(ListenAsync, CancellationToken.None);
+            listening = Task.Run(ListenAsync, CancellationToken.None);
         }
     }
 
@@ -104,7 +108,13 @@ sealed class JobEvents : IDisposable
             return;
         }
 
-        CountOf(attempt).AddReceived();
+        var count = CountOf(attempt);
+        count.AddReceived();
+        if (count.WantsWait && attempt.Envelope is { } envelope && PublishTime.Of(envelope) is { } since)
+        {
+            count.Waited(attempt.ReceivedAt - since);
+        }
+
         if (TellsAll && HasId(attempt))
         {
             Tell(attempt, attempt.ReceivedAt, TaskEvents.Received);
@@ -195,7 +205,13 @@ sealed class JobEvents : IDisposable
 
     void Tell(in JobEvent what, WriteEvents<JobEvent> write) => feed!.Add(what, write);
 
-    WorkerFacts Facts() => new(time.GetUtcNow(), progress.Busy, progress.Taken, slots, queues);
+    WorkerFacts Facts() => new(time.GetUtcNow(), progress.Busy, progress.Taken, slots, queues, lease.IsWatched ? Running() : null);
+
+    List<RunningFacts> Running() =>
+    [
+        .. progress.Slots.Select(slot => slot.Run).OfType<(Attempt Attempt, long At)>().OrderBy(run => run.At).Take(MostRunning)
+            .Select(run => new RunningFacts(run.Attempt.Id, run.Attempt.TaskName, run.Attempt.Delivery.Queue, new(run.At, TimeSpan.Zero))),
+    ];
 
     void Tick()
     {
@@ -206,6 +222,7 @@ sealed class JobEvents : IDisposable
                 return;
             }
 
+            progress.Now = time.GetUtcNow().UtcTicks;
             lease.Look();
             TellCounts(everything: Interlocked.Exchange(ref isAsked, false));
             if (++ticks % (WorkerEvents.BeatsEvery / WorkerEvents.CountsEvery) == 0)
@@ -223,6 +240,7 @@ sealed class JobEvents : IDisposable
         if (counts.Untold(everything) is { Count: > 0 } untold)
         {
             feed!.Send("jobs.counts", WorkerEvents.CountsEvery * 2, (time.GetUtcNow(), since, untold), WorkerEvents.Counts);
+            untold.ForEach(count => count.Told());
         }
     }
 

@@ -85,7 +85,7 @@ sealed class Worker(
             }
             else if (progress.Lanes.TryAdd(attempt, out var slot))
             {
-                slot?.Start(attempt);
+                slot?.Start(attempt, progress.Now);
             }
             else
             {
@@ -127,7 +127,7 @@ sealed class Worker(
     {
         for (var attempt = first; attempt is not null; attempt = progress.Lanes.Next(slot, attempt))
         {
-            slot.Take(attempt);
+            slot.Take(attempt, progress.Now);
             if (interrupt.IsCancellationRequested)
             {
                 attempt.Cancel(CancelCause.Stop); // Interrupt told the attempts in slots; this attempt had none

@@ -11,6 +11,7 @@ sealed class WorkerProgress
     JobSubscription? subscription;
     bool readerEnded;
     bool stopping;
+    long now;
 
     /// <summary>Where the deliveries come from; <see langword="null"/> until the worker has started.</summary>
     public JobSubscription? Subscription => Volatile.Read(ref subscription);
@@ -24,6 +25,15 @@ sealed class WorkerProgress
 
     /// <summary>The worker takes no more deliveries, although nobody stopped it.</summary>
     public bool HasReaderEnded => Volatile.Read(ref readerEnded);
+
+    /// <summary>
+    /// The time in ticks, as events have last read the clock: exact to a second, which costs a job nothing.
+    /// </summary>
+    public long Now
+    {
+        get => Volatile.Read(ref now);
+        set => Volatile.Write(ref now, value);
+    }
 
     /// <summary>How many slots run a job.</summary>
     public int Busy => Slots.Count(s => s.Current is not null);

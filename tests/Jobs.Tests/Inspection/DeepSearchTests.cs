@@ -23,7 +23,7 @@ public sealed class DeepSearchTests : IAsyncDisposable
     {
         memory = new(clock, options: new() { HistoryAge = TimeSpan.FromDays(3650) });
         transport = new(memory, clock);
-        inspector = new(transport, clock, NullLogger<Inspector>.Instance, keeper: null, Kept);
+        inspector = new(transport, clock, NullLogger<Inspector>.Instance, mostJobs: Kept);
     }
 
     static CancellationToken Stop => TestContext.Current.CancellationToken;

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using Xunit;
+
+namespace Jobs.Contracts;
+
+/// <summary>What <see cref="JobInspector"/> tells of queues, of what runs and waits, and of the transport.</summary>
+public abstract partial class HostContract
+{
+    [Fact]
+    public async Task A_queue_shows_what_waits_runs_is_held_is_delayed_and_has_died()
+    {
+        var dispatcher = await StartAsync();
+        await dispatcher.EnqueueAsync(ContractJobs.Fail("dies"));
+        await LettersAsync(dispatcher, 1);
+        for (var i = 0; i < 20; i++)
+        {
+            await dispatcher.EnqueueAsync(ContractJobs.Wait()); // four run, the prefetch holds four more
+        }
+
+        await dispatcher.EnqueueAsync(ContractJobs.Note("later") with { Delay = TimeSpan.FromHours(1) });
+        QueueInfo? queue = null;
+        await Wait.Until(async () => (queue = await QueueAsync(dispatcher)) is { Waiting: 12, Running: 4, Consumers: > 0, Dead: 1 });
+
+        var can = Inspector(dispatcher).Capabilities;
+        Assert.Equal((can.HasFlag(InspectionCapabilities.Held) ? 8 : null, can.HasFlag(InspectionCapabilities.DelayedByQueue) ? 1 : null), (queue!.Held, queue.Delayed));
+        Assert.Equal(can.HasFlag(InspectionCapabilities.OldestAge), queue.OldestAge is not null);
+        Assert.True(queue.OldestAge is null || queue.OldestAge < Wait.Deadline * 2, $"{queue.OldestAge}");
+        Assert.DoesNotContain((await Inspector(dispatcher).QueuesAsync(TestContext.Current.CancellationToken)).Queues, other => other.Name == $"{Queue}.dead");
+    }
+
+    [Fact]
+    public async Task A_queue_shows_how_many_jobs_come_and_go()
+    {
+        var dispatcher = await StartAsync();
+        Assert.NotNull(await QueueAsync(dispatcher));
+
+        await Wait.Until(async () =>
+        {
+            await dispatcher.EnqueueAsync(ContractJobs.Note("goes by"));
+            return await QueueAsync(dispatcher) is { InRate: > 0, OutRate: > 0, Wait: not null };
+        });
+    }
+
+    [Fact]
+    public async Task Each_job_that_runs_is_listed_with_its_worker_and_since_when()
+    {
+        var before = TimeProvider.System.GetUtcNow();
+        var dispatcher = await StartAsync();
+        var id = await dispatcher.EnqueueAsync(ContractJobs.Wait());
+        await Bench.Begun.Task.Soon();
+
+        RunningJobInfo? job = null;
+        await Wait.Until(async () => (job = (await Inspector(dispatcher).RunningAsync(TestContext.Current.CancellationToken)).SingleOrDefault(one => one.Id == id.Id)) is not null);
+
+        Assert.Equal(("contract.wait", Queue), (job!.Task, job.Queue));
+        Assert.InRange(job.StartedAt, before - TimeSpan.FromSeconds(2), TimeProvider.System.GetUtcNow()); // exact to a second
+        var worker = (await Inspector(dispatcher).WorkersAsync(TestContext.Current.CancellationToken)).Single(one => one.Name == job.Worker);
+        Assert.Equal(id.Id, Assert.Single(worker.Running).Id);
+        Bench.Release.TrySetResult();
+        await Wait.Until(async () => (await Inspector(dispatcher).RunningAsync(TestContext.Current.CancellationToken)).All(one => one.Id != id.Id));
+    }
+
+    [Fact]
+    public async Task Delayed_jobs_are_counted_and_where_it_can_be_listed_page_by_page()
+    {
+        var dispatcher = await StartAsync();
+        foreach (var hours in new[] { 3, 1, 2 })
+        {
+            await dispatcher.EnqueueAsync(ContractJobs.Note("later") with { Id = $"in {hours} hours", Delay = TimeSpan.FromHours(hours) });
+        }
+
+        DelayedPage? page = null;
+        await Wait.Until(async () => (page = await Inspector(dispatcher).DelayedAsync(2, null, TestContext.Current.CancellationToken)).Total >= 3);
+        if (!Inspector(dispatcher).Capabilities.HasFlag(InspectionCapabilities.DelayedJobs))
+        {
+            Assert.Empty(page!.Jobs);
+            return;
+        }
+
+        Assert.Equal(["in 1 hours", "in 2 hours"], page!.Jobs.Select(job => job.Id));
+        Assert.All(page.Jobs, job => Assert.Equal(("contract.note", Queue), (job.Task, job.Queue)));
+        Assert.InRange(page.Jobs[0].DueAt - TimeProvider.System.GetUtcNow(), TimeSpan.FromMinutes(55), TimeSpan.FromMinutes(61));
+        var rest = await Inspector(dispatcher).DelayedAsync(2, page.Next, TestContext.Current.CancellationToken);
+        Assert.Equal("in 3 hours", Assert.Single(rest.Jobs).Id);
+        Assert.Null(rest.Next);
+        await Assert.ThrowsAsync<ArgumentException>(() => Inspector(dispatcher).DelayedAsync(2, "nowhere", TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task While_somebody_watches_workers_tell_of_every_job()
+    {
+        var dispatcher = await StartAsync();
+        var inspector = Inspector(dispatcher);
+        using (inspector.Watch())
+        {
+            await Wait.Until(async () =>
+            {
+                var id = await dispatcher.EnqueueAsync(ContractJobs.Note("watched"));
+                await Wait.Until(() => Bench.Runs.Any(run => run.Id == id.Id));
+                return (await inspector.SearchAsync(new() { Task = "contract.note", States = [JobState.Succeeded] }, TestContext.Current.CancellationToken)).Jobs.Count > 0;
+            });
+        }
+    }
+
+    [Fact]
+    public async Task The_transport_says_how_it_is()
+    {
+        var dispatcher = await StartAsync();
+
+        var transport = await Inspector(dispatcher).TransportAsync(TestContext.Current.CancellationToken).Soon();
+
+        Assert.Equal((Transport(dispatcher).MessagingSystem, true, null), (transport.Kind, transport.IsUp, transport.Problem));
+        Assert.Equal(Inspector(dispatcher).Capabilities.HasFlag(InspectionCapabilities.Nodes), transport.Nodes.Count > 0);
+    }
+
+    [Fact]
+    public async Task Every_answer_is_written_as_JSON_as_it_is()
+    {
+        var dispatcher = await StartAsync();
+        var inspector = Inspector(dispatcher);
+        var id = await dispatcher.EnqueueAsync(ContractJobs.Fail("is written"));
+        await LettersAsync(dispatcher, 1);
+        var stop = TestContext.Current.CancellationToken;
+
+        object[] answers =
+        [
+            await inspector.GetJobAsync(id.Id, stop), await inspector.SearchAsync(new(), stop), await inspector.FailuresAsync(new(), stop),
+            await inspector.WorkersAsync(stop), await inspector.RunningAsync(stop), await inspector.QueuesAsync(stop), await inspector.DelayedAsync(10, null, stop),
+            await inspector.SchedulesAsync(stop), await inspector.TransportAsync(stop), await inspector.DeadLettersAsync(new(), cancellationToken: stop),
+            await inspector.DeadLetterGroupsAsync(new(), stop), inspector.Capabilities,
+        ];
+
+        Assert.All(answers, answer => Assert.NotEqual("{}", JsonSerializer.Serialize(answer, answer.GetType())));
+    }
+
+    async Task<QueueInfo?> QueueAsync(IJobDispatcher dispatcher) =>
+        (await Inspector(dispatcher).QueuesAsync(TestContext.Current.CancellationToken).Soon()).Queues.SingleOrDefault(queue => queue.Name == Queue);
+}
