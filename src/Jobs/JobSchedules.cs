@@ -106,6 +106,11 @@ public sealed record ScheduleInfo
     public required string Timing { get; init; }
 
     /// <summary>
+    /// <see cref="Timing"/> in words, such as "every 15 minutes, UTC"; the timing itself when it has no words.
+    /// </summary>
+    public string Words { get; init; } = "";
+
+    /// <summary>
     /// What happens to missed occurrences; <see langword="null"/> when this process does not know the schedule or
     /// cannot read it.
     /// </summary>
@@ -128,4 +133,10 @@ public sealed record ScheduleInfo
     /// paused or never fires again.
     /// </summary>
     public DateTimeOffset? NextOccurrence { get; init; }
+
+    /// <summary>
+    /// How late the schedule is: for how long an occurrence has been due that has not fired, zero for none. No beat runs,
+    /// for example. <see langword="null"/> when this is unknown, and when the schedule is paused.
+    /// </summary>
+    public TimeSpan? Lateness { get; init; }
 }

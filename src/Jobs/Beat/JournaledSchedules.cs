@@ -119,11 +119,15 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
             Name = name,
             TaskName = schedule?.Job.TaskName ?? state.SetAtRunTime(name)?.Value?.Task,
             Timing = schedule?.Timing.Key ?? last?.TimingKey ?? "",
+            Words = ScheduleWords.Of(schedule?.Timing.Key ?? last?.TimingKey ?? ""),
             Misfire = schedule?.Misfire,
             IsPaused = isPaused,
             IsSetAtRunTime = state.SetAtRunTime(name)?.Value is not null,
             LastOccurrence = last?.Occurrence,
             NextOccurrence = isPaused ? null : schedule?.Timing.Next(now),
+            Lateness = isPaused || schedule is null || last?.TimingKey != schedule.Timing.Key ? null
+                : schedule.Timing.Next(last.Value.Occurrence) is { } due && due < now ? now - due
+                : TimeSpan.Zero,
         };
     }
 

@@ -53,13 +53,31 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await Wait.Until(async () => (listed = await here.ListAsync(Cancellation)).Where(schedule => schedule.Name != "here").All(schedule => schedule.LastOccurrence == noon + minute));
 
         Assert.Equal(["coded", "here", "live"], listed.Select(schedule => schedule.Name));
-        Assert.Equal(new ScheduleInfo { Name = "coded", Timing = "00:01:00", LastOccurrence = noon + minute }, listed[0]);
-        Assert.Equal(new ScheduleInfo { Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18) }, listed[1]);
+        Assert.Equal(new ScheduleInfo { Name = "coded", Timing = "00:01:00", Words = "every minute", LastOccurrence = noon + minute }, listed[0]);
+        Assert.Equal(new ScheduleInfo { Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Words = "every day at 06:00, UTC", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18) }, listed[1]);
         Assert.Equal(
-            new ScheduleInfo { Name = "live", TaskName = "news.live", Timing = "00:00:10", Misfire = MisfirePolicy.Once, IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute },
+            new ScheduleInfo
+            {
+                Name = "live", TaskName = "news.live", Timing = "00:00:10", Words = "every 10 seconds", Misfire = MisfirePolicy.Once,
+                IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute,
+            },
             listed[2]);
         await schedules.ResumeAsync("live", Cancellation);
         Assert.Equal((false, noon + minute + 10 * second), (await here.ListAsync(Cancellation))[2] is var live ? (live.IsPaused, live.NextOccurrence) : default);
+    }
+
+    [Fact]
+    public async Task A_schedule_is_late_by_the_time_since_an_occurrence_that_no_beat_has_fired()
+    {
+        var here = Schedules(new Schedule("coded", Timing.Every(minute), new Job("news.refresh"), MisfirePolicy.All));
+        Assert.Equal(TimeSpan.Zero, Assert.Single(await here.ListAsync(Cancellation)).Lateness);
+
+        await beat.DisposeAsync();
+        clock.Advance(minute + 20 * second);
+
+        Assert.Equal(20 * second, Assert.Single(await here.ListAsync(Cancellation)).Lateness);
+        await schedules.PauseAsync("coded", Cancellation);
+        Assert.Null(Assert.Single(await here.ListAsync(Cancellation)).Lateness);
     }
 
     [Fact]
