@@ -27,7 +27,7 @@ public sealed record JobInfo
     /// <summary>The named arguments as text.</summary>
     public string? NamedArguments { get; init; }
 
-    /// <summary>The value that the task returned, as text.</summary>
+    /// <summary>The value that the task returned, as text; only of a job whose value somebody needs.</summary>
     public string? Result { get; init; }
 
     /// <summary>The failure of the last attempt that failed.</summary>
@@ -77,6 +77,22 @@ public sealed record JobInfo
     /// fills it.
     /// </summary>
     public IReadOnlyList<string> Children { get; init; } = [];
+
+    /// <summary>
+    /// The jobs among the last 100,000 that have the first job of the chain or group in common, this job too, in the order
+    /// in which they were first heard of; at most 1,000, and none for a job that stands alone. Only
+    /// <see cref="JobInspector.GetJobAsync"/> fills it.
+    /// </summary>
+    public IReadOnlyList<string> Chain { get; init; } = [];
+
+    /// <summary>
+    /// How much is done, from 0 to 1, of a job whose result was asked for. Only <see cref="JobInspector.GetJobAsync"/>
+    /// fills it, where the transport keeps results for every process: in memory and over SQLite.
+    /// </summary>
+    public double? Progress { get; init; }
+
+    /// <summary>What the task said with its progress.</summary>
+    public string? ProgressText { get; init; }
 
     /// <summary>How far back the history was read for this answer. Only <see cref="JobInspector.GetJobAsync"/> fills it.</summary>
     public DateTimeOffset? SearchedBackTo { get; init; }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Jobs.Transport;
 using Xunit;
 
 namespace Jobs.Contracts;
@@ -6,6 +7,9 @@ namespace Jobs.Contracts;
 /// <summary>What <see cref="JobInspector"/> tells of queues, of what runs and waits, and of the transport.</summary>
 public abstract partial class HostContract
 {
+    /// <summary>What the guide's table of figures calls this transport.</summary>
+    protected abstract string DocumentedAs { get; }
+
     [Fact]
     public async Task A_queue_shows_what_waits_runs_is_held_is_delayed_and_has_died()
     {
@@ -100,6 +104,56 @@ public abstract partial class HostContract
                 return (await inspector.SearchAsync(new() { Task = "contract.note", States = [JobState.Succeeded] }, TestContext.Current.CancellationToken)).Jobs.Count > 0;
             });
         }
+    }
+
+    [Fact]
+    public async Task A_job_of_a_chain_shows_its_parent_its_children_and_the_whole_chain()
+    {
+        var dispatcher = await StartAsync(configure: options => options.Events = EventLevel.All);
+        var inspector = Inspector(dispatcher);
+        var last = await dispatcher.EnqueueAsync(ContractJobs.Headline("three short words").Then(ContractSteps.Words(2)));
+        JobInfo? job = null;
+        await Wait.Until(async () => (job = await inspector.GetJobAsync(last.Id, TestContext.Current.CancellationToken)).State == JobState.Succeeded);
+
+        Assert.Equal(2, job!.Chain.Count);
+        Assert.Equal([job.ParentId!, last.Id], job.Chain);
+        var parent = await inspector.GetJobAsync(job.ParentId!, TestContext.Current.CancellationToken);
+        Assert.Equal([last.Id], parent.Children);
+        Assert.Equal(job.Chain, parent.Chain);
+    }
+
+    [Fact]
+    public async Task A_success_that_events_only_count_is_known_where_results_are_kept_for_every_process()
+    {
+        var dispatcher = await StartAsync();
+        var handle = await dispatcher.EnqueueAsync(ContractJobs.Add(1, 2) with { Result = true });
+        Assert.Equal(3, await handle.GetResultAsync(Wait.Deadline));
+
+        var job = await Inspector(dispatcher).GetJobAsync(handle.Id, TestContext.Current.CancellationToken);
+
+        var isKept = Transport(dispatcher).Capabilities.HasFlag(TransportCapabilities.ResultsById);
+        Assert.Equal(isKept ? (JobState.Succeeded, "3", true) : (JobState.Unknown, null, false), (job.State, job.Result, job.EndedAt is not null));
+    }
+
+    /// <summary>A transport knows exactly the figures that the table of the guide promises.</summary>
+    [Fact]
+    public async Task The_capabilities_are_those_of_the_documentation()
+    {
+        var dispatcher = await StartAsync(worker: false);
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Jobs.sln")))
+        {
+            folder = folder.Parent!;
+        }
+
+        var rows = (await File.ReadAllLinesAsync(Path.Combine(folder.FullName, "src", "Jobs", "OBSERVABILITY.md"), TestContext.Current.CancellationToken))
+            .Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToList();
+        var column = rows.Select(row => Array.IndexOf(row, DocumentedAs)).Single(place => place > 0);
+        var promised = rows.Where(row => row.Length > column && Enum.TryParse<InspectionCapabilities>(row[^2].Trim('`'), out _)).ToList();
+
+        Assert.Equal(Enum.GetValues<InspectionCapabilities>().Length - 1, promised.Select(row => row[^2]).Distinct().Count());
+        Assert.All(promised, row => Assert.Equal(
+            row[column] != "–", Inspector(dispatcher).Capabilities.HasFlag(Enum.Parse<InspectionCapabilities>(row[^2].Trim('`')))));
     }
 
     [Fact]

@@ -72,11 +72,26 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
             var found = await Task.Run(() => deep.FindAsync(key, made.UtcTicks, until.Token), CancellationToken.None).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             searchedBackTo = JobAnswer.Time(Math.Max(1, deep.BackTo));
-            known = found is null ? known : found with { Children = known?.Children ?? [] };
+            known = found is null ? known : found with { Children = known?.Children ?? [], Chain = known?.Chain ?? [] };
             problem = deep.Problem;
         }
 
-        return (known ?? new() { Id = id, EnqueuedAt = key.Time }) with { SearchedBackTo = searchedBackTo, Problem = History.Problem ?? problem };
+        var answer = JobAnswer.With(known ?? new() { Id = id, EnqueuedAt = key.Time }, await StatusAsync(id, until.Token).ConfigureAwait(false));
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer with { SearchedBackTo = searchedBackTo, Problem = History.Problem ?? problem };
+    }
+
+    // Where results are kept for every process, jobs that succeed are known there although events only count them.
+    async ValueTask<JobStatus?> StatusAsync(string id, CancellationToken until)
+    {
+        try
+        {
+            return transport.Capabilities.HasFlag(TransportCapabilities.ResultsById) ? await transport.Results.ReadAsync(id, until).ConfigureAwait(false) : null;
+        }
+        catch (Exception e) when (e is JobTransportException || (e is OperationCanceledException && until.IsCancellationRequested))
+        {
+            return null; // the history's problem says more
+        }
     }
 
     public override async Task<JobPage> SearchAsync(JobQuery query, CancellationToken cancellationToken = default)

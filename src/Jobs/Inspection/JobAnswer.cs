@@ -35,6 +35,29 @@ static class JobAnswer
         };
     }
 
+    /// <summary>Adds what the transport keeps of a job whose result was asked for.</summary>
+    public static JobInfo With(JobInfo known, JobStatus? status)
+    {
+        if (status is null)
+        {
+            return known;
+        }
+
+        var isNewer = known.State == JobState.Unknown || (known.EndedAt is null && status.HasEnded);
+        return known with
+        {
+            State = isNewer ? status.State : known.State,
+            EnqueuedAt = known.EnqueuedAt ?? status.EnqueuedAt,
+            StartedAt = known.StartedAt ?? status.StartedAt,
+            EndedAt = known.EndedAt ?? status.EndedAt,
+            Result = known.Result ?? JobText.Of(JobText.Keep(status.Result.Span)),
+            Error = known.Error ?? status.Error,
+            AttemptCount = Math.Max(known.AttemptCount, status.Attempts),
+            Progress = status.Progress,
+            ProgressText = status.ProgressText,
+        };
+    }
+
     public static DateTimeOffset? Time(long ticks) => ticks == 0 ? null : new DateTimeOffset(ticks, TimeSpan.Zero);
 
     static JobAttempt Of(in AttemptRecord attempt) => new()

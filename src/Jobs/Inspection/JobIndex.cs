@@ -8,7 +8,7 @@ namespace Jobs.Inspection;
 /// <param name="mostBytes">How much memory they may take, about.</param>
 sealed class JobIndex(int mostJobs, long mostBytes)
 {
-    const int MostChildren = 1_000;
+    const int MostRelatives = 1_000;
 
     readonly Lock gate = new();
     readonly TextPool pool = new();
@@ -105,7 +105,7 @@ sealed class JobIndex(int mostJobs, long mostBytes)
         }
     }
 
-    /// <summary>What is known of a job, with its children.</summary>
+    /// <summary>What is known of a job, with its relatives.</summary>
     public JobInfo? Find(JobKey key)
     {
         lock (gate)
@@ -115,8 +115,22 @@ sealed class JobIndex(int mostJobs, long mostBytes)
                 return null;
             }
 
-            var children = Living().Where(other => other.Kin is { } kin && kin.Parent == key).Take(MostChildren);
-            return JobAnswer.Of(job) with { Children = [.. children.Select(child => child.Key.ToString())] };
+            var root = job.Kin is { Root: { IsNone: false } first } ? first : key;
+            var (children, chain) = (new List<string>(), new List<string>());
+            foreach (var other in Living())
+            {
+                if (other.Kin is { } kin && kin.Parent == key && children.Count < MostRelatives)
+                {
+                    children.Add(other.Key.ToString());
+                }
+
+                if ((other.Key == root || other.Kin?.Root == root) && chain.Count < MostRelatives)
+                {
+                    chain.Add(other.Key.ToString());
+                }
+            }
+
+            return JobAnswer.Of(job) with { Children = children, Chain = chain.Count > 1 ? chain : [] };
         }
     }
 

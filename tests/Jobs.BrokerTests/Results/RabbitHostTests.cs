@@ -12,6 +12,8 @@ public sealed class RabbitHostTests(BrokerFixture brokers) : HostContract
 
     protected override string Queue => $"{bench.Prefix}.host";
 
+    protected override string DocumentedAs => "RabbitMQ";
+
     protected override void UseTransport(JobsBuilder jobs) => jobs.UseRabbitMq(
         brokers.Broker.AmqpUri.ToString(), rabbit => (rabbit.Prefix, rabbit.EventExchange) = (bench.Prefix, $"{bench.Prefix}.events"));
 

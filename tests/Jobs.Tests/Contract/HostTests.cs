@@ -9,6 +9,8 @@ public sealed class InMemoryHostTests : HostContract
 {
     readonly InMemoryTransport shared = new(TimeProvider.System);
 
+    protected override string DocumentedAs => "In memory";
+
     protected override void UseTransport(JobsBuilder jobs) => jobs.UseTransport(_ => new FaultyTransport(shared)); // hosts of one test share queues
 
     public override async ValueTask DisposeAsync()

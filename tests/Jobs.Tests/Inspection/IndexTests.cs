@@ -121,20 +121,6 @@ public sealed class IndexTests
         Assert.NotNull(small.Find(Id(4999)));
     }
 
-    /// <summary>The estimate that bounds the memory is not far from the truth.</summary>
-    [Fact]
-    public void A_job_takes_about_as_much_memory_as_the_index_believes()
-    {
-        const int Count = 20_000;
-        string[] entries = [.. Enumerable.Range(0, Count).SelectMany(i => new[] { Received(Id(i), i), Started(Id(i), i), i % 10 == 0 ? Failed(Id(i), i) : Succeeded(Id(i), i) })];
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        var full = new JobIndex(Count, long.MaxValue).Take(entries);
-        var taken = GC.GetTotalMemory(forceFullCollection: true) - before;
-        GC.KeepAlive(entries);
-        TestContext.Current.TestOutputHelper!.WriteLine($"{taken / Count} bytes a job, estimated {full.Bytes / Count}");
-        Assert.InRange(taken / (double)full.Bytes, 0.5, 1.5);
-    }
-
     [Fact]
     public void Workers_live_for_two_heartbeats_and_a_goodbye_counts_at_once()
     {

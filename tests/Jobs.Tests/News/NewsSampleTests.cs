@@ -5,7 +5,7 @@ namespace Jobs.Tests.News;
 /// <summary>The sample, started as a reader of the README starts it.</summary>
 public sealed class NewsSampleTests
 {
-    static readonly TimeSpan headlinesWithin = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan headlinesWithin = TimeSpan.FromSeconds(60);
 
     [Fact]
     public async Task The_news_site_shows_headlines_updates_a_profile_after_login_and_stops_cleanly()

@@ -12,7 +12,8 @@ sealed class NewsSite : IAsyncDisposable
     readonly DirectoryInfo folder;
     readonly bool ownsFolder;
     readonly string address;
-    readonly HttpClient http;
+    readonly HttpClient http; // asks again and again
+    readonly HttpClient patient; // asks once, on a machine that may be busy
     readonly Process process;
     readonly ConcurrentQueue<string> output = new();
 
@@ -22,6 +23,7 @@ sealed class NewsSite : IAsyncDisposable
         folder = first?.folder ?? Directory.CreateTempSubdirectory("jobs-news-");
         address = first?.address ?? $"http://127.0.0.1:{FreePort()}";
         http = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(5) };
+        patient = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(60) };
         process = Launch(["--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *", .. more], environment, output.Enqueue);
     }
 
@@ -51,19 +53,18 @@ sealed class NewsSite : IAsyncDisposable
         }
     }
 
-    public Task<string> GetAsync(string path) => http.GetStringAsync(path, Stop);
+    public Task<string> GetAsync(string path) => patient.GetStringAsync(path, Stop);
 
     public async Task LoginAsync(string user)
     {
         using var form = new FormUrlEncodedContent([new("user", user)]);
-        using var answer = await http.PostAsync("/login", form, Stop);
+        using var answer = await patient.PostAsync("/login", form, Stop);
         answer.EnsureSuccessStatusCode(); // after the redirect to the page
     }
 
     /// <summary>Presses the button that asks for fresh headlines.</summary>
     public async Task PressRefreshAsync()
     {
-        using var patient = new HttpClient { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(30) }; // asked once, on a machine that may be busy
         using var answer = await patient.PostAsync("/refresh", null, Stop);
         answer.EnsureSuccessStatusCode();
     }
@@ -76,7 +77,7 @@ sealed class NewsSite : IAsyncDisposable
         {
             try
             {
-                last = await GetAsync(path);
+                last = await http.GetStringAsync(path, Stop);
                 if (expected(last))
                 {
                     return last;
@@ -127,6 +128,7 @@ sealed class NewsSite : IAsyncDisposable
         await process.WaitForExitAsync(CancellationToken.None);
         process.Dispose();
         http.Dispose();
+        patient.Dispose();
         if (ownsFolder)
         {
             folder.Delete(recursive: true);

@@ -8,6 +8,8 @@ public sealed class SqliteHostTests : HostContract
 {
     readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("jobs-host-");
 
+    protected override string DocumentedAs => "SQLite";
+
     protected override void UseTransport(JobsBuilder jobs) => jobs.UseSqlite(Path.Combine(directory.FullName, "jobs.db"));
 
     public override async ValueTask DisposeAsync()

@@ -6,12 +6,12 @@ using Xunit;
 namespace Jobs.Tests.Working;
 
 /// <summary>What a process keeps of the results that it asked for: bounded, and never confused.</summary>
-public sealed class StatusBookTests(ITestOutputHelper output)
+public sealed class StatusBookTests
 {
     readonly FakeTimeProvider clock = new();
     int said;
 
-    StatusBook Book(TimeProvider? time = null) => new(time ?? clock, () => TimeSpan.FromDays(1), () => said++);
+    StatusBook Book() => new(clock, () => TimeSpan.FromDays(1), () => said++);
 
     static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -125,31 +125,6 @@ public sealed class StatusBookTests(ITestOutputHelper output)
         Assert.Null(book.Read("a"));
         Assert.Equal(0, book.Count);
         Assert.Equal(0, said); // no value was dropped
-    }
-
-    [Fact]
-    public void A_hundred_thousand_calls_that_wait_cost_little()
-    {
-        var book = Book(TimeProvider.System); // its timers are those of a program
-        var ids = Enumerable.Range(0, 100_000).Select(i => $"{i:x8}-0000-7000-8000-000000000000").ToArray();
-        var calls = new List<Task>(ids.Length);
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        foreach (var id in ids)
-        {
-            book.Expect(id);
-        }
-
-        var expected = Each();
-        calls.AddRange(ids.Select(id => book.WaitAsync(id, TimeSpan.FromMinutes(1), Cancellation).AsTask()));
-        var waiting = Each();
-
-        output.WriteLine($"{expected:0} bytes for each job whose result is asked for, {waiting:0} when a call waits for it; without the id");
-        Assert.Equal(ids.Length, book.Count);
-        Assert.InRange(waiting, 1, 2_000);
-        Assert.DoesNotContain(calls, call => call.IsCompleted);
-        GC.KeepAlive(book);
-
-        double Each() => (GC.GetTotalMemory(forceFullCollection: true) - before) / (double)ids.Length;
     }
 
     static JobStatus Ended(string id, int bytes = 1) => new() { Id = id, State = JobState.Succeeded, Result = new byte[bytes] };
