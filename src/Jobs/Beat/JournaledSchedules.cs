@@ -114,19 +114,21 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     ScheduleInfo Info(string name, BeatState state, DateTimeOffset now)
     {
         var (schedule, last, isPaused) = (Find(name, state), state.Last(name), state.IsPaused(name));
+        var key = schedule?.Timing.Key ?? last?.TimingKey ?? "";
+        var timing = schedule?.Timing ?? Timing.OfKey(key);
         return new()
         {
             Name = name,
             TaskName = schedule?.Job.TaskName ?? state.SetAtRunTime(name)?.Value?.Task,
-            Timing = schedule?.Timing.Key ?? last?.TimingKey ?? "",
-            Words = ScheduleWords.Of(schedule?.Timing.Key ?? last?.TimingKey ?? ""),
+            Timing = key,
+            Words = ScheduleWords.Of(key),
             Misfire = schedule?.Misfire,
             IsPaused = isPaused,
             IsSetAtRunTime = state.SetAtRunTime(name)?.Value is not null,
             LastOccurrence = last?.Occurrence,
-            NextOccurrence = isPaused ? null : schedule?.Timing.Next(now),
-            Lateness = isPaused || schedule is null || last?.TimingKey != schedule.Timing.Key ? null
-                : schedule.Timing.Next(last.Value.Occurrence) is { } due && due < now ? now - due
+            NextOccurrence = isPaused ? null : timing?.Next(now),
+            Lateness = isPaused || timing is null || last?.TimingKey != key ? null
+                : timing.Next(last.Value.Occurrence) is { } due && due < now ? now - due
                 : TimeSpan.Zero,
         };
     }

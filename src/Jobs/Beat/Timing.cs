@@ -28,6 +28,24 @@ abstract class Timing
         _ => throw new ArgumentException("give exactly one of Cron and Every."),
     };
 
+    /// <summary>
+    /// The timing of a <see cref="Key"/>, for a schedule of another program; <see langword="null"/> when this program
+    /// cannot read it.
+    /// </summary>
+    public static Timing? OfKey(string key)
+    {
+        try
+        {
+            return TimeSpan.TryParseExact(key, "c", System.Globalization.CultureInfo.InvariantCulture, out var interval) ? Every(interval)
+                : key.LastIndexOf(' ') is > 0 and var space ? Cron(key[..space], Zone(key[(space + 1)..]))
+                : null;
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
     /// <exception cref="ArgumentException">The expression is not valid, or no date ever fits it.</exception>
     public static Timing Cron(string expression, TimeZoneInfo timeZone)
     {

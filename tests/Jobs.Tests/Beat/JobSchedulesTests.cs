@@ -53,7 +53,13 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         await Wait.Until(async () => (listed = await here.ListAsync(Cancellation)).Where(schedule => schedule.Name != "here").All(schedule => schedule.LastOccurrence == noon + minute));
 
         Assert.Equal(["coded", "here", "live"], listed.Select(schedule => schedule.Name));
-        Assert.Equal(new ScheduleInfo { Name = "coded", Timing = "00:01:00", Words = "every minute", LastOccurrence = noon + minute }, listed[0]);
+        Assert.Equal(
+            new ScheduleInfo
+            {
+                Name = "coded", Timing = "00:01:00", Words = "every minute", LastOccurrence = noon + minute, NextOccurrence = noon + 2 * minute,
+                Lateness = TimeSpan.Zero,
+            },
+            listed[0]);
         Assert.Equal(new ScheduleInfo { Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Words = "every day at 06:00, UTC", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18) }, listed[1]);
         Assert.Equal(
             new ScheduleInfo
