@@ -40,6 +40,7 @@ static class Report
             Line($"");
             Line($"Calls in flight: {summary.MaxInFlight:n0} at most, at least 2,000 in {summary.ShareAbove2000 * 100:0} % of the time. Sent again after a lost connection: {result.Republished:n0}. Given back by a stop: {result.Interrupted:n0}. Lost on purpose with the queue that is purged and deleted: {result.LostOnPurpose:n0}.");
             Line($"Chains of three: {summary.Answers.Answered:n0} answered, {summary.Answers.ToldOfLoss:n0} callers told that their reply queue is gone, **{summary.Unanswered.Count} never told**.");
+            Letters();
             Line($"Done by hand, as the operations guide says: {(summary.ByHand.Count == 0 ? "nothing" : string.Join("; ", summary.ByHand))}.");
             if (summary.Astray.Any())
             {
@@ -49,6 +50,16 @@ static class Report
             if (summary.Impossible.Count > 0)
             {
                 Line($"Cannot be done to this site: {string.Join(", ", summary.Impossible)}.");
+            }
+        }
+
+        void Letters()
+        {
+            var (letters, calls) = (result.Letters, summary.Load?.Letters);
+            Line($"Dead letters, of jobs that die once: {letters.Died:n0} made, {letters.SentBack:n0} sent back, **{letters.Lost.Count} lost, {letters.Forgotten.Count} not in the index, {letters.Phantoms.Count} only in the index**; {letters.SentTwice} sent back twice (bound {letters.Bound:n0}, of {letters.Interrupted} interrupted looks). {calls?.Calls} calls at {LetterRetries.Rate} letters/s, of which {calls?.NotDone} returned before the end and {calls?.Failed} failed as documented. The history knows {calls?.History.Known} of {calls?.History.Asked} of these jobs.");
+            if (result.Effects.Where(effect => effect.Fault.Name == "kill-keeper").ToList() is { Count: > 0 } deaths)
+            {
+                Line($"After the begin of `kill-keeper`, which waits up to 6 s for a sweep, there was another keeper within, in s (p50, max): {Two(deaths, effect => effect.KeeperBack ?? double.NaN)}.");
             }
         }
 
@@ -90,6 +101,8 @@ static class Report
         {
             Line($"");
             Line($"Lost: confirmed, and no run of it came to its end, nor is it a dead letter. Duplicated: an attempt was started again that had not been given back. A fault answers for everything from its begin to the begin of the next one; for a duplicate whose publish was sent again, the time when it was sent again counts, else that of its second start. Bound = {DuplicateBound.Definition}");
+            Line($"");
+            Line($"{LetterResult.Definition}");
             Line($"");
             Line($"Publish gap: the longest time without any confirm in that window; run gap: without any start of a job. Back after mending: from the end of the fault to the first confirm or start; for what makes service impossible (no majority, an alarm, no node) this one counts. Gaps are counted in hundredths of a second. In flight: calls of EnqueueAsync that have not returned, of which 512 for each connection are unconfirmed at the broker and the others wait in line. p99 of fewer than 100 repetitions is the most.");
             Line($"");
