@@ -194,7 +194,7 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
             }
         }
 
-        if (letters.SentTwice > letters.Bound)
+        if (letters.IsOverBound)
         {
             yield return $"{letters.SentTwice} dead letters were sent back twice; {letters.Bound} at most were in the hands of {letters.Interrupted} interrupted looks or were sent again";
         }

@@ -116,6 +116,8 @@ sealed class LetterResult
     /// <summary>What <see cref="SentTwice"/> may be.</summary>
     public long Bound { get; init; }
 
+    public bool IsOverBound => SentTwice > Bound;
+
     /// <summary>Looks through the dead letters that were interrupted.</summary>
     public int Interrupted { get; init; }
 }

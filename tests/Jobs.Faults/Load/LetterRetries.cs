@@ -15,8 +15,8 @@ namespace Jobs.Faults.Load;
 /// </summary>
 sealed class LetterRetries : IAsyncDisposable
 {
-    /// <summary>Letters in a second: slow enough that a fault meets a sweep at its work.</summary>
-    public const int Rate = 50;
+    /// <summary>Letters in a second: the default.</summary>
+    public const int Rate = 100;
 
     static readonly TimeSpan interval = TimeSpan.FromSeconds(10);
 
