@@ -9,8 +9,10 @@ namespace Jobs.Faults;
 
 /// <summary>One run, from the cluster to the verdict.</summary>
 /// <remarks>
-/// 1. A site, workers, producers. 2. Faults, one after the other, under load. 3. The producers stop, all is healed, what died is sent back, and the workers run what is left until every
-/// node says that every queue is empty. Then the index of dead letters and the history are asked. 4. The workers stop, which shows whether something was in their hands. 5. The dead letters are read. 6. The logs are read, and say what became of every job.
+/// 1. A site, workers, producers. 2. Faults, one after the other, under load. 3. The producers stop, all is healed, what
+/// died is sent back, and the workers run what is left until every node says that every queue is empty. Then the index
+/// of dead letters and the history are asked. 4. The workers stop, which shows whether something was in their hands.
+/// 5. The dead letters are read. 6. The logs are read, and say what became of every job.
 /// </remarks>
 static class FaultRun
 {

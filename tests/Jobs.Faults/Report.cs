@@ -56,12 +56,18 @@ static class Report
         void Letters()
         {
             var (letters, calls) = (result.Letters, summary.Load?.Letters);
-            Line($"Dead letters, of jobs that die once: {letters.Died:n0} made, {letters.SentBack:n0} sent back, **{letters.Lost.Count} lost, {letters.Forgotten.Count} not in the index, {letters.Phantoms.Count} only in the index**; {letters.SentTwice} sent back twice (bound {letters.Bound:n0}, of {letters.Interrupted} interrupted looks). {calls?.Calls} calls at {LetterRetries.Rate} letters/s, of which {calls?.NotDone} returned before the end and {calls?.Failed} failed as documented. The history knows {calls?.History.Known} of {calls?.History.Asked} of these jobs.");
+            Line($"");
+            Line($"| Jobs that died | Sent back | **Letters lost** | **Not in the index** | **Only in the index** | Sent back twice (bound) | Looks interrupted | Calls (not done / failed) | Known to the history |");
+            Line($"|---|---|---|---|---|---|---|---|---|");
+            Line($"| {letters.Died:n0} | {letters.SentBack:n0} | **{letters.Lost.Count}** | **{letters.Forgotten.Count}** | **{letters.Phantoms.Count}** | {letters.SentTwice} ({letters.Bound:n0}) | {letters.Interrupted} | {calls?.Calls} ({calls?.NotDone} / {calls?.Failed}) | {calls?.History.Known} of {calls?.History.Asked} |");
+            Line($"");
             if (result.Effects.Where(effect => effect.Fault.Name == "kill-keeper").ToList() is { Count: > 0 } deaths)
             {
-                Line($"After the begin of `kill-keeper`, which waits up to 6 s for a sweep, there was another keeper within, in s (p50, max): {Two(deaths, effect => effect.KeeperBack ?? double.NaN)}.");
+                Line($"Another keeper after the begin of `kill-keeper`, which waits up to 6 s for a sweep, in s (p50, max): {Two(deaths, Back)}.");
             }
         }
+
+        static double Back(FaultEffect effect) => effect.KeeperBack ?? double.PositiveInfinity;
 
         void Table()
         {

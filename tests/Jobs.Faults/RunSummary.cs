@@ -196,7 +196,8 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
 
         if (letters.IsOverBound)
         {
-            yield return $"{letters.SentTwice} dead letters were sent back twice; {letters.Bound} at most were in the hands of {letters.Interrupted} interrupted looks or were sent again";
+            yield return $"{letters.SentTwice} dead letters were sent back twice; {letters.Bound} at most were in the hands of "
+                + $"{letters.Interrupted} interrupted looks or were sent again";
         }
 
         if (Load?.Letters.History is { Asked: > 0, Known: 0 } history)

@@ -93,8 +93,9 @@ sealed class LetterBook
 sealed class LetterResult
 {
     public static readonly string Definition =
-        "Sent back twice: the messages with a stamp of their own that ran, beyond the deaths of their job. Bound: the prefetch of each look through the dead letters that was interrupted " +
-        "(log line 440 of jobs.dead without a line 156 before the next one of that process), and what workers sent again (422), of which any may be a letter.";
+        "Sent back twice: the messages with a stamp of their own that ran, beyond the deaths of their job. Bound: the prefetch of each look through the dead "
+        + "letters that was interrupted (log line 440 of jobs.dead without a line 156 before the next one of that process), and what workers sent again (422), "
+        + "of which any may be a letter.";
 
     /// <summary>Jobs that died at least once.</summary>
     public int Died { get; init; }

@@ -27,8 +27,10 @@ static class Controls
         }
 
         passed &= await JudgeAsync("chains whose worker acknowledges a job and does not send the next one", mustLose: true, folder => DroppedLinksAsync(site, folder));
-        passed &= await JudgeAsync("dead letters that somebody purges before they are sent back", mustLose: true, folder => DeadLettersAsync(site, folder, purge: true));
-        passed &= await JudgeAsync("the same without the purge, which must lose nothing", mustLose: false, folder => DeadLettersAsync(site, folder, purge: false));
+        passed &= await JudgeAsync(
+            "dead letters that somebody purges before they are sent back", mustLose: true, folder => DeadLettersAsync(site, folder, purge: true));
+        passed &= await JudgeAsync(
+            "the same without the purge, which must lose nothing", mustLose: false, folder => DeadLettersAsync(site, folder, purge: false));
         passed &= await JudgeAsync("jobs that are acknowledged before they run, and a worker that is killed", mustLose: true, folder => EarlyAsync(site, folder));
         return passed;
     }

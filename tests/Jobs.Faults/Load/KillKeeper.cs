@@ -10,7 +10,8 @@ sealed class KillKeeper(LoadInFlight? load) : Fault
 {
     public override string Name => "kill-keeper";
 
-    public override string Description => "SIGKILL to the worker process that is the keeper, if it may be while it sends dead letters back; started again after 2 to 6 s";
+    public override string Description =>
+        "SIGKILL to the worker process that is the keeper, in the middle of a sweep if there is one; started again after 2 to 6 s";
 
     public override async Task InflictAsync(FaultContext context, CancellationToken cancellationToken)
     {
@@ -21,7 +22,8 @@ sealed class KillKeeper(LoadInFlight? load) : Fault
         await Task.Delay(isSweeping ? moment : TimeSpan.Zero, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var keeper = context.Workers.IndexOf(load!.Progress.Keeper);
         var index = keeper < 0 ? chance : keeper;
-        context.Say($"SIGKILL to worker {index}, {(keeper < 0 ? "chosen by chance because nobody says that it is the keeper" : "which is the keeper")}{(isSweeping ? ", in the middle of a sweep" : "")}");
+        var why = keeper < 0 ? "chosen by chance because nobody says that it is the keeper" : "which is the keeper";
+        context.Say($"SIGKILL to worker {index}, {why}{(isSweeping ? ", in the middle of a sweep" : "")}");
         await context.Workers.KillAsync(index);
         await Task.Delay(hold, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await context.Workers.StartAsync(index);
