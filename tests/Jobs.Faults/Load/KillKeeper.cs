@@ -18,7 +18,7 @@ sealed class KillKeeper(LoadInFlight? load) : Fault
         var moment = TimeSpan.FromMilliseconds(context.Random.Next(1_000));
         var hold = TimeSpan.FromSeconds(2 + context.Random.NextDouble() * 4);
         var chance = context.Random.Next(context.Workers.Size);
-        var isSweeping = await SweepAsync(load!);
+        var isSweeping = await SweepAsync(load!, context.Site.HasBroker);
         await Task.Delay(isSweeping ? moment : TimeSpan.Zero, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var keeper = context.Workers.IndexOf(load!.Progress.Keeper);
         var index = keeper < 0 ? chance : keeper;
@@ -29,13 +29,15 @@ sealed class KillKeeper(LoadInFlight? load) : Fault
         await context.Workers.StartAsync(index);
     }
 
-    static async Task<bool> SweepAsync(LoadInFlight load)
+    /// <param name="load">The load.</param>
+    /// <param name="says">Whether the log says when a sweep begins; else a call that has not returned stands for one.</param>
+    static async Task<bool> SweepAsync(LoadInFlight load, bool says)
     {
         var asked = Stopwatch.GetTimestamp();
         load.Letters.Nudge();
         try
         {
-            await Eventually.BecomesAsync(() => load.Progress.LastSweep > asked, TimeSpan.FromSeconds(5), "the keeper to begin a sweep");
+            await Eventually.BecomesAsync(() => says ? load.Progress.LastSweep > asked : load.Letters.IsCalling, TimeSpan.FromSeconds(5), "the keeper to begin a sweep");
             return true;
         }
         catch (TimeoutException)

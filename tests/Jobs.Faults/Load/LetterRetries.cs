@@ -58,6 +58,9 @@ sealed class LetterRetries : IAsyncDisposable
 
     public int Calls { get; private set; }
 
+    /// <summary>Whether a call has not returned.</summary>
+    public bool IsCalling { get; private set; }
+
     /// <summary>Of the calls, those that returned before all was done.</summary>
     public int NotDone { get; private set; }
 
@@ -197,6 +200,7 @@ sealed class LetterRetries : IAsyncDisposable
         try
         {
             Calls++;
+            IsCalling = true;
             var request = await control.RetryDeadLettersAsync(query, new() { PerSecond = Rate }, patience.Token);
             NotDone += request.State == DeadLetterRequestState.Done ? 0 : 1;
             Moved += request.Moved;
@@ -217,6 +221,10 @@ sealed class LetterRetries : IAsyncDisposable
         catch (Exception e)
         {
             Note($"{e.GetType().Name}: {e.Message}");
+        }
+        finally
+        {
+            IsCalling = false;
         }
 
         return null;
