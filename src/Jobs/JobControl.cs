@@ -14,7 +14,8 @@ public abstract class JobControl
     /// <summary>
     /// Sends dead letters back to the queues that they came from, with the same ids and all attempts, without an expiry.
     /// A letter whose queue is gone, or not known, stays. A job that the call has sent back, and that dies again, stays
-    /// too. Letters that come while the request is carried out may go back or stay.
+    /// too. Letters that come while the request is carried out may go back or stay. When the keeper or its connection
+    /// dies meanwhile, a job may go back twice.
     /// </summary>
     /// <param name="query">Which letters; a new query selects all.</param>
     /// <param name="options">How. Defaults to the defaults of <see cref="DeadLetterRetry"/>.</param>

@@ -9,8 +9,10 @@ namespace Jobs.Faults;
 
 /// <summary>One run, from the cluster to the verdict.</summary>
 /// <remarks>
-/// 1. A site, workers, producers. 2. Faults, one after the other, under load. 3. The producers stop, all is healed, and the workers run what is left until every node says
-/// that every queue is empty. 4. The workers stop, which shows whether something was in their hands. 5. The dead letters are read. 6. The logs are read, and say what became of every job.
+/// 1. A site, workers, producers. 2. Faults, one after the other, under load. 3. The producers stop, all is healed, what
+/// died is sent back, and the workers run what is left until every node says that every queue is empty. Then the index
+/// of dead letters and the history are asked. 4. The workers stop, which shows whether something was in their hands.
+/// 5. The dead letters are read. 6. The logs are read, and say what became of every job.
 /// </remarks>
 static class FaultRun
 {
@@ -18,6 +20,9 @@ static class FaultRun
 
     // Of the five minutes of a quick run: what the calls in flight and the drain may need.
     static readonly TimeSpan quickReserve = TimeSpan.FromSeconds(75);
+
+    // Of the failed jobs that the history is asked for.
+    const int HistorySample = 100;
 
     public static async Task<bool> RunAsync(CommandLine line)
     {
@@ -77,8 +82,11 @@ static class FaultRun
         summary.End = Stopwatch.GetTimestamp();
         await load.StopAsync();
         folder.Say($"all calls have ended; {load.Hung.Count} hang");
-        summary.Left = await Drain.EmptyAsync(site, load.Progress, TimeSpan.FromMinutes(6), summary.SayByHand);
-        folder.Say(summary.Left ?? "all queues are empty, as every node says");
+        summary.Left = await load.Letters.FinishAsync(() => Drain.EmptyAsync(site, load.Progress, TimeSpan.FromMinutes(6), summary.SayByHand));
+        folder.Say(summary.Left ?? "all queues are empty, as every node says, and no dead letter is left to send back");
+        await load.Letters.RecordIndexAsync();
+        await load.Letters.AskHistoryAsync(load.Progress.SomeThatDied(HistorySample));
+        folder.Say($"the history knows {load.Letters.History.Known} of {load.Letters.History.Asked} failed jobs");
 
         summary.Unanswered = await load.UnansweredAsync(TimeSpan.FromMinutes(1));
         summary.Answers = load.Answers;

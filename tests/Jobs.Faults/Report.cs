@@ -40,6 +40,7 @@ static class Report
             Line($"");
             Line($"Calls in flight: {summary.MaxInFlight:n0} at most, at least 2,000 in {summary.ShareAbove2000 * 100:0} % of the time. Sent again after a lost connection: {result.Republished:n0}. Given back by a stop: {result.Interrupted:n0}. Lost on purpose with the queue that is purged and deleted: {result.LostOnPurpose:n0}.");
             Line($"Chains of three: {summary.Answers.Answered:n0} answered, {summary.Answers.ToldOfLoss:n0} callers told that their reply queue is gone, **{summary.Unanswered.Count} never told**.");
+            Letters();
             Line($"Done by hand, as the operations guide says: {(summary.ByHand.Count == 0 ? "nothing" : string.Join("; ", summary.ByHand))}.");
             if (summary.Astray.Any())
             {
@@ -51,6 +52,22 @@ static class Report
                 Line($"Cannot be done to this site: {string.Join(", ", summary.Impossible)}.");
             }
         }
+
+        void Letters()
+        {
+            var (letters, calls) = (result.Letters, summary.Load?.Letters);
+            Line($"");
+            Line($"| Jobs that died | Sent back | **Letters lost** | **Not in the index** | **Only in the index** | Sent back twice (bound) | Looks interrupted | Calls (not done / failed) | Known to the history |");
+            Line($"|---|---|---|---|---|---|---|---|---|");
+            Line($"| {letters.Died:n0} | {letters.SentBack:n0} | **{letters.Lost.Count}** | **{letters.Forgotten.Count}** | **{letters.Phantoms.Count}** | {letters.SentTwice} ({letters.Bound:n0}) | {letters.Interrupted} | {calls?.Calls} ({calls?.NotDone} / {calls?.Failed}) | {calls?.History.Known} of {calls?.History.Asked} |");
+            Line($"");
+            if (result.Effects.Where(effect => effect.Fault.Name == "kill-keeper").ToList() is { Count: > 0 } deaths)
+            {
+                Line($"Another keeper after the begin of `kill-keeper`, which waits up to 6 s for a sweep, in s (p50, max): {Two(deaths, Back)}.");
+            }
+        }
+
+        static double Back(FaultEffect effect) => effect.KeeperBack ?? double.PositiveInfinity;
 
         void Table()
         {
@@ -90,6 +107,8 @@ static class Report
         {
             Line($"");
             Line($"Lost: confirmed, and no run of it came to its end, nor is it a dead letter. Duplicated: an attempt was started again that had not been given back. A fault answers for everything from its begin to the begin of the next one; for a duplicate whose publish was sent again, the time when it was sent again counts, else that of its second start. Bound = {DuplicateBound.Definition}");
+            Line($"");
+            Line($"{LetterResult.Definition}");
             Line($"");
             Line($"Publish gap: the longest time without any confirm in that window; run gap: without any start of a job. Back after mending: from the end of the fault to the first confirm or start; for what makes service impossible (no majority, an alarm, no node) this one counts. Gaps are counted in hundredths of a second. In flight: calls of EnqueueAsync that have not returned, of which 512 for each connection are unconfirmed at the broker and the others wait in line. p99 of fewer than 100 repetitions is the most.");
             Line($"");

@@ -54,9 +54,9 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
 
     public TimeSpan Length { get; private set; }
 
-    /// <summary>Letters that no rule of Jobs explains: those that were handed out too often are, and nothing else of this load.</summary>
+    /// <summary>Letters that no rule of Jobs explains: those that were handed out too often are, and those that nobody has sent back.</summary>
     public IEnumerable<Letter> Unexplained =>
-        Letters.Where(letter => !letter.Reason.StartsWith("It was delivered ", StringComparison.Ordinal)).Except(Astray);
+        Letters.Where(letter => letter.Reason != LoadTasks.Death && !letter.Reason.StartsWith("It was delivered ", StringComparison.Ordinal)).Except(Astray);
 
     /// <summary>
     /// Letters that the broker wrote when a delay was over and no way led on: seen only where a level was held up and a node came up then. Inferred: the broker leads its quorum queues
@@ -127,9 +127,14 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
             yield return $"{Unanswered.Count} callers wait for the result of a chain that has run, for example {Unanswered.First()}";
         }
 
-        foreach (var (error, count) in Load?.Undocumented ?? [])
+        foreach (var (error, count) in (Load?.Undocumented ?? []).Concat(Load?.Letters.Undocumented ?? new Dictionary<string, int>()))
         {
             yield return $"{count} calls threw what is not documented: {error}";
+        }
+
+        foreach (var failure in LetterFailures())
+        {
+            yield return failure;
         }
 
         foreach (var letters in Unexplained.GroupBy(letter => letter.Reason))
@@ -170,6 +175,44 @@ sealed class RunSummary(CommandLine line, RunFolder folder)
         if (Result.Confirmed == 0 || Faults.Count == 0)
         {
             yield return $"nothing is proved: {Result.Confirmed} jobs confirmed, {Faults.Count} faults inflicted";
+        }
+    }
+
+    IEnumerable<string> LetterFailures()
+    {
+        var letters = Result.Letters;
+        foreach (var (jobs, what) in new[]
+        {
+            (letters.Lost, "jobs died, did not end well, and are no dead letters"),
+            (letters.Forgotten, "dead letters are in the queue and not in the index"),
+            (letters.Phantoms, "dead letters are in the index and not in the queue"),
+        })
+        {
+            if (jobs.Count > 0)
+            {
+                yield return $"{jobs.Count} {what}, for example {jobs[0]}";
+            }
+        }
+
+        if (letters.IsOverBound)
+        {
+            yield return $"{letters.SentTwice} dead letters were sent back twice; {letters.Bound} at most were in the hands of "
+                + $"{letters.Interrupted} interrupted looks or were sent again";
+        }
+
+        if (Load?.Letters.History is { Asked: > 0, Known: 0 } history)
+        {
+            yield return $"the history knows none of {history.Asked} jobs that died";
+        }
+
+        if (Result.Effects.Count(effect => effect.Fault.Name == "kill-keeper" && effect.KeeperBack is null) is > 0 and var without)
+        {
+            yield return $"no process became the keeper after {without} deaths of keepers";
+        }
+
+        if (letters.SentBack == 0 && letters.Died > 0)
+        {
+            yield return $"nothing is proved of dead letters: of {letters.Died}, none was sent back";
         }
     }
 }

@@ -48,6 +48,8 @@ sealed class CheckResult
 
     public long Dead { get; set; }
 
+    public LetterResult Letters { get; set; } = new();
+
     /// <summary>Runs per second, over the time in which there were producers.</summary>
     public double Throughput { get; set; }
 

@@ -19,6 +19,7 @@ sealed class Checker
     readonly Timeline confirms;
     readonly Timeline runs;
     readonly DuplicateBound bound;
+    readonly LetterBook letters = new();
     readonly long start;
     readonly long end;
     readonly int run;
@@ -60,11 +61,18 @@ sealed class Checker
             current++;
         }
 
+        if (record.Key.Run == run || record.Key.Run == 0)
+        {
+            letters.Take(record);
+        }
+
         switch (record.Said)
         {
             case Said.Republished: lastResent = Hundredths(record.Time); result.Republished += record.Key.Number; Add(effect => effect.Republished += record.Key.Number); return;
             case Said.Subscribed: Add(effect => effect.Resubscribed++); return;
             case Said.WorkingSet or Said.Heap: result.Memory.Add(record); return;
+            case Said.KeeperLeads: Add(effect => effect.KeeperBack ??= (record.Time - effect.Fault.Begin) / (double)Stopwatch.Frequency); return;
+            case Said.KeeperLost or Said.SweepBegan or Said.RequestDone: return;
             case Said.Boot or Said.Ready or Said.Stopped or Said.ConsumerLost or Said.QueueGone: return;
         }
 
@@ -98,7 +106,7 @@ sealed class Checker
                 result.Unknown++;
                 Add(effect => effect.Unknown++);
                 break;
-            case Said.Started:
+            case Said.Started or Said.Returned:
                 Start(record, states);
                 break;
             case Said.Finished:
@@ -132,7 +140,7 @@ sealed class Checker
 
         result.Starts++;
         runs.Add(record.Time);
-        if (states.Start(number, record.Attempt))
+        if (record.Said == Said.Returned ? !letters.Returned(record) : states.Start(number, record.Attempt))
         {
             states.Set(number, JobStates.State.Duplicated);
             result.DuplicateStarts++;
@@ -191,6 +199,7 @@ sealed class Checker
             Measure(result.Effects[i], i + 1 < result.Effects.Count ? result.Effects[i + 1].Fault.Begin : Math.Max(end, result.Effects[i].Fault.Mended));
         }
 
+        result.Letters = letters.Conclude(key => (Jobs(key.Producer)[key.Number] & (JobStates.State.Finished | JobStates.State.Dead)) != 0);
         result.Throughput = runs.Rate(start, end);
         return result;
     }

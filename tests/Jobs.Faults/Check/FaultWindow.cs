@@ -43,6 +43,9 @@ sealed record FaultEffect(FaultWindow Fault)
 
     public double ConsumeBack { get; set; }
 
+    /// <summary>Seconds from its begin until a process became the keeper; <see langword="null"/> when none did.</summary>
+    public double? KeeperBack { get; set; }
+
     public double RateBefore { get; set; }
 
     public double RateDuring { get; set; }

@@ -9,6 +9,8 @@ static class LogCheck
 {
     const int Run = 7;
     const int Jobs = 1_000;
+    const int Dying = 10;
+    const int Prefetch = 150;
     static readonly long second = Stopwatch.Frequency;
 
     public static bool Passes(Action<string> say)
@@ -31,7 +33,43 @@ static class LogCheck
         Expect("a loss of the queue that is purged", records => records.Concat([Victim(Said.Attempted, 4.8), Victim(Said.Confirmed, 4.9)]), result => result is { Lost: 0, LostOnPurpose: 1 });
         Expect("a loss of it after it was back", records => records.Concat([Victim(Said.Attempted, 9.8), Victim(Said.Confirmed, 9.9)]), result => result is { Lost: 1, LostOnPurpose: 0 });
         Expect("a gap of two seconds", records => records.Where(r => r.Time < 6 * second || r.Time > 8 * second), result => result.Effects[0].ConsumeGap is > 1.9 and < 2.1);
+        ExpectOfLetters("a job that died and was sent back", [Back(1, 9.5)], ended: true, result =>
+            result.Letters is { Died: 1, SentBack: 1, SentTwice: 0, IsOverBound: false, Lost: [], Forgotten: [] });
+        ExpectOfLetters("a dead letter that is gone", [], ended: false, result =>
+            result is { Lost: 1, Letters.Lost: [{ Number: Dying }] });
+        ExpectOfLetters("a dead letter that is gone after it was sent back", [Back(1, 9.5)], ended: false, result =>
+            result is { Lost: 1, Letters.Lost: [{ Number: Dying }] });
+        ExpectOfLetters("a dead letter in queue and index", [Record(Said.DeadLetter, Dying, 9.8), Record(Said.Indexed, Dying, 9.9)], ended: false, result =>
+            result is { Lost: 0, Letters: { Lost: [], Forgotten: [], Phantoms: [] } });
+        ExpectOfLetters("a forgotten one, in the queue and not in the index", [Record(Said.DeadLetter, Dying, 9.8)], ended: false, result =>
+            result is { Lost: 0, Letters: { Lost: [], Forgotten: [{ Number: Dying }], Phantoms: [] } });
+        ExpectOfLetters("one in the index and not in the queue", [Record(Said.Indexed, Dying, 9.8)], ended: false, result =>
+            result is { Lost: 1, Letters: { Lost: [{ Number: Dying }], Forgotten: [], Phantoms: [{ Number: Dying }] } });
+        ExpectOfLetters("one that is sent back twice for no reason", [Look(9.4), Back(1, 9.5), Back(2, 9.6), Done(9.7)], ended: true, result =>
+            result is { Duplicated: 0, Letters: { SentTwice: 1, Bound: 0, IsOverBound: true } });
+        ExpectOfLetters(
+            "one that is sent back twice by an interrupted look",
+            [Look(9.4), Back(1, 9.5), Look(9.55), Back(2, 9.6), Done(9.7)],
+            ended: true,
+            result => result is { Duplicated: 0, Letters: { SentTwice: 1, Bound: Prefetch, Interrupted: 1, IsOverBound: false } });
+        ExpectOfLetters(
+            "two letters of a job that died twice",
+            [Record(Said.Started, Dying, 9.3), Record(Said.Died, Dying, 9.4), Back(1, 9.5), Back(2, 9.6)],
+            ended: true,
+            result => result is { Duplicated: 1, Letters: { SentTwice: 0, IsOverBound: false } });
+        ExpectOfLetters("a message of the way back that is delivered twice", [Back(1, 9.5), Back(1, 9.6)], ended: true, result =>
+            result is { Duplicated: 1, Letters.SentTwice: 0 });
+        Expect("a keeper that nobody follows", records => records, result => result.Effects[0].KeeperBack is null);
+        Expect("another keeper after a second", records => records.Append(Process(Said.KeeperLeads, 6)), result =>
+            result.Effects[0].KeeperBack is > 0.99 and < 1.01);
         return passed;
+
+        // Job number Dying dies, and then this.
+        void ExpectOfLetters(string what, LogRecord[] then, bool ended, Func<CheckResult, bool> isSeen) => Expect(
+            what,
+            records => records.Select(r => r.Key.Number == Dying && r.Said == Said.Finished ? r with { Said = Said.Died } : r)
+                .Concat(then).Concat(ended ? [Record(Said.Finished, Dying, 9.9)] : []),
+            isSeen);
 
         void Expect(string what, Func<IEnumerable<LogRecord>, IEnumerable<LogRecord>> change, Func<CheckResult, bool> isSeen)
         {
@@ -39,7 +77,9 @@ static class LogCheck
             var result = Checker.Check(Run, 0, 10 * second, [window], new(1, 10, 0), change(Clean()).OrderBy(r => r.Time));
             var seen = isSeen(result);
             passed &= seen;
-            say($"{(seen ? "seen     " : "NOT SEEN ")} {what}: lost {result.Lost}, duplicated {result.Duplicated}, ghosts {result.Ghosts}");
+            var letters = result.Letters;
+            say($"{(seen ? "seen     " : "NOT SEEN ")} {what}: lost {result.Lost}, duplicated {result.Duplicated}, ghosts {result.Ghosts}; "
+                + $"letters lost {letters.Lost.Count}, forgotten {letters.Forgotten.Count}, sent twice {letters.SentTwice}");
         }
     }
 
@@ -55,6 +95,14 @@ static class LogCheck
     });
 
     static LogRecord Record(Said said, int number, double at) => new((long)(at * second), said, new(Run, 0, number), 1);
+
+    static LogRecord Back(byte stamp, double at) => Record(Said.Returned, Dying, at) with { Attempt = stamp };
+
+    static LogRecord Look(double at) => Process(Said.SweepBegan, at) with { Key = new(0, 1, Prefetch) };
+
+    static LogRecord Done(double at) => Process(Said.RequestDone, at);
+
+    static LogRecord Process(Said said, double at) => Record(said, 0, at) with { Key = new(0, 1, 0) };
 
     static LogRecord Victim(Said said, double at) => Record(said, 0, at) with { Key = new(Run, WatchedLoss.Producer, 0) };
 }

@@ -27,6 +27,10 @@ static class Controls
         }
 
         passed &= await JudgeAsync("chains whose worker acknowledges a job and does not send the next one", mustLose: true, folder => DroppedLinksAsync(site, folder));
+        passed &= await JudgeAsync(
+            "dead letters that somebody purges before they are sent back", mustLose: true, folder => DeadLettersAsync(site, folder, purge: true));
+        passed &= await JudgeAsync(
+            "the same without the purge, which must lose nothing", mustLose: false, folder => DeadLettersAsync(site, folder, purge: false));
         passed &= await JudgeAsync("jobs that are acknowledged before they run, and a worker that is killed", mustLose: true, folder => EarlyAsync(site, folder));
         return passed;
     }
@@ -65,6 +69,32 @@ static class Controls
         using var records = new RecordFile(folder.NewFile("control") + ".bin");
         await PlainClient.ConsumeAsync(site.Nodes[0], LoadQueues.Quick, records);
         await Drain.CleanAsync(site);
+    }
+
+    static async Task DeadLettersAsync(Site site, RunFolder folder, bool purge)
+    {
+        const int Jobs = 200;
+        await Drain.CleanAsync(site);
+        await using var workers = await WorkerFleet.StartAsync(1, folder, site.ClientUri);
+        await using var letters = new LetterRetries(folder, site.ClientUri);
+        using var progress = new Progress(folder);
+        using var refreshing = new Timer(_ => progress.Refresh(), null, TimeSpan.Zero, TimeSpan.FromMilliseconds(200));
+        await using (var producer = new Producer(folder, 0, site.ClientUri, TimeSpan.FromSeconds(60), LoadMix.Dying))
+        {
+            producer.Burst(Jobs);
+            await Eventually.BecomesAsync(() => progress.SomeThatDied(Jobs).Count == Jobs, TimeSpan.FromSeconds(60), "all jobs to die");
+        }
+
+        // The worker has written the last letters when it has stopped.
+        await workers.StopAllAsync();
+        if (purge)
+        {
+            await PlainClient.PurgeAsync(site.Nodes[0], LoadQueues.DeadLetters);
+        }
+
+        await workers.HealAsync();
+        await letters.FinishAsync(() => Drain.EmptyAsync(site, progress, TimeSpan.FromMinutes(1), Console.WriteLine));
+        await refreshing.DisposeAsync();
     }
 
     static async Task EarlyAsync(Site site, RunFolder folder)

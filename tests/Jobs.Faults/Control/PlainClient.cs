@@ -110,6 +110,13 @@ static class PlainClient
         await channel.QueueDeleteAsync(queue);
     }
 
+    public static async Task PurgeAsync(SiteNode node, string queue)
+    {
+        await using var connection = await ConnectAsync(node.DirectUri);
+        await using var channel = await connection.CreateChannelAsync();
+        await channel.QueuePurgeAsync(queue);
+    }
+
     public static Task<IConnection> ConnectAsync(string uri) => new ConnectionFactory { Uri = new Uri(uri), AutomaticRecoveryEnabled = false }.CreateConnectionAsync();
 
     public static BasicProperties Properties(JobKey key) => new() { CorrelationId = key.ToString(), Persistent = true };

@@ -20,6 +20,7 @@ static class AllFaults
             new KillNode(KillNode.Victim.Leader, durations),
             new KillNode(KillNode.Victim.Follower, durations),
             new KillNode(KillNode.Victim.Connected, durations),
+            new KillNode(KillNode.Victim.History, durations),
             new KillSeveral("kill-all", "SIGKILL to all nodes at once; all start at the same time", 3, durations, 0, 5),
             new KillSeveral("two-nodes-down", "SIGKILL to two of three nodes; the third waits for a majority for a minute", 2, durations, 60, 60),
             new DrainNodes(all: false, durations),

@@ -9,7 +9,7 @@ static class FaultCatalog
     /// <param name="quick">None is held for long.</param>
     public static IReadOnlyList<Fault> Create(LoadInFlight? load, bool quick) =>
     [
-        .. AllFaults.For(quick ? FaultDurations.Quick : FaultDurations.Full, [.. WorkerFaults.All, .. FileFaults.All])
+        .. AllFaults.For(quick ? FaultDurations.Quick : FaultDurations.Full, [.. WorkerFaults.All, new KillKeeper(load), .. FileFaults.All])
             .Select(fault => fault.Kind == FaultKind.VictimQueue ? new WatchedLoss(fault, load) : fault),
     ];
 

@@ -1,3 +1,4 @@
+using Jobs.Faults.Load;
 using Jobs.Faults.Sites;
 
 namespace Jobs.Faults.Faults;
@@ -10,18 +11,21 @@ sealed class KillNode(KillNode.Victim victim, FaultDurations durations) : NodeFa
         Leader,
         Follower,
         Connected,
+        History,
     }
 
     public override string Name => victim switch
     {
         Victim.Leader => "kill-leader",
         Victim.Follower => "kill-follower",
+        Victim.History => "kill-history-node",
         _ => "kill-connected",
     };
 
     public override string Description => victim switch
     {
         Victim.Leader => "SIGKILL to the node that leads a queue of the run; it starts again",
+        Victim.History => "SIGKILL to the node that leads the stream of the history; it starts again",
         Victim.Follower => "SIGKILL to a node that follows the leader of a queue of the run; it starts again",
         _ => "SIGKILL to the node that has the most client connections; it starts again",
     };
@@ -46,11 +50,11 @@ sealed class KillNode(KillNode.Victim victim, FaultDurations durations) : NodeFa
             return busiest is null ? (any, "chosen by chance because no connection is known") : (busiest, "which has the most connections");
         }
 
-        var queue = context.Queues.Count == 0 ? null : AnyOf(context.Random, context.Queues);
+        var queue = victim == Victim.History ? LoadQueues.History : context.Queues.Count == 0 ? null : AnyOf(context.Random, context.Queues);
         var leader = queue is null || site.Management is null ? null : await site.Management.LeaderOfAsync(queue);
         if (leader is null)
             return (any, $"chosen by chance because no leader of {queue ?? "a queue"} is known");
-        return victim == Victim.Leader
+        return victim is Victim.Leader or Victim.History
             ? (site.Nodes.Single(node => node.Name == leader), $"which leads {queue}")
             : (AnyOf(context.Random, [.. site.Nodes.Where(node => node.Name != leader)]), $"which follows {leader} in {queue}");
     }

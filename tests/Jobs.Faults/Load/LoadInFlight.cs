@@ -27,6 +27,7 @@ sealed class LoadInFlight : IAsyncDisposable
     {
         (this.folder, this.pace) = (folder, pace);
         Progress = new(folder);
+        Letters = new(folder, uri);
         this.producers = [.. Enumerable.Range(0, producers).Select(index => new Producer(folder, (ushort)index, uri, timeout, LoadMix.Of, chains: true))];
         Victim = victim ? new(folder, WatchedLoss.Producer, uri, timeout, LoadMix.Victim) : null;
         records = new(folder.NewFile("orchestrator") + ".bin");
@@ -35,6 +36,8 @@ sealed class LoadInFlight : IAsyncDisposable
     public Producer? Victim { get; }
 
     public Progress Progress { get; }
+
+    public LetterRetries Letters { get; }
 
     public int InFlight => producers.Sum(producer => producer.InFlight);
 
@@ -63,6 +66,7 @@ sealed class LoadInFlight : IAsyncDisposable
             await Victim.StartAsync(new Pace(Slowly, 1));
         }
 
+        await Letters.StartAsync();
         watching = Task.Run(WatchAsync);
     }
 
@@ -108,6 +112,7 @@ sealed class LoadInFlight : IAsyncDisposable
     {
         await stopping.CancelAsync();
         await watching;
+        await Letters.DisposeAsync();
         foreach (var producer in Everyone)
         {
             await producer.DisposeAsync();

@@ -8,7 +8,8 @@ static class LoadMix
     static readonly string[] texts = [.. Enumerable.Range(0, 64).Select(i => new string('x', 150 + i))];
 
     /// <summary>For the record.</summary>
-    public const string Description = "86 % plain, 6 % delayed by 1 to 5 s, 6 % that fail once and are retried, 2 % that run 1 to 3 s; about 200 bytes of arguments; "
+    public const string Description = "84 % plain, 6 % delayed by 1 to 5 s, 6 % that fail once and are retried, 2 % that run 1 to 3 s, "
+        + "2 % that die and are sent back from the dead letters; about 200 bytes of arguments; "
         + "every tenth call is a chain of three, whose result the producer awaits";
 
     /// <summary>How many jobs a chain has; they have consecutive numbers.</summary>
@@ -32,6 +33,7 @@ static class LoadMix
         {
             7 => LoadJobs.Slow(text) with { Queue = LoadQueues.Slow },
             3 or 19 or 37 => LoadJobs.Plain(text) with { Queue = LoadQueues.Quick, Delay = TimeSpan.FromMilliseconds(1000 + key.Number * 17 % 4000) },
+            13 => Dying(key),
             5 or 23 or 41 => LoadJobs.Retried(text) with { Queue = LoadQueues.Quick },
             _ => LoadJobs.Plain(text) with { Queue = LoadQueues.Quick },
         };
@@ -39,6 +41,8 @@ static class LoadMix
     }
 
     public static Job Victim(JobKey key) => LoadJobs.Plain(texts[key.Number % texts.Length]) with { Queue = LoadQueues.Victim, Id = key.ToString() };
+
+    public static Job Dying(JobKey key) => LoadJobs.Dying(texts[key.Number % texts.Length]) with { Queue = LoadQueues.Quick, Id = key.ToString() };
 
     public static Job Early(JobKey key) => LoadJobs.Early(texts[key.Number % texts.Length]) with { Queue = LoadQueues.Quick, Id = key.ToString() };
 }

@@ -14,6 +14,9 @@ static class LoadQueues
 
     public const string DeadLetters = "jobs.dead";
 
+    /// <summary>The stream of events.</summary>
+    public const string History = "jobs.history";
+
     public const int DelayLevels = 28;
 
     const string delayLevel = "jobs.delay.";

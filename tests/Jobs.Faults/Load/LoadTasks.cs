@@ -1,4 +1,5 @@
 using Jobs.Faults.Logs;
+using Jobs.Wire;
 
 namespace Jobs.Faults.Load;
 
@@ -7,6 +8,12 @@ sealed class LoadTasks(RecordFile log, TimeProvider time)
 {
     /// <summary>Attempts that no fault may use up: the load must never be a dead letter by itself.</summary>
     const int Retries = 20;
+
+    /// <summary>The reason of the dead letters that are sent back.</summary>
+    public const string Death = "It dies once, as it was made to.";
+
+    /// <summary>The name of their task.</summary>
+    public const string Dies = "faults.dying";
 
     /// <summary>Nothing but being counted.</summary>
     [Task("faults.plain", MaxRetries = Retries)]
@@ -45,6 +52,24 @@ sealed class LoadTasks(RecordFile log, TimeProvider time)
     [Task("faults.slow", MaxRetries = Retries)]
     public Task Slow(string text, JobContext context) => WorkAsync(TimeSpan.FromMilliseconds(1000 + text.Length * 37 % 2000), context);
 
+    /// <summary>Becomes a dead letter, and succeeds when it is sent back.</summary>
+    [Task(Dies, MaxRetries = Retries)]
+    public void Dying(string text, JobContext context)
+    {
+        _ = text;
+        if (context.Headers.ContainsKey(WireHeaders.Request))
+        {
+            var stamp = context.Headers.GetValueOrDefault(WireHeaders.Copy) as int? ?? 0;
+            log.Write(Said.Returned, KeyOf(context), stamp & byte.MaxValue);
+            log.Write(Said.Finished, KeyOf(context), context.Attempt);
+            return;
+        }
+
+        var key = Start(context);
+        log.Write(Said.Died, key, context.Attempt);
+        throw new DeadJobException(Death);
+    }
+
     /// <summary>Acknowledged before it runs: what a negative control loses.</summary>
     [Task("faults.early", AckEarly = true)]
     public Task Early(string text, JobContext context) => WorkAsync(TimeSpan.FromMilliseconds(500 + text.Length % 2), context);
@@ -67,9 +92,11 @@ sealed class LoadTasks(RecordFile log, TimeProvider time)
 
     JobKey Start(JobContext context)
     {
-        // An id that is none of ours is a ghost; the check says so, not this process.
-        var key = JobKey.TryParse(context.Id, out var parsed) ? parsed : new JobKey(0, ushort.MaxValue, 0);
+        var key = KeyOf(context);
         log.Write(Said.Started, key, context.Attempt);
         return key;
     }
+
+    // An id that is none of ours is a ghost; the check says so, not this process.
+    static JobKey KeyOf(JobContext context) => JobKey.TryParse(context.Id, out var key) ? key : new(0, ushort.MaxValue, 0);
 }

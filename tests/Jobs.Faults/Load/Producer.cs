@@ -44,7 +44,7 @@ sealed class Producer : IAsyncDisposable
         Timeout = timeout;
         var file = folder.NewFile($"producer{index}");
         records = new(file + ".bin");
-        logger = new(file + ".log", records);
+        logger = new(file + ".log", records, LoadInFlight.Process);
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Logging.AddProvider(logger);

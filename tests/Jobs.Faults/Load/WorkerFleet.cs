@@ -43,6 +43,9 @@ sealed class WorkerFleet : IAsyncDisposable
         }
     }
 
+    /// <summary>The worker that runs and writes these records; -1 for none.</summary>
+    public int IndexOf(string? records) => Array.FindIndex(processes, process => process is { HasEnded: false } && process.Records == records);
+
     public bool IsRunning(int index) => processes[index] is { HasEnded: false };
 
     /// <summary>Starts worker <paramref name="index"/> and returns when it consumes. A start that fails is repeated, as whatever runs services does.</summary>

@@ -19,6 +19,8 @@ sealed class WorkerProcess : IAsyncDisposable
 
     public bool IsStopped { get; private set; }
 
+    public string Records => file + ".bin";
+
     public bool HasEnded => process.HasEnded;
 
     public static WorkerProcess Start(string uri, string file)
@@ -47,12 +49,12 @@ sealed class WorkerProcess : IAsyncDisposable
                 throw new InvalidOperationException("A worker process ended at its start." + Output());
             }
 
-            if (!File.Exists(file + ".bin"))
+            if (!File.Exists(Records))
             {
                 return false;
             }
 
-            using var reader = new RecordReader(file + ".bin");
+            using var reader = new RecordReader(Records);
             while (reader.TryRead(out var record))
             {
                 if (record.Said == Said.Boot)

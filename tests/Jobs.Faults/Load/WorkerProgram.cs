@@ -23,12 +23,13 @@ static class WorkerProgram
     public static async Task RunAsync(string uri, string name)
     {
         using var records = new RecordFile(name + ".bin");
-        using var logger = new FileLogger(name + ".log", records);
+        using var logger = new FileLogger(name + ".log", records, Process);
         records.Write(Said.Boot, Environment.ProcessId);
 
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Logging.AddProvider(logger);
+        builder.Logging.AddFilter("Jobs.Control", LogLevel.Debug); // who is the keeper
         builder.Services.AddSingleton(records);
         builder.Services.AddSingleton(SqliteSite.Is(uri) ? new WrongClock(SqliteSite.ClockOf(uri)) : TimeProvider.System);
         builder.Services.AddJobs(jobs => jobs

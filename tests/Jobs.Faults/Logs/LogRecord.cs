@@ -50,8 +50,32 @@ enum Said : byte
     /// <summary>Jobs logged 423, as above.</summary>
     QueueGone,
 
-    /// <summary>Jobs logged 422; the number is how many publishes are sent again.</summary>
+    /// <summary>Jobs logged 422; the number is how many publishes are sent again, the producer which kind of process sends them.</summary>
     Republished,
+
+    /// <summary>The job throws, as it was made to, and becomes a dead letter.</summary>
+    Died,
+
+    /// <summary>
+    /// The job runs, sent back from the dead letters; in place of <see cref="Started"/>. The attempt is the last byte of the
+    /// message's stamp: each time that a letter is sent back, its message gets another stamp.
+    /// </summary>
+    Returned,
+
+    /// <summary>The index of dead letters had the job at the end.</summary>
+    Indexed,
+
+    /// <summary>A worker process became the keeper; the producer is what <see cref="RecordFile.Process"/> says.</summary>
+    KeeperLeads,
+
+    /// <summary>A worker process is the keeper no more; as above.</summary>
+    KeeperLost,
+
+    /// <summary>A worker process begins to look through the dead letters; as above, and the number is the prefetch.</summary>
+    SweepBegan,
+
+    /// <summary>A request about dead letters is done; as above.</summary>
+    RequestDone,
 
     /// <summary>The number is the working set of the process in KiB.</summary>
     WorkingSet,

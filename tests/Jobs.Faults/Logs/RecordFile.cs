@@ -25,6 +25,9 @@ sealed class RecordFile(string path) : IDisposable
         }
     }
 
+    /// <summary>Stands for this process in records about the keeper: the end of its id, which other processes hardly share.</summary>
+    public static int Process => Environment.ProcessId & ushort.MaxValue;
+
     /// <summary>A record that is about the process and no job.</summary>
     public void Write(Said said, int number = 0, int queue = 0) => Write(said, new JobKey(0, (ushort)queue, number));
 
