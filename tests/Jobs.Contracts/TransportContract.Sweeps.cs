@@ -40,7 +40,8 @@ public abstract partial class TransportContract
                 ? new JobTransportException("gone", isTransient: true)
                 : null,
         };
-        await Assert.ThrowsAsync<OperationCanceledException>(() => SweepAsync(faulty, queue, id => id == "030" ? throw new OperationCanceledException() : false));
+        await Assert.ThrowsAsync<OperationCanceledException>(
+            () => SweepAsync(faulty, queue, id => id == "030" ? throw new OperationCanceledException() : false));
         await Wait.Until(async () => await Transport.CountAsync(queue, TestContext.Current.CancellationToken) >= Dead);
 
         var (seen, moved, sawAll) = await SweepAsync(Transport, queue, _ => true);

@@ -173,7 +173,10 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
         {
             var mark = new JobMessage
             {
-                Headers = new() { [WireHeaders.Mark] = id }, Body = default, CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(), Priority = priority,
+                Headers = new() { [WireHeaders.Mark] = id },
+                Body = default,
+                CorrelationId = Guid.CreateVersion7(time.GetUtcNow()).ToString(),
+                Priority = priority,
             };
             await transport.PublishAsync(new Outgoing(queue, mark), publishTimeout, cancellationToken).ConfigureAwait(false);
         }
