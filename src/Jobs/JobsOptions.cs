@@ -93,6 +93,9 @@ public sealed class JobsOptions : IBoundOptions
     /// <summary>The source of jitter and stamps. Tests set a seeded one.</summary>
     internal Random Random { get; set; } = Random.Shared;
 
+    /// <summary>How many dead letters one subscription of the keeper holds. Tests set a small number.</summary>
+    internal int LettersHeld { get; set; } = ushort.MaxValue;
+
     IReadOnlyList<string> IBoundOptions.Unbound { get; set; } = [];
 
     IEnumerable<string> IBoundOptions.Problems()

@@ -22,6 +22,12 @@ sealed record BenchmarkOptions
 
     public int Jobs { get; private init; } = 100_000;
 
+    /// <summary>Dead letters in the keeper's index.</summary>
+    public int Entries { get; private init; } = 100_000;
+
+    /// <summary>How often the keeper is killed.</summary>
+    public int Deaths { get; private init; } = 100;
+
     public int? Rounds { get; private init; }
 
     public int? Rate { get; private init; }
@@ -64,6 +70,8 @@ sealed record BenchmarkOptions
                     _ => throw new ArgumentException("--transport must be rabbitmq, sqlite or memory"),
                 },
                 "--jobs" => options with { Jobs = Number(1) },
+                "--entries" => options with { Entries = Number(1) },
+                "--deaths" => options with { Deaths = Number(1) },
                 "--rounds" => options with { Rounds = Number(1) },
                 "--rate" => options with { Rate = Number(1) },
                 "--seconds" => options with { Seconds = Number(1) },
@@ -79,8 +87,8 @@ sealed record BenchmarkOptions
                 : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "events" or "history" or "wake-worker")
-            ? throw new ArgumentException("--transport memory and sqlite: only throughput, events and history have them")
+        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "events" or "history" or "wake-worker" or "keeper" or "keeper-child")
+            ? throw new ArgumentException("--transport memory and sqlite: only throughput, events, history and keeper have them")
             : options;
     }
 }

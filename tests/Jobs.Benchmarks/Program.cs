@@ -18,12 +18,15 @@ const string Usage = """
       wake        SQLite: from the process that enqueues to a worker in another process, busy and after a minute of idleness     [--seconds N]
       size        SQLite: jobs beside a million others and 200,000 delayed ones; the file after many jobs                        [--jobs N]
       history     events of many jobs, then: how long the first question takes, each read, and a search beyond the index         [--jobs N]
+      keeper      100,000 dead letters in the index: bytes of the journal, each read, and how soon the next keeper answers after a kill
+                  [--transport rabbitmq|sqlite] [--entries N] [--deaths N]
       codec       encode and decode of one message (BenchmarkDotNet, no broker)
 
       --broker WHAT         a URI, defaults to amqp://guest:guest@127.0.0.1; of several hosts all sides use the first one
                             processes: starts one local rabbitmq-server for the run; processes3: a cluster of three
       --transport WHAT      rabbitmq (the default), sqlite or memory; the last two need no broker
       --jobs N              jobs per round and side; defaults to 100,000, for history to 1,000,000
+      --entries N, --deaths N  dead letters, 100,000 by default, and kills, 100 by default
       --rounds N            defaults to 10 for throughput, events and crash, 5 for cold, 3 for latency and lone
       --rate N, --seconds N jobs per second and how long; default to 500 and 20 for latency, 50 and 10 for lone
       --body BYTES          size of a message body; defaults to 470, which is a text of 400 characters
@@ -61,6 +64,9 @@ switch (what)
     case "size": await SqliteSize.RunAsync(options); return 0;
     case "history" when options.Sqlite is not null || options.InMemory: await History.RunAsync(options); return 0;
     case "history": return await AgainstBrokerAsync(History.RunAsync);
+    case "keeper" when options.Sqlite is not null: await KeeperDeaths.RunAsync(options); return 0;
+    case "keeper": return await AgainstBrokerAsync(KeeperDeaths.RunAsync);
+    case "keeper-child": await KeeperChild.RunAsync(options); return 0; // started by keeper
     case "latency": return await AgainstBrokerAsync(Latency.RunAsync);
     case "lone": return await AgainstBrokerAsync(Lone.RunAsync);
     case "cold": return await AgainstBrokerAsync(Cold.RunAsync);

@@ -64,6 +64,24 @@ public abstract partial class HostContract
     }
 
     [Fact]
+    public async Task More_letters_than_the_keeper_can_hold_go_back_with_one_request_and_the_others_stay()
+    {
+        Bench.Broken = true;
+        var dispatcher = await StartAsync(configure: options => options.LettersHeld = 10);
+        await dispatcher.EnqueueManyAsync(Enumerable.Range(0, 40).Select(i => ContractJobs.Broken(i % 4 == 0 ? "stays" : "goes") with { Id = $"{i:00}" }));
+        await LettersAsync(dispatcher, 40);
+        Bench.Broken = false;
+        var ids = Enumerable.Range(0, 40).Where(i => i % 4 != 0).Select(i => $"{i:00}").ToList();
+
+        var done = await Control(dispatcher).RetryDeadLettersAsync(new() { Ids = ids }, cancellationToken: TestContext.Current.CancellationToken).Soon();
+
+        Assert.Equal((DeadLetterRequestState.Done, 30, 0, null), (done.State, done.Moved, done.Kept, done.Problem));
+        await Wait.Until(() => Bench.Runs.Count == 110);
+        Assert.Equal(10, (await LettersAsync(dispatcher, 10)).Letters.Count);
+        await Wait.Until(async () => await CountAsync(dispatcher) == 10);
+    }
+
+    [Fact]
     public async Task A_dead_letter_goes_back_with_other_arguments()
     {
         Bench.Broken = true;

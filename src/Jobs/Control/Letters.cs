@@ -44,6 +44,32 @@ static class Letters
         };
     }
 
+    /// <summary>
+    /// Whether the id and the time of a letter say which death of which job it is: then two such letters are one.
+    /// </summary>
+    public static bool IsCertain(JobMessage message) => message.CorrelationId is { Length: > 0 } && DeadLetter.Read(message) is not null;
+
+    /// <summary>
+    /// The letter again, for the end of its queue. The broker's own headers are lost on the way, so a letter of the
+    /// broker's gets what they say as facts of ours.
+    /// </summary>
+    public static JobMessage Copy(JobMessage message, string sweep, int stamp)
+    {
+        JobMessage copy;
+        if (DeadLetter.Read(message) is null)
+        {
+            var info = Info(message);
+            copy = new DeadLetter { Reason = info.Reason, At = info.At, Queue = info.Queue }.Write(message, stamp);
+        }
+        else
+        {
+            copy = message.Copy(stamp);
+        }
+
+        copy.Headers[WireHeaders.Swept] = sweep;
+        return copy;
+    }
+
     /// <summary>Whether a request has sent this job back already, and the job has died again since.</summary>
     public static bool IsOf(JobMessage message, DeadLetterRequest request) => Text(message, WireHeaders.Request) == request.Id;
 
@@ -55,6 +81,7 @@ static class Letters
         var copy = DeadLetter.Bare(message);
         copy.Headers[WireHeaders.Copy] = stamp;
         copy.Headers[WireHeaders.Request] = request.Id;
+        copy.Headers.Remove(WireHeaders.Swept);
         copy.Headers.Remove(WireHeaders.Eta);
         copy.Headers.Remove(WireHeaders.Expires);
         if (copy.Headers.ContainsKey(WireHeaders.Retries))

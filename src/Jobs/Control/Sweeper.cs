@@ -24,7 +24,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
     // A letter and its record are written together, and may come in any order.
     static readonly TimeSpan underWay = TimeSpan.FromSeconds(30);
 
-    readonly LetterSweep sweep = new(transport, options.DeadLetterQueue, time);
+    readonly LetterSweep sweep = new(transport, options.DeadLetterQueue, time) { Most = options.LettersHeld };
     readonly SemaphoreSlim wanted = new(0, 1);
     long known; // by how many letters the queue is longer than the index, after a sweep: letters of one id count as one
     long differed; // by how many letters the last look found the index wrong
@@ -111,7 +111,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
         var done = run.Report() with { State = DeadLetterRequestState.Done };
         if (!sawAll)
         {
-            done = done with { Problem = done.Problem ?? "Not all letters could be looked at: somebody else consumes the queue, or there are too many." };
+            done = done with { Problem = done.Problem ?? "Not all letters could be looked at: somebody else consumes the queue." };
         }
 
         await journal.AppendAsync(
@@ -144,9 +144,8 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
 
         return sawAll;
 
-        async ValueTask<TakenLetter?> TakeAsync(Delivery letter, CancellationToken cancellationToken)
+        async ValueTask<TakenLetter?> TakeAsync(Delivery letter, DeadLetterInfo info, CancellationToken cancellationToken)
         {
-            var info = Letters.Info(letter.Message);
             seen.Add(info.Id);
             if (!state.Knows(info.Id))
             {

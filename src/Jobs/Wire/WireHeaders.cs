@@ -45,8 +45,13 @@ static class WireHeaders
     /// </summary>
     public const string Unreadable = "x-jobs-unreadable";
 
-    /// <summary>Marks the place up to which a new reader of a journal has to read.</summary>
+    /// <summary>
+    /// Marks the place up to which a new reader of a journal has to read, or a sweep has to go through dead letters.
+    /// </summary>
     public const string Mark = "x-jobs-mark";
+
+    /// <summary>The sweep that published a dead letter again, to the end of its queue.</summary>
+    public const string Swept = "x-jobs-swept";
 
     /// <summary>
     /// Marks a question to the reader of a journal; the answer goes to the <c>reply_to</c> of the message.
