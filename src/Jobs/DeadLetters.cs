@@ -64,7 +64,7 @@ public sealed record DeadLetterQuery
     {
         ArgumentNullException.ThrowIfNull(letter);
         return (Ids is null || Ids.Contains(letter.Id))
-            && (Task is null || FileSystemName.MatchesSimpleExpression(Task, letter.Task, ignoreCase: false))
+            && (Task is null || Task == letter.Task || FileSystemName.MatchesSimpleExpression(Task, letter.Task, ignoreCase: false))
             && (Queue is null || Queue == letter.Queue)
             && (ExceptionType is null || ExceptionType == letter.ExceptionType)
             && (Frame is null || Frame == letter.Frame)

@@ -27,7 +27,9 @@ public abstract class JobControl
     /// <exception cref="ArgumentException">
     /// The arguments are no JSON, or there are arguments and the query does not name exactly one id.
     /// </exception>
-    /// <exception cref="JobPublishException">The request may not have been made; make it again.</exception>
+    /// <exception cref="JobPublishException">
+    /// The request may not have been made; make it again, with the same <see cref="DeadLetterRetry.RequestId"/>.
+    /// </exception>
     /// <exception cref="JobTransportException">Nobody could be asked what became of the request.</exception>
     public abstract Task<DeadLetterRequest> RetryDeadLettersAsync(
         DeadLetterQuery query, DeadLetterRetry? options = null, CancellationToken cancellationToken = default);
@@ -66,6 +68,12 @@ public sealed record DeadLetterRetry
     /// The arguments by name that the job gets, as a JSON object; for one letter only. Defaults to those that it had.
     /// </summary>
     public string? NamedArguments { get; init; }
+
+    /// <summary>
+    /// The id of the request: a call that failed is made again with the same id, and does nothing a second time. The keeper
+    /// knows a request for one hour after its end. Defaults to a new id.
+    /// </summary>
+    public string? RequestId { get; init; }
 
     /// <summary>Whether the call returns when all is done. Defaults to <see langword="true"/>.</summary>
     public bool Wait { get; init; } = true;

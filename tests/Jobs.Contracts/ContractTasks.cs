@@ -85,6 +85,10 @@ public sealed class ContractTasks(ContractBench bench)
         }
     }
 
+    /// <summary>Fails while the bench is broken, four times.</summary>
+    [Task("contract.stubborn", MaxRetries = 3)]
+    public void Stubborn(JobContext context) => Broken("", context);
+
     /// <summary>Fails at first, and then succeeds.</summary>
     [Task("contract.flaky", MaxRetries = 5)]
     public string Flaky(int failures, JobContext context)

@@ -46,6 +46,25 @@ public abstract partial class HostContract
     }
 
     [Fact]
+    public async Task A_request_that_is_made_again_with_its_id_does_nothing_a_second_time()
+    {
+        var dispatcher = await StartAsync();
+        await dispatcher.EnqueueAsync(ContractJobs.Fail("again") with { Id = "dies" });
+        await LettersAsync(dispatcher, 1);
+        var retry = new DeadLetterRetry { RequestId = $"mine {Queue}" };
+        var first = await Control(dispatcher).RetryDeadLettersAsync(new(), retry, TestContext.Current.CancellationToken).Soon();
+        await Wait.Until(() => Bench.Runs.Count == 2);
+        await LettersAsync(dispatcher, 1);
+
+        var second = await Control(dispatcher).RetryDeadLettersAsync(new(), retry, TestContext.Current.CancellationToken).Soon();
+
+        Assert.Equal((retry.RequestId, DeadLetterRequestState.Done, 1), (first.Id, first.State, first.Moved));
+        Assert.Equal((first.Id, first.State, first.Moved, first.At), (second.Id, second.State, second.Moved, second.At));
+        await LettersAsync(dispatcher, 1);
+        Assert.Equal(2, Bench.Runs.Count);
+    }
+
+    [Fact]
     public async Task All_letters_that_match_go_back_and_one_that_dies_again_is_not_sent_back_a_second_time()
     {
         var dispatcher = await StartAsync();

@@ -110,9 +110,10 @@ static class ScheduleWords
 
     static string? Weekday(string weekday) => weekday.Split('#') switch
     {
-        [var name, var place] when Part(name, 0, days, 7) is { } day && Number(place, 0) is { } number and >= 1 and <= 5 => $"on the {places[number - 1]} {day} of the month",
+        [var name, var place] when Part(name, 0, days, 7) is { } day && Number(place, 0) is { } number and >= 1 and <= 5 =>
+            $"on the {places[number - 1]} {day} of the month",
         [[.., 'L']] when Part(weekday[..^1], 0, days, 7) is { } day => $"on the last {day} of the month",
-        [_] when Part(weekday, 0, days, 7) is { } part => weekday.Contains('-', StringComparison.Ordinal) && !weekday.Contains(',', StringComparison.Ordinal) ? $"from {part}" : $"on {part}",
+        [_] when Part(weekday, 0, days, 7) is { } part => weekday.Contains('-') && !weekday.Contains(',') ? $"from {part}" : $"on {part}",
         _ => null,
     };
 

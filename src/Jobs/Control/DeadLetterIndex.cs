@@ -8,6 +8,8 @@ sealed class DeadLetterIndex
     static readonly IComparer<DeadLetterInfo> newestFirst = Comparer<DeadLetterInfo>.Create(
         (one, other) => one.At != other.At ? other.At.CompareTo(one.At) : string.CompareOrdinal(one.Id, other.Id));
 
+    static readonly DeadLetterQuery everything = new();
+
     readonly Dictionary<string, DeadLetterInfo> byId = new(StringComparer.Ordinal);
     readonly SortedSet<DeadLetterInfo> ordered = new(newestFirst);
 
@@ -54,48 +56,49 @@ sealed class DeadLetterIndex
     /// <param name="limit">How many letters at most.</param>
     public DeadLetterPage Page(DeadLetterQuery query, string? after, int limit)
     {
-        var start = Position(after);
-        List<DeadLetterInfo> page = [];
-        var (total, hasMore) = (0, false);
-        foreach (var letter in Selected(query))
+        if (query == everything)
         {
-            total++;
-            if (start is not null && newestFirst.Compare(letter, start) <= 0)
-            {
-                continue;
-            }
-
-            hasMore = page.Count == limit;
-            if (!hasMore)
-            {
-                page.Add(letter);
-            }
+            return Page(From(Position(after)), ordered.Count, limit); // the rest need not be looked at
         }
 
-        var last = page.LastOrDefault();
+        var (start, selected) = (Position(after), Selected(query).ToList());
+        return Page(selected.SkipWhile(letter => start is not null && newestFirst.Compare(letter, start) <= 0), selected.Count, limit);
+    }
+
+    static DeadLetterPage Page(IEnumerable<DeadLetterInfo> rest, int total, int limit)
+    {
+        var page = rest.Take(limit + 1).ToList();
+        var last = page.Count > limit ? page[limit - 1] : null;
         return new()
         {
-            Letters = page,
+            Letters = last is null ? page : page[..limit],
             Total = total,
-            Next = hasMore && last is not null ? string.Create(CultureInfo.InvariantCulture, $"{last.At.UtcTicks}-{last.Id}") : null,
+            Next = last is null ? null : string.Create(CultureInfo.InvariantCulture, $"{last.At.UtcTicks}-{last.Id}"),
         };
     }
 
-    public IReadOnlyList<DeadLetterGroup> Groups(DeadLetterQuery query) =>
-    [
-        .. Selected(query).GroupBy(letter => (letter.ExceptionType, letter.Frame))
-            .Select(group => new DeadLetterGroup
+    IEnumerable<DeadLetterInfo> From(DeadLetterInfo? start) =>
+        start is null ? ordered
+        : ordered.Max is { } last && newestFirst.Compare(start, last) < 0
+            ? ordered.GetViewBetween(start, last).SkipWhile(letter => newestFirst.Compare(letter, start) <= 0)
+        : [];
+
+    public IReadOnlyList<DeadLetterGroup> Groups(DeadLetterQuery query)
+    {
+        var groups = new Dictionary<(string?, string?), Tally>();
+        foreach (var letter in (query.Ids is null ? byId.Values : Selected(query)).Where(query.Selects)) // in no order, which is quicker
+        {
+            var key = (letter.ExceptionType, letter.Frame);
+            if (!groups.TryGetValue(key, out var tally))
             {
-                ExceptionType = group.Key.ExceptionType,
-                Frame = group.Key.Frame,
-                Reason = group.First().Reason,
-                Count = group.Count(),
-                Tasks = [.. group.Select(letter => letter.Task).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
-                First = group.Last().At,
-                Last = group.First().At,
-            })
-            .OrderByDescending(group => group.Count).ThenByDescending(group => group.Last),
-    ];
+                groups[key] = tally = new(letter);
+            }
+
+            tally.Add(letter);
+        }
+
+        return [.. groups.Values.Select(tally => tally.ToGroup()).OrderByDescending(group => group.Count).ThenByDescending(group => group.Last)];
+    }
 
     IEnumerable<DeadLetterInfo> Selected(DeadLetterQuery query) => query.Ids is { } ids
         ? ids.Distinct().Select(Find).OfType<DeadLetterInfo>().Where(query.Selects).Order(newestFirst)
@@ -108,5 +111,35 @@ sealed class DeadLetterIndex
             && ticks <= DateTimeOffset.MaxValue.UtcTicks
                 ? new() { Id = after![(dash + 1)..], At = new(ticks, TimeSpan.Zero), Reason = "" }
                 : null;
+    }
+
+    sealed class Tally(DeadLetterInfo first)
+    {
+        readonly HashSet<string> tasks = new(StringComparer.Ordinal);
+        DeadLetterInfo newest = first;
+        DeadLetterInfo oldest = first;
+        int count;
+
+        public void Add(DeadLetterInfo letter)
+        {
+            count++;
+            newest = newestFirst.Compare(letter, newest) < 0 ? letter : newest;
+            oldest = newestFirst.Compare(letter, oldest) > 0 ? letter : oldest;
+            if (letter.Task is { } task)
+            {
+                tasks.Add(task);
+            }
+        }
+
+        public DeadLetterGroup ToGroup() => new()
+        {
+            ExceptionType = newest.ExceptionType,
+            Frame = newest.Frame,
+            Reason = newest.Reason,
+            Count = count,
+            Tasks = [.. tasks.Order(StringComparer.Ordinal)],
+            First = oldest.At,
+            Last = newest.At,
+        };
     }
 }

@@ -3,6 +3,8 @@ namespace Jobs.Control;
 /// <summary>Acts through requests to the keeper.</summary>
 sealed class KeeperControl(KeeperClient keeper) : JobControl
 {
+    const int MostLength = 255;
+
     static readonly TimeSpan firstLook = TimeSpan.FromMilliseconds(20);
     static readonly TimeSpan betweenLooks = TimeSpan.FromSeconds(1);
 
@@ -22,6 +24,11 @@ sealed class KeeperControl(KeeperClient keeper) : JobControl
             throw new ArgumentException("Arguments can be changed for one job at a time: give exactly one id.", nameof(query));
         }
 
+        if (options.RequestId is { Length: 0 or > MostLength })
+        {
+            throw new ArgumentException($"A RequestId has 1 to {MostLength} characters; this one has {options.RequestId.Length}.", nameof(options));
+        }
+
         if (Letters.Problem(options.Arguments, options.NamedArguments) is { } problem)
         {
             throw new ArgumentException($"{problem}.", nameof(options));
@@ -30,7 +37,7 @@ sealed class KeeperControl(KeeperClient keeper) : JobControl
         return RequestAsync(
             new()
             {
-                Id = Guid.CreateVersion7(keeper.Now).ToString(),
+                Id = options.RequestId ?? Guid.CreateVersion7(keeper.Now).ToString(),
                 Action = DeadLetterAction.Retry,
                 Query = query,
                 At = keeper.Now,
@@ -62,10 +69,29 @@ sealed class KeeperControl(KeeperClient keeper) : JobControl
         return (await keeper.AskAsync(new() { Request = id }, cancellationToken).ConfigureAwait(false)).Request;
     }
 
+    // With the lowest version: a request that is made again overrides nothing that the keeper has noted of it.
+    async Task TellAsync(DeadLetterRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await keeper.TellAsync(KeeperEntry.Of(request, version: 0), cancellationToken).ConfigureAwait(false);
+        }
+        catch (JobPublishException e)
+        {
+            throw new JobPublishException(
+                request.Id,
+                e.MaybeEnqueued,
+                e.IsTransient,
+                $"Request {request.Id} about dead letters {(e.MaybeEnqueued ? "may not have" : "has not")} reached the keeper. Make it again, with this id. "
+                    + e.Message,
+                e);
+        }
+    }
+
     async Task<DeadLetterRequest> RequestAsync(
         DeadLetterRequest request, bool wait, IProgress<DeadLetterRequest>? progress, CancellationToken cancellationToken)
     {
-        await keeper.TellAsync(KeeperEntry.Of(request, request.At.UtcTicks), cancellationToken).ConfigureAwait(false);
+        await TellAsync(request, cancellationToken).ConfigureAwait(false);
         var began = keeper.Time.GetTimestamp();
         for (var pause = firstLook; wait; pause = pause * 2 < betweenLooks ? pause * 2 : betweenLooks)
         {

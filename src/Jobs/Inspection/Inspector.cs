@@ -86,7 +86,9 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     {
         try
         {
-            return transport.Capabilities.HasFlag(TransportCapabilities.ResultsById) ? await transport.Results.ReadAsync(id, until).ConfigureAwait(false) : null;
+            return transport.Capabilities.HasFlag(TransportCapabilities.ResultsById)
+                ? await transport.Results.ReadAsync(id, until).ConfigureAwait(false)
+                : null;
         }
         catch (Exception e) when (e is JobTransportException || (e is OperationCanceledException && until.IsCancellationRequested))
         {

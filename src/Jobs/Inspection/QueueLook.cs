@@ -28,11 +28,16 @@ sealed class QueueLook(
         var now = time.GetUtcNow().UtcTicks;
         var workers = history.Workers.List(now).Where(worker => worker.IsAlive).ToList();
         var asking = DeadAsync(until);
-        var page = await QueuesAsync([.. Own().Concat(workers.SelectMany(worker => worker.Queues)).Distinct(StringComparer.Ordinal)], until).ConfigureAwait(false);
+        var known = Own().Concat(workers.SelectMany(worker => worker.Queues)).Distinct(StringComparer.Ordinal).ToList();
+        var page = await QueuesAsync(known, until).ConfigureAwait(false);
         var (dead, keeperProblem) = await asking.ConfigureAwait(false);
         return new()
         {
-            Queues = [.. page.Queues.Where(queue => queue.Name != options.Value.DeadLetterQueue).Select(queue => Complete(queue, workers, dead, now)).OrderBy(queue => queue.Name, StringComparer.Ordinal)],
+            Queues =
+            [
+                .. page.Queues.Where(queue => queue.Name != options.Value.DeadLetterQueue).OrderBy(queue => queue.Name, StringComparer.Ordinal)
+                    .Select(queue => Complete(queue, workers, dead, now)),
+            ],
             Problem = string.Join("; ", new[] { page.Problem, keeperProblem, history.Problem }.OfType<string>()) is { Length: > 0 } problem ? problem : null,
         };
     }

@@ -107,7 +107,7 @@ sealed class WorkerBook
         Task = run.Task,
         Queue = run.Queue,
         Worker = worker,
-        StartedAt = new(Math.Max(DateTimeOffset.UnixEpoch.Ticks, heardAt - (long)(Math.Min(run.Seconds, MostSeconds) * TimeSpan.TicksPerSecond)), TimeSpan.Zero),
+        StartedAt = new(Math.Max(0, heardAt - (long)(Math.Min(run.Seconds, MostSeconds) * TimeSpan.TicksPerSecond)), TimeSpan.Zero),
     };
 
     static long? Small(JobEvent news, EventNumber field) => news.Count(field) is { } count and <= int.MaxValue ? count : null;
