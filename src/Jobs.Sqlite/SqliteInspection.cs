@@ -1,4 +1,3 @@
-using System.Globalization;
 using Jobs.Transport;
 using Jobs.Wire;
 using SQLitePCL;
@@ -28,7 +27,7 @@ sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport) : Tr
 
     public override Task<DelayedPage> DelayedAsync(int limit, string? after, CancellationToken cancellationToken)
     {
-        var (due, seq) = Place(after);
+        var (due, seq) = DelayedCursor.Of(after);
         return ReadAsync(open(), tables => tables.Inspection.Delayed(due, seq, limit), cancellationToken);
     }
 
@@ -66,13 +65,6 @@ sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport) : Tr
         return await looking.WaitAsync(cancellationToken).ConfigureAwait(false)
             ?? throw new JobTransportException($"{engine.File.Path} cannot be read now.", isTransient: true);
     }
-
-    static (long Due, long Seq) Place(string? after) =>
-        after is null ? (long.MinValue, 0)
-        : after.Split('-') is [var due, var seq]
-            && long.TryParse(due, CultureInfo.InvariantCulture, out var time) && long.TryParse(seq, CultureInfo.InvariantCulture, out var number)
-            ? (time, number)
-        : throw new ArgumentException($"'{after}' is not the Next of a page.", nameof(after));
 }
 
 /// <summary>What waits, is held and is delayed. Only connections that read use it.</summary>
@@ -137,7 +129,7 @@ sealed class InspectionRows(Tables tables)
         {
             if (jobs.Count == limit)
             {
-                next = string.Create(CultureInfo.InvariantCulture, $"{due}-{seq}");
+                next = new DelayedCursor(due, seq).ToString();
                 continue;
             }
 

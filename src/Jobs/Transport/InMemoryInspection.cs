@@ -1,4 +1,3 @@
-using System.Globalization;
 using Jobs.Wire;
 
 namespace Jobs.Transport;
@@ -32,27 +31,19 @@ sealed class InMemoryInspection(InMemoryTransport transport, TimeProvider time) 
 
     public override Task<DelayedPage> DelayedAsync(int limit, string? after, CancellationToken cancellationToken)
     {
-        var (all, skip) = (transport.Delayed, Place(after));
-        var page = all.Where(one => skip is not var (due, number) || one.Due.Ticks > due || (one.Due.Ticks == due && one.Number > number))
-            .OrderBy(one => one.Due).ThenBy(one => one.Number).Take(limit + 1).ToList();
+        var (all, begin) = (transport.Delayed, DelayedCursor.Of(after));
+        var page = all.Where(one => begin.IsBefore(one.Due.UtcTicks, one.Number)).OrderBy(one => one.Due).ThenBy(one => one.Number).Take(limit + 1).ToList();
         var last = page.Count > limit ? page[limit - 1] : null;
         return Task.FromResult(new DelayedPage
         {
             Jobs = [.. page.Take(limit).Select(one => MessageFacts.Delayed(one.Message, one.Queue, one.Due))],
             Total = all.Count,
-            Next = last is null ? null : string.Create(CultureInfo.InvariantCulture, $"{last.Due.Ticks}-{last.Number}"),
+            Next = last is null ? null : new DelayedCursor(last.Due.UtcTicks, last.Number).ToString(),
         });
     }
 
     public override Task<TransportInfo> LookAsync(CancellationToken cancellationToken) =>
         Task.FromResult(new TransportInfo { Kind = transport.MessagingSystem, IsUp = true });
-
-    static (long Due, long Number)? Place(string? after) =>
-        after is null ? null
-        : after.Split('-') is [var due, var number]
-            && long.TryParse(due, CultureInfo.InvariantCulture, out var ticks) && long.TryParse(number, CultureInfo.InvariantCulture, out var place)
-            ? (ticks, place)
-        : throw new ArgumentException($"'{after}' is not the Next of a page.", nameof(after));
 }
 
 /// <summary>A message that waits for its time.</summary>

@@ -173,6 +173,8 @@ public sealed class DeepSearchTests : IAsyncDisposable
 
         public override JobLog History => new SlowLog(this, inner.History);
 
+        public override ResultStore Results => inner.Results;
+
         public override TransportCapabilities Capabilities => inner.Capabilities;
 
         public override ValueTask PublishAsync(Outgoing outgoing, TimeSpan timeout, CancellationToken cancellationToken) => throw new NotSupportedException();

@@ -22,9 +22,12 @@ sealed class NewsSite : IAsyncDisposable
         ownsFolder = first is null;
         folder = first?.folder ?? Directory.CreateTempSubdirectory("jobs-news-");
         address = first?.address ?? $"http://127.0.0.1:{FreePort()}";
-        http = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(5) };
-        patient = new() { BaseAddress = new(address), Timeout = TimeSpan.FromSeconds(60) };
+        var cookies = new CookieContainer(); // both are one reader, who logs in
+        http = Client(TimeSpan.FromSeconds(5));
+        patient = Client(TimeSpan.FromSeconds(60));
         process = Launch(["--urls", address, "--database", Path.Combine(folder.FullName, "news.db"), "--cron", "*/2 * * * * *", .. more], environment, output.Enqueue);
+
+        HttpClient Client(TimeSpan timeout) => new(new HttpClientHandler { CookieContainer = cookies }) { BaseAddress = new(address), Timeout = timeout };
     }
 
     static CancellationToken Stop => TestContext.Current.CancellationToken;
