@@ -1,6 +1,6 @@
-using System.Text;
 using System.Text.Json;
 using Jobs.Transport;
+using RabbitMQ.Client.Exceptions;
 
 namespace Jobs.RabbitMQ;
 
@@ -30,7 +30,7 @@ sealed class RabbitMqInspection(RabbitMqTransport transport, QueueLayout layout,
         var queues = new List<QueueInfo>();
         foreach (var name in known)
         {
-            var looked = await transport.LookAsync(name, cancellationToken).ConfigureAwait(false);
+            var looked = await LookAsync(name, cancellationToken).ConfigureAwait(false);
             queues.Add((managed.GetValueOrDefault(name) ?? new() { Name = name }) with
             {
                 Waiting = looked is { } there ? there.Messages : 0,
@@ -48,7 +48,7 @@ sealed class RabbitMqInspection(RabbitMqTransport transport, QueueLayout layout,
         var total = 0L;
         for (var level = 0; level < Delays.Levels; level++)
         {
-            total += (await transport.LookAsync(layout.DelayLevel(level).Name, cancellationToken).ConfigureAwait(false))?.Messages ?? 0;
+            total += (await LookAsync(layout.DelayLevel(level).Name, cancellationToken).ConfigureAwait(false))?.Messages ?? 0;
         }
 
         return new() { Total = total };
@@ -56,8 +56,9 @@ sealed class RabbitMqInspection(RabbitMqTransport transport, QueueLayout layout,
 
     public override async Task<TransportInfo> LookAsync(CancellationToken cancellationToken)
     {
+        var asking = NodesAsync(cancellationToken); // at once: a broker that is silent takes all the time there is
         var health = await transport.CheckHealthAsync(cancellationToken).ConfigureAwait(false);
-        var (nodes, problem) = await NodesAsync(cancellationToken).ConfigureAwait(false);
+        var (nodes, problem) = await asking.ConfigureAwait(false);
         return new()
         {
             Kind = transport.MessagingSystem,
@@ -68,6 +69,19 @@ sealed class RabbitMqInspection(RabbitMqTransport transport, QueueLayout layout,
             Version = health.Connection.IsUp ? await transport.VersionAsync(cancellationToken).ConfigureAwait(false) : null,
             Nodes = nodes,
         };
+    }
+
+    // The connection may end in the middle of a question.
+    async Task<(long Messages, int Consumers)?> LookAsync(string queue, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await transport.LookAsync(queue, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && e is OperationCanceledException or RabbitMQClientException)
+        {
+            throw new JobTransportException($"The broker could not be asked about queue {queue}: the connection was lost.", isTransient: true, e);
+        }
     }
 
     async Task<(Dictionary<string, QueueInfo> Queues, string? Problem)> ManagedAsync(CancellationToken cancellationToken)

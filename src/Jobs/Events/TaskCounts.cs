@@ -55,7 +55,7 @@ sealed class TaskCount(string task, string queue)
     long givenBack;
     long runtime;
     long told;
-    long wait = -1; // of the job that was asked for last, in ticks
+    long wait = -1; // how long a job had waited, in ticks; -1 for nobody knows
     volatile bool wantsWait = true;
 
     public string Task => task;

@@ -17,18 +17,14 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
     public static TimeSpan Longest { get; } = TimeSpan.FromSeconds(30);
 
     readonly Lock gate = new();
-    long takenAt;
-    TimeSpan lease;
-    long allTakenAt;
-    TimeSpan allLease;
-    volatile bool isWatched;
-    volatile bool wantsAll;
+    readonly Lease running = new(time);
+    readonly Lease all = new(time);
 
     /// <summary>Whether a viewer wants to know which jobs run. <see cref="Look"/> ends it.</summary>
-    public bool IsWatched => isWatched;
+    public bool IsWatched => running.IsOn;
 
     /// <summary>Whether a viewer wants every event now. <see cref="Look"/> ends it.</summary>
-    public bool WantsAll => wantsAll;
+    public bool WantsAll => all.IsOn;
 
     /// <summary>What a viewer sends to all workers.</summary>
     /// <param name="viewer">The name of the viewer.</param>
@@ -50,7 +46,7 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
     /// <returns>Whether it asks for something.</returns>
     public bool Take(ReadOnlyMemory<byte> message)
     {
-        if (Read(message) is not (var seconds, var all) || !(seconds > 0))
+        if (Read(message) is not (var seconds, var wantsAll) || !(seconds > 0))
         {
             return false;
         }
@@ -58,37 +54,26 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
         var asked = seconds < Longest.TotalSeconds ? TimeSpan.FromSeconds(seconds) : Longest;
         lock (gate)
         {
-            Extend(ref takenAt, ref lease, isWatched, asked);
-            isWatched = true;
-            if (all)
+            running.Extend(asked);
+            if (wantsAll)
             {
-                Extend(ref allTakenAt, ref allLease, wantsAll, asked);
-                wantsAll = true;
+                all.Extend(asked);
             }
         }
 
         return true;
     }
 
-    /// <summary>Ends a lease when its time is over.</summary>
+    /// <summary>Ends each lease whose time is over.</summary>
     public void Look()
     {
-        if (isWatched)
+        if (IsWatched)
         {
             lock (gate)
             {
-                isWatched = time.GetElapsedTime(takenAt) < lease;
-                wantsAll = wantsAll && time.GetElapsedTime(allTakenAt) < allLease;
+                running.Look();
+                all.Look();
             }
-        }
-    }
-
-    // A second viewer must not shorten the lease of the first one.
-    void Extend(ref long takenAt, ref TimeSpan lease, bool isRunning, TimeSpan asked)
-    {
-        if (!isRunning || asked > lease - time.GetElapsedTime(takenAt))
-        {
-            (takenAt, lease) = (time.GetTimestamp(), asked);
         }
     }
 
@@ -109,11 +94,34 @@ sealed class WatchLease(LamportClock clock, TimeProvider time)
                 clock.Saw(other);
             }
 
-            return (seconds.GetDouble(), root.TryGetProperty("all", out var all) && all.ValueKind == JsonValueKind.True);
+            return (seconds.GetDouble(), root.TryGetProperty("all", out var wantsAll) && wantsAll.ValueKind == JsonValueKind.True);
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
             return null;
         }
+    }
+
+    /// <summary>One thing that viewers ask for. Any thread reads it; changes are made under the lock.</summary>
+    sealed class Lease(TimeProvider time)
+    {
+        long takenAt;
+        TimeSpan length;
+        volatile bool isOn;
+
+        public bool IsOn => isOn;
+
+        // A second viewer must not shorten the lease of the first one.
+        public void Extend(TimeSpan asked)
+        {
+            if (!isOn || asked > length - time.GetElapsedTime(takenAt))
+            {
+                (takenAt, length) = (time.GetTimestamp(), asked);
+            }
+
+            isOn = true;
+        }
+
+        public void Look() => isOn = isOn && time.GetElapsedTime(takenAt) < length;
     }
 }

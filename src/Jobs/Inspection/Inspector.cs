@@ -161,34 +161,20 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MostDelayed);
-        return WithinPatienceAsync(
-            async until =>
-            {
-                try
-                {
-                    return await transport.Inspection.DelayedAsync(limit, after, until).ConfigureAwait(false);
-                }
-                catch (OperationCanceledException e) when (until.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-                {
-                    throw new JobTransportException($"The transport did not answer within {patience.TotalSeconds} seconds.", isTransient: true, e);
-                }
-            },
-            cancellationToken);
+        return WithinPatienceAsync(until => transport.Inspection.DelayedAsync(limit, after, until), cancellationToken);
     }
 
-    public override Task<TransportInfo> TransportAsync(CancellationToken cancellationToken = default) => WithinPatienceAsync(
-        async until =>
+    public override async Task<TransportInfo> TransportAsync(CancellationToken cancellationToken = default)
+    {
+        try
         {
-            try
-            {
-                return await transport.Inspection.LookAsync(until).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is JobTransportException || (until.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
-            {
-                return new() { Kind = transport.MessagingSystem, Problem = Why(e) };
-            }
-        },
-        cancellationToken);
+            return await WithinPatienceAsync(transport.Inspection.LookAsync, cancellationToken).ConfigureAwait(false);
+        }
+        catch (JobTransportException e)
+        {
+            return new() { Kind = transport.MessagingSystem, Problem = Why(e) };
+        }
+    }
 
     public override Task<IReadOnlyList<ScheduleInfo>> SchedulesAsync(CancellationToken cancellationToken = default) =>
         schedules?.ListAsync(cancellationToken) ?? throw new NotSupportedException("This inspector has no schedules.");
@@ -217,13 +203,21 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     Task<KeeperAnswer> AskAsync(KeeperQuestion question, CancellationToken cancellationToken) =>
         keeper?.AskAsync(question, cancellationToken) ?? throw new NotSupportedException("This inspector has no index of dead letters.");
 
+    /// <exception cref="JobTransportException">The look took too long.</exception>
     async Task<T> WithinPatienceAsync<T>(Func<CancellationToken, Task<T>> look, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(patience, time);
         using var until = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        var answer = await look(until.Token).ConfigureAwait(false);
-        cancellationToken.ThrowIfCancellationRequested();
-        return answer;
+        try
+        {
+            var answer = await look(until.Token).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            return answer;
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new JobTransportException($"The transport did not answer within {patience.TotalSeconds} seconds.", isTransient: true, e);
+        }
     }
 
     public async ValueTask DisposeAsync()

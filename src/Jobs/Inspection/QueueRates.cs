@@ -7,8 +7,9 @@ namespace Jobs.Inspection;
 /// methods may be called by any thread.
 /// </summary>
 /// <remarks>
-/// Workers tell totals since their start. The first total of a worker that was there before this process says nothing
-/// about now, so it only begins the counting; so does the first one after a gap.
+/// Workers tell totals since their start. When a worker was there before this process listened, its first total says
+/// nothing about now, and only begins the counting. After a gap, what the worker did meanwhile counts for the second in
+/// which this process hears of it.
 /// </remarks>
 sealed class QueueRates
 {
@@ -100,7 +101,10 @@ sealed class QueueRates
     {
         public double Since => since;
 
-        /// <summary>Whether all totals that have changed are known: one that comes now for the first time began at 0.</summary>
+        /// <summary>
+        /// Whether this process has heard all changes of the worker's totals. Then a total that comes for the first time
+        /// began at 0.
+        /// </summary>
         public bool IsFollowed { get; set; }
 
         public Dictionary<(string Task, string Queue), CountsRead> Counts { get; } = [];

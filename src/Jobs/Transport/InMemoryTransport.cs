@@ -96,7 +96,7 @@ sealed class InMemoryTransport(TimeProvider time, TimeSpan? resultExpires = null
     /// <summary>How many messages wait in a queue, and since when the oldest does.</summary>
     public (int Count, DateTimeOffset? Oldest) Waiting(string queue) => queues.TryGetValue(queue, out var there) ? there.Look() : (0, null);
 
-    /// <summary>How many messages of a queue a subscription holds, for each of both.</summary>
+    /// <summary>How many messages each subscription holds of each of its queues.</summary>
     public IEnumerable<(string Queue, int Count)> Held => subscriptions.Keys.SelectMany(subscription => subscription.Held());
 
     InMemoryQueue Queue(string name) => queues.GetOrAdd(name, n => new(n));

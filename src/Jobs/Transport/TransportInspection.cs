@@ -25,7 +25,7 @@ public abstract class TransportInspection
     /// <param name="limit">How many jobs at most.</param>
     /// <param name="after">Where the page begins: <see cref="DelayedPage.Next"/> of the page before.</param>
     /// <param name="cancellationToken">The caller's deadline.</param>
-    /// <exception cref="ArgumentException"><paramref name="after"/> comes from nowhere.</exception>
+    /// <exception cref="ArgumentException"><paramref name="after"/> is not from another page.</exception>
     /// <exception cref="JobTransportException">The transport cannot be asked now.</exception>
     public abstract Task<DelayedPage> DelayedAsync(int limit, string? after, CancellationToken cancellationToken);
 

@@ -68,6 +68,24 @@ public sealed class InspectionTests(BrokerFixture brokers) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_connection_that_is_lost_in_the_middle_of_a_question_is_said_and_cancels_nobody()
+    {
+        var proxy = bench.Proxy();
+        var host = bench.Host(proxy);
+        await Bench.Jobs(host).EnqueueAsync(ProbeTask.Job(), Cancellation);
+        proxy.StallServerToClient();
+        var written = proxy.BytesToServer;
+        var asking = Bench.Transport(host).Inspection.QueuesAsync([bench.Queue], Cancellation);
+        await Eventually.BecomesAsync(() => proxy.BytesToServer > written, Soon, "the question to be written");
+
+        proxy.ResetAll();
+
+        var lost = await Assert.ThrowsAsync<JobTransportException>(() => asking.WaitAsync(Soon, Cancellation));
+        Assert.True(lost.IsTransient);
+        Assert.Contains("connection was lost", lost.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_broker_that_is_away_costs_each_question_its_deadline_and_the_answer_says_so()
     {
         var proxy = bench.Proxy();
