@@ -44,7 +44,10 @@ public sealed record DeadLetterQuery
     /// <summary>The queue that the jobs came from. Defaults to any.</summary>
     public string? Queue { get; init; }
 
-    /// <summary>The type of the exception. Defaults to any.</summary>
+    /// <summary>
+    /// The type of the exception, with its namespace or without it, as <see cref="FailureGroup.Type"/> has it. Defaults
+    /// to any.
+    /// </summary>
     public string? ExceptionType { get; init; }
 
     /// <summary>The first frame of the exception's stack. Defaults to any.</summary>
@@ -66,12 +69,15 @@ public sealed record DeadLetterQuery
         return (Ids is null || Ids.Contains(letter.Id))
             && (Task is null || Task == letter.Task || FileSystemName.MatchesSimpleExpression(Task, letter.Task, ignoreCase: false))
             && (Queue is null || Queue == letter.Queue)
-            && (ExceptionType is null || ExceptionType == letter.ExceptionType)
+            && (ExceptionType is null || IsOfType(letter.ExceptionType, ExceptionType))
             && (Frame is null || Frame == letter.Frame)
             && (Text is null || letter.Reason.Contains(Text, StringComparison.OrdinalIgnoreCase))
             && (From is null || letter.At >= From)
             && (To is null || letter.At < To);
     }
+
+    static bool IsOfType(string? type, string asked) =>
+        type == asked || (type?.Length > asked.Length && type.EndsWith(asked, StringComparison.Ordinal) && type[^(asked.Length + 1)] == '.');
 }
 
 /// <summary>Some dead letters, the newest first.</summary>

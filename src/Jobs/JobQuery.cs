@@ -27,6 +27,15 @@ public sealed record JobQuery
     /// <summary>A text within the exception or its stack, without regard to case.</summary>
     public string? ErrorText { get; init; }
 
+    /// <summary>The type of the exception of an attempt: see <see cref="FailureGroup.Type"/>.</summary>
+    public string? ErrorType { get; init; }
+
+    /// <summary>
+    /// The place where that exception was thrown: see <see cref="FailureGroup.Frame"/>. An empty text is a place that
+    /// nobody knows.
+    /// </summary>
+    public string? ErrorFrame { get; init; }
+
     /// <summary>Only jobs with an event at this time or later.</summary>
     public DateTimeOffset? From { get; init; }
 

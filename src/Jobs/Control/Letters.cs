@@ -9,7 +9,9 @@ namespace Jobs.Control;
 /// <summary>What the messages of dead letters say, and the messages that go back.</summary>
 static class Letters
 {
-    const int MostText = 300;
+    /// <summary>How long a text of the index is; a longer one is cut, and ends in an ellipsis.</summary>
+    public const int MostText = 300;
+
     static readonly long latest = DateTimeOffset.MaxValue.ToUnixTimeSeconds();
 
     /// <summary>The entry of a letter that a worker writes, as a record of the keeper's journal.</summary>
@@ -149,7 +151,8 @@ static class Letters
 
     static string? Text(JobMessage message, string header) => message.Headers.GetValueOrDefault(header) as string;
 
-    static string Cut(string text) => text.Length <= MostText ? text : string.Concat(text.AsSpan(0, MostText), "…");
+    /// <summary>As the index has the text.</summary>
+    public static string Cut(string text) => text.Length <= MostText ? text : string.Concat(text.AsSpan(0, MostText), "…");
 
     // The broker writes down where a message was when it died; the last entry is the first death. The routing key of a
     // message that was delayed over RabbitMQ has 28 binary digits before the destination.

@@ -1,3 +1,5 @@
+using Jobs.Control;
+
 namespace Jobs.Inspection;
 
 /// <summary>What went wrong in an attempt. Attempts that fail alike share one object.</summary>
@@ -25,8 +27,8 @@ sealed class JobFailure
         JobText.Cut(exception, JobText.MostBytes).ToArray(),
         JobText.KeepBothEnds(traceback),
         exception.Length + traceback.Length,
-        pool.Name(TypeOf(exception)) ?? "",
-        pool.Name(FrameOf(traceback)) ?? "");
+        Letters.Cut(pool.Name(TypeOf(exception)) ?? ""), // as dead letters have them, so that a group finds its letters
+        Letters.Cut(pool.Name(FrameOf(traceback)) ?? ""));
 
     /// <summary>
     /// The cause of a Celery retry: <c>KeyError('k')</c> of <c>Retry(Retry(...), KeyError('k'), 1)</c>. Where Celery has
@@ -95,7 +97,7 @@ sealed class JobFailure
     }
 
     /// <summary>
-    /// The place where it was thrown. .NET: the first line that begins with <c>at</c> after spaces. Python: the last line
+    /// The place where it was thrown. .NET: the first line that begins with <c>at</c> after spaces, without that word. Python: the last line
     /// that begins with <c>File</c>.
     /// </summary>
     static ReadOnlySpan<byte> FrameOf(ReadOnlySpan<byte> traceback)
@@ -114,7 +116,7 @@ sealed class JobFailure
 
             if (text.StartsWith("at "u8))
             {
-                return text;
+                return text[3..];
             }
 
             if (text.StartsWith("File \""u8))

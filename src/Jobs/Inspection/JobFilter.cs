@@ -41,10 +41,17 @@ sealed class JobFilter
         && task.Matches(job.Task) && queue.Matches(job.Queue) && worker.Matches(job.Worker)
         && (string.IsNullOrEmpty(query.Id) || job.Key.StartsWith(query.Id))
         && (string.IsNullOrEmpty(query.ArgumentText) || JobText.Contains(job.Args, query.ArgumentText) || JobText.Contains(job.Kwargs, query.ArgumentText))
-        && (string.IsNullOrEmpty(query.ErrorText) || Array.Exists(job.Attempts, attempt => attempt.Failure?.Contains(query.ErrorText) == true));
+        && (!HasError || Array.Exists(job.Attempts, attempt => attempt.Failure is { } failure && Matches(failure)));
 
     /// <summary>Whether a failure at that time counts.</summary>
     public bool Matches(in AttemptRecord attempt) => attempt.Ended >= From && attempt.Ended <= To;
+
+    bool HasError => !string.IsNullOrEmpty(query.ErrorText) || !string.IsNullOrEmpty(query.ErrorType) || query.ErrorFrame is not null;
+
+    bool Matches(JobFailure failure) =>
+        (string.IsNullOrEmpty(query.ErrorType) || failure.Type == query.ErrorType)
+        && (query.ErrorFrame is null || failure.Frame == query.ErrorFrame)
+        && (string.IsNullOrEmpty(query.ErrorText) || failure.Contains(query.ErrorText));
 
     /// <summary>
     /// A name with stars. Names are interned, so each one is compared once and then recognised by its reference.

@@ -95,13 +95,18 @@ public sealed class IndexTests
         Assert.Equal(
             [
                 ("ValueError", "File \"/app/tasks.py\", line 12, in fail", 3, 3, 2, "tasks.fail"),
-                ("TimeoutException", "at News.FeedClient.GetAsync(String source) in Feed.cs:line 7", 3, 2, 2, "news.publish,news.refresh"),
+                ("TimeoutException", "News.FeedClient.GetAsync(String source) in Feed.cs:line 7", 3, 2, 2, "news.publish,news.refresh"),
                 ("NotRegistered", "", 1, 1, 1, "news.refresh"),
-                ("TimeoutException", "at Mail.Sender.SendAsync()", 1, 1, 1, "mail.send"),
+                ("TimeoutException", "Mail.Sender.SendAsync()", 1, 1, 1, "mail.send"),
             ],
             groups.Select(group => (group.Type, group.Frame, group.Count, group.Jobs, group.Dead, string.Join(',', group.Tasks))));
         Assert.Equal((Start.AddSeconds(2), Start.AddSeconds(6), Id(2), "too slow"), (groups[1].First, groups[1].Last, groups[1].LastJobId, groups[1].LastMessage));
         Assert.Equal("'worse', 43", groups[0].LastMessage);
+        Assert.Equal([Id(2), Id(1)], Ids(new() { ErrorType = "TimeoutException", ErrorFrame = groups[1].Frame }));
+        Assert.Equal(1, Ids(new() { ErrorType = "TimeoutException", ErrorFrame = "Mail.Sender.SendAsync()" }).Count);
+        Assert.Empty(Ids(new() { ErrorType = "ValueError", ErrorFrame = groups[1].Frame }));
+
+        List<string> Ids(JobQuery query) => [.. index.Search(JobFilter.Of(query), null, 100).Select(found => found.Job.Id)];
         Assert.Equal(["mail.send"], Assert.Single(index.Failures(JobFilter.Of(new() { Task = "mail.*" }))).Tasks);
         Assert.Equal(1, index.Failures(JobFilter.Of(new() { From = Start.AddSeconds(5), To = Start.AddSeconds(7) }))[0].Count);
     }
