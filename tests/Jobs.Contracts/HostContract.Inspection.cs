@@ -93,7 +93,7 @@ public abstract partial class HostContract
         const string Trace = "0af7651916cd43dd8448eb211c80319c";
         (string Parent, string? Trace)[] cases =
         [
-            ($"00-{Trace}-b7ad6b7169203331-01", Trace), ($"01-{Trace}-b7ad6b7169203331-01-more", Trace), ($"00-{Trace}-b7ad6b7169203331-01-more", null),
+            ($"00-{Trace}-b7ad6b7169203331-01", Trace), ($"00-{Trace}-b7ad6b7169203331-01-more", null),
             ("00-not-a-trace", null), ($"ff-{Trace}-b7ad6b7169203331-01", null), ($"00-{Trace.ToUpperInvariant()}-b7ad6b7169203331-01", null),
             ($"00-{new string('0', 32)}-b7ad6b7169203331-01", null), ($"00-{Trace}-{new string('0', 16)}-01", null), ("", null),
         ];

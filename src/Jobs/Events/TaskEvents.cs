@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Diagnostics;
 using System.Text.Json;
 using Jobs.Transport;
 using Jobs.Wire;
@@ -14,8 +14,6 @@ static class TaskEvents
 {
     // Celery sends the whole traceback. A stack of ten thousand frames would fill the batch for all others.
     const int LongestStack = 16 * 1024;
-
-    static readonly SearchValues<char> hex = SearchValues.Create("0123456789abcdef");
 
     public static void Received(EventWriter writer, in JobEvent job)
     {
@@ -94,9 +92,9 @@ static class TaskEvents
         Call(writer.Json, job.Message, job.Task);
         var envelope = job.Envelope;
         Options(writer.Json, envelope?.RootId ?? job.Id, envelope?.ParentId, envelope?.Retries ?? 0, envelope?.Eta, envelope?.Expires, job.Queue);
-        if (TraceOf(job.Message.Headers.TraceParent) is { IsEmpty: false } trace)
+        if (ActivityContext.TryParse(job.Message.Headers.TraceParent, null, out var trace))
         {
-            writer.Json.WriteString("trace_id"u8, trace); // a field of ours
+            writer.Json.WriteString("trace_id"u8, trace.TraceId.ToHexString()); // a field of ours
         }
 
         writer.End();
@@ -144,23 +142,6 @@ static class TaskEvents
         json.WriteString("eta"u8, eta is { } due ? WireTime.Format(due) : null);
         json.WriteString("expires"u8, expires is { } end ? WireTime.Format(end) : null);
         json.WriteString("queue"u8, queue);
-    }
-
-    /// <summary>
-    /// The id of the trace in a W3C <c>traceparent</c>, which is version, trace, span and flags in lower-case hexadecimal
-    /// digits; empty when it is not valid. A later version may have more behind.
-    /// </summary>
-    static ReadOnlySpan<char> TraceOf(string? parent)
-    {
-        const int Length = 55;
-        var isOne = parent?.Length >= Length && (parent.Length == Length || (parent[Length] == '-' && !parent.StartsWith("00", StringComparison.Ordinal)))
-            && parent[2] == '-' && parent[35] == '-' && parent[52] == '-' && !parent.StartsWith("ff", StringComparison.Ordinal)
-            && IsHex(parent.AsSpan(0, 2)) && IsId(parent.AsSpan(3, 32)) && IsId(parent.AsSpan(36, 16)) && IsHex(parent.AsSpan(53, 2));
-        return isOne ? parent.AsSpan(3, 32) : default;
-
-        static bool IsId(ReadOnlySpan<char> text) => IsHex(text) && text.ContainsAnyExcept('0');
-
-        static bool IsHex(ReadOnlySpan<char> text) => !text.ContainsAnyExcept(hex);
     }
 
     static ReadOnlySpan<byte> PlainBody(JobMessage message)

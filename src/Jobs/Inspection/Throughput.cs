@@ -15,8 +15,11 @@ sealed class Throughput
     /// <summary>How many tasks with their queues are kept.</summary>
     public const int MostTasks = 1_000;
 
+    // Longer than any run, and small enough that each sum is a time.
+    const double MostSeconds = 1e9;
+
     readonly Lock gate = new();
-    readonly Dictionary<(string Task, string Queue), Cell[]> tasks = [];
+    readonly Dictionary<(string Task, string Queue), (long Minute, ThroughputMinute Sum)[]> tasks = [];
     long sweptAt;
 
     /// <summary>Takes what a worker of Jobs has newly done; see <see cref="CountDeltas"/>.</summary>
@@ -25,22 +28,27 @@ sealed class Throughput
     /// <param name="now">The time, in ticks.</param>
     public void Add(in CountsRead news, long at, long now)
     {
-        if (news is { Started: 0, Ended: 0, Runtime: 0 } || !IsWithin(ref at, now))
+        // The clock of the worker may be ahead of ours.
+        var minute = Math.Min(at, now) / TimeSpan.TicksPerMinute;
+        if (news is { Started: 0, Ended: 0, Runtime: 0 } || minute <= now / TimeSpan.TicksPerMinute - Minutes)
         {
             return;
         }
 
         lock (gate)
         {
-            if (CellOf(news.Task, news.Queue, at) is var cells and not null)
+            if (MinutesOf((news.Task, news.Queue), minute) is { } minutes && minutes[minute % Minutes] is var last && last.Minute <= minute)
             {
-                ref var cell = ref cells[at % Minutes];
-                cell.Started += news.Started;
-                cell.Succeeded += news.Succeeded;
-                cell.Failed += news.Failed;
-                cell.Retried += news.Retried;
-                cell.Expired += news.Expired;
-                cell.Runtime += news.Runtime;
+                var sum = last.Minute == minute ? last.Sum : default;
+                minutes[minute % Minutes] = (minute, new()
+                {
+                    Started = sum.Started + news.Started,
+                    Succeeded = sum.Succeeded + news.Succeeded,
+                    Failed = sum.Failed + news.Failed,
+                    Retried = sum.Retried + news.Retried,
+                    Expired = sum.Expired + news.Expired,
+                    Runtime = TimeSpan.FromSeconds(Math.Min(sum.Runtime.TotalSeconds + news.Runtime, MostSeconds)),
+                });
             }
         }
     }
@@ -52,38 +60,16 @@ sealed class Throughput
     /// <param name="now">The time, in ticks.</param>
     public void Add(JobEvent news, string task, string? queue, long now)
     {
-        var at = news.At;
-        if (!IsCounted(news) || !IsWithin(ref at, now))
+        var counts = new CountsRead(task, queue ?? "")
         {
-            return;
-        }
-
-        lock (gate)
-        {
-            if (CellOf(task, queue ?? "", at) is var cells and not null)
-            {
-                ref var cell = ref cells[at % Minutes];
-                switch (news.Kind)
-                {
-                    case EventKind.Started:
-                        cell.Started++;
-                        break;
-                    case EventKind.Succeeded:
-                        cell.Succeeded++;
-                        cell.Runtime += news[EventNumber.Runtime] is { } runtime and > 0 and < MostSeconds ? runtime : 0;
-                        break;
-                    case EventKind.Failed:
-                        cell.Failed++;
-                        break;
-                    case EventKind.Retried:
-                        cell.Retried++;
-                        break;
-                    default:
-                        cell.Expired++;
-                        break;
-                }
-            }
-        }
+            Started = news.Kind == EventKind.Started ? 1 : 0,
+            Succeeded = news.Kind == EventKind.Succeeded ? 1 : 0,
+            Failed = news.Kind == EventKind.Failed ? 1 : 0,
+            Retried = news.Kind == EventKind.Retried ? 1 : 0,
+            Expired = news.Kind == EventKind.Revoked && news.Expired ? 1 : 0,
+            Runtime = news.Kind == EventKind.Succeeded ? Math.Max(0, news[EventNumber.Runtime] ?? 0) : 0,
+        };
+        Add(counts, news.At, now);
     }
 
     /// <summary>The last hour.</summary>
@@ -94,11 +80,11 @@ sealed class Throughput
         var found = new List<TaskThroughput>();
         lock (gate)
         {
-            foreach (var ((task, queue), cells) in tasks)
+            foreach (var ((task, queue), minutes) in tasks)
             {
-                if (Array.Exists(cells, cell => cell.Minute >= from))
+                if (Array.Exists(minutes, one => one.Minute >= from))
                 {
-                    found.Add(new() { Task = task, Queue = queue, Minutes = [.. Enumerable.Range(0, Minutes).Select(i => Of(cells, from + i))] });
+                    found.Add(new() { Task = task, Queue = queue, Minutes = [.. Enumerable.Range(0, Minutes).Select(i => Of(minutes, from + i))] });
                 }
             }
         }
@@ -110,39 +96,16 @@ sealed class Throughput
         };
     }
 
-    // Longer than any run, and small enough that the sum of many is a time.
-    const double MostSeconds = 1e9;
+    static ThroughputMinute Of((long Minute, ThroughputMinute Sum)[] minutes, long minute) =>
+        minutes[minute % Minutes] is var (known, sum) && known == minute ? sum : default;
 
-    static bool IsCounted(JobEvent news) => news.Kind is EventKind.Started or EventKind.Succeeded or EventKind.Failed or EventKind.Retried
-        || (news.Kind == EventKind.Revoked && news.Expired);
-
-    /// <summary>Turns a time into its minute. The clock of a worker may be ahead of ours.</summary>
-    static bool IsWithin(ref long at, long now)
+    /// <returns>The minutes of a task; <see langword="null"/> when there is no room.</returns>
+    (long Minute, ThroughputMinute Sum)[]? MinutesOf((string Task, string Queue) key, long minute)
     {
-        at = Math.Min(at, now) / TimeSpan.TicksPerMinute;
-        return at > now / TimeSpan.TicksPerMinute - Minutes;
-    }
-
-    /// <returns>The minutes of a task, with this minute ready; <see langword="null"/> for no room or a minute that is over.</returns>
-    Cell[]? CellOf(string task, string queue, long minute)
-    {
-        if (!tasks.TryGetValue((task, queue), out var cells))
-        {
-            if (tasks.Count >= MostTasks && !Sweep(minute))
-            {
-                return null; // somebody makes names up
-            }
-
-            tasks[(task, queue)] = cells = new Cell[Minutes];
-        }
-
-        ref var cell = ref cells[minute % Minutes];
-        if (cell.Minute < minute)
-        {
-            cell = new() { Minute = minute };
-        }
-
-        return cell.Minute == minute ? cells : null;
+        var known = tasks.GetValueOrDefault(key);
+        return known is null && (tasks.Count < MostTasks || Sweep(minute)) // else somebody makes names up
+            ? tasks[key] = new (long, ThroughputMinute)[Minutes]
+            : known;
     }
 
     /// <summary>Forgets tasks that had nothing to do in the last hour; at most once in a minute, because it looks at all.</summary>
@@ -152,40 +115,12 @@ sealed class Throughput
         if (minute > sweptAt)
         {
             sweptAt = minute;
-            foreach (var (key, cells) in tasks)
+            foreach (var (key, _) in tasks.Where(task => !Array.Exists(task.Value, one => one.Minute > minute - Minutes)).ToList())
             {
-                if (!Array.Exists(cells, cell => cell.Minute > minute - Minutes))
-                {
-                    tasks.Remove(key);
-                }
+                tasks.Remove(key);
             }
         }
 
         return tasks.Count < MostTasks;
-    }
-
-    static ThroughputMinute Of(Cell[] cells, long minute)
-    {
-        ref readonly var cell = ref cells[minute % Minutes];
-        return cell.Minute != minute ? default : new()
-        {
-            Started = cell.Started,
-            Succeeded = cell.Succeeded,
-            Failed = cell.Failed,
-            Retried = cell.Retried,
-            Expired = cell.Expired,
-            Runtime = TimeSpan.FromSeconds(Math.Min(cell.Runtime, MostSeconds)),
-        };
-    }
-
-    struct Cell
-    {
-        public long Minute;
-        public long Started;
-        public long Succeeded;
-        public long Failed;
-        public long Retried;
-        public long Expired;
-        public double Runtime; // seconds
     }
 }
