@@ -73,6 +73,12 @@ public sealed record JobInfo
     public string? RootId { get; init; }
 
     /// <summary>
+    /// The W3C trace that the job's message belongs to, as 32 hexadecimal digits; <see langword="null"/> when it belongs to
+    /// none, or no event said it. Python workers do not say it.
+    /// </summary>
+    public string? TraceId { get; init; }
+
+    /// <summary>
     /// The jobs among the last 100,000 that this one enqueued, at most 1,000. Only <see cref="JobInspector.GetJobAsync"/>
     /// fills it.
     /// </summary>

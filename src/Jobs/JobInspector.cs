@@ -41,6 +41,15 @@ public abstract class JobInspector
     /// <exception cref="NotSupportedException">The transport has no history.</exception>
     public abstract Task<FailurePage> FailuresAsync(JobQuery query, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// What workers did in the last hour, minute by minute, for each task and queue: from the counts that workers of Jobs
+    /// tell each second, and from the events of Python workers, if these send them. The history knows the past, so a
+    /// process that has just started knows it too; <see cref="ThroughputInfo.KnownFrom"/> says from when on.
+    /// </summary>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="NotSupportedException">The transport has no history.</exception>
+    public abstract Task<ThroughputInfo> ThroughputAsync(CancellationToken cancellationToken = default);
+
     /// <summary>The workers that were heard of within the last day, ordered by name.</summary>
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <exception cref="NotSupportedException">The transport has no history.</exception>

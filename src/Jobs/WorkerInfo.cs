@@ -14,6 +14,11 @@ public sealed record WorkerInfo
     /// <summary>When the worker was last heard of.</summary>
     public DateTimeOffset LastSeenAt { get; init; }
 
+    /// <summary>
+    /// Since when the worker runs. A Python worker is known to run since its greeting, if the history has it.
+    /// </summary>
+    public DateTimeOffset? StartedAt { get; init; }
+
     /// <summary>The id of the worker's process.</summary>
     public int? ProcessId { get; init; }
 

@@ -46,6 +46,70 @@ public abstract partial class HostContract
     }
 
     [Fact]
+    public async Task What_workers_did_is_told_minute_by_minute_also_by_a_process_that_has_just_started()
+    {
+        var before = TimeProvider.System.GetUtcNow().AddMinutes(-1);
+        var dispatcher = await StartAsync();
+        await dispatcher.EnqueueAsync(ContractJobs.Note("one"));
+        await dispatcher.EnqueueAsync(ContractJobs.Note("another"));
+        await dispatcher.EnqueueAsync(ContractJobs.Fail("dies"));
+        await Wait.Until(async () => await ToldAsync(dispatcher) is [("contract.fail", { Failed: 1 }), ("contract.note", { Succeeded: 2 })]);
+
+        foreach (var asked in new[] { dispatcher, await StartAsync(worker: false) })
+        {
+            var told = await ToldAsync(asked);
+
+            Assert.Equal(["contract.fail", "contract.note"], told.Select(one => one.Task));
+            Assert.Equal((1, 0, 1, 0, 0), Figures(told[0].Sum));
+            Assert.Equal((2, 2, 0, 0, 0), Figures(told[1].Sum));
+            Assert.All(told, one => Assert.InRange(one.Sum.Runtime, TimeSpan.FromTicks(1), Wait.Deadline));
+            var answer = await Inspector(asked).ThroughputAsync(TestContext.Current.CancellationToken);
+            Assert.Null(answer.Problem);
+            Assert.InRange(answer.KnownFrom!.Value, before, TimeProvider.System.GetUtcNow());
+            Assert.InRange(answer.From, before.AddHours(-1), TimeProvider.System.GetUtcNow().AddMinutes(-59));
+            Assert.All(answer.Tasks, task => Assert.Equal(60, task.Minutes.Count));
+        }
+
+        static (long, long, long, long, long) Figures(ThroughputMinute sum) => (sum.Started, sum.Succeeded, sum.Failed, sum.Retried, sum.Expired);
+    }
+
+    [Fact]
+    public async Task A_worker_says_since_when_it_runs()
+    {
+        var before = TimeProvider.System.GetUtcNow().AddSeconds(-1);
+        var dispatcher = await StartAsync();
+        var after = TimeProvider.System.GetUtcNow();
+
+        WorkerInfo? worker = null;
+        await Wait.Until(async () =>
+            (worker = (await Inspector(dispatcher).WorkersAsync(TestContext.Current.CancellationToken)).SingleOrDefault(one => one.Queues.Contains(Queue))) is { IsAlive: true });
+
+        Assert.InRange(worker!.StartedAt!.Value, before, after);
+    }
+
+    [Fact]
+    public async Task A_job_shows_the_trace_that_its_message_belongs_to_if_it_is_one()
+    {
+        const string Trace = "0af7651916cd43dd8448eb211c80319c";
+        (string Parent, string? Trace)[] cases =
+        [
+            ($"00-{Trace}-b7ad6b7169203331-01", Trace), ($"00-{Trace}-b7ad6b7169203331-01-more", null),
+            ("00-not-a-trace", null), ($"ff-{Trace}-b7ad6b7169203331-01", null), ($"00-{Trace.ToUpperInvariant()}-b7ad6b7169203331-01", null),
+            ($"00-{new string('0', 32)}-b7ad6b7169203331-01", null), ($"00-{Trace}-{new string('0', 16)}-01", null), ("", null),
+        ];
+        var dispatcher = await StartAsync();
+        var sent = cases.Select(one => (TestMessage.Of(task: "contract.made.up", headers: one.Parent.Length == 0 ? [] : [("traceparent", one.Parent)]), one.Trace)).ToList();
+        await Transport(dispatcher).PublishAsync([.. sent.Select(one => new Outgoing(Queue, one.Item1))], Wait.Deadline, TestContext.Current.CancellationToken);
+
+        foreach (var (message, trace) in sent)
+        {
+            JobInfo? job = null;
+            await Wait.Until(async () => (job = await Inspector(dispatcher).GetJobAsync(message.CorrelationId!, TestContext.Current.CancellationToken)).State == JobState.Dead);
+            Assert.Equal(("contract.made.up", trace), (job!.Task, job.TraceId));
+        }
+    }
+
+    [Fact]
     public async Task Each_job_that_runs_is_listed_with_its_worker_and_since_when()
     {
         var before = TimeProvider.System.GetUtcNow();
@@ -179,13 +243,28 @@ public abstract partial class HostContract
         object[] answers =
         [
             await inspector.GetJobAsync(id.Id, stop), await inspector.SearchAsync(new(), stop), await inspector.FailuresAsync(new(), stop),
-            await inspector.WorkersAsync(stop), await inspector.RunningAsync(stop), await inspector.QueuesAsync(stop), await inspector.DelayedAsync(10, null, stop),
+            await inspector.ThroughputAsync(stop), await inspector.WorkersAsync(stop), await inspector.RunningAsync(stop), await inspector.QueuesAsync(stop), await inspector.DelayedAsync(10, null, stop),
             await inspector.SchedulesAsync(stop), await inspector.TransportAsync(stop), await inspector.DeadLettersAsync(new(), cancellationToken: stop),
             await inspector.DeadLetterGroupsAsync(new(), stop), inspector.Capabilities,
         ];
 
         Assert.All(answers, answer => Assert.NotEqual("{}", JsonSerializer.Serialize(answer, answer.GetType())));
     }
+
+    /// <summary>What was done in this test's queue in the last hour.</summary>
+    async Task<List<(string Task, ThroughputMinute Sum)>> ToldAsync(IJobDispatcher dispatcher) =>
+    [
+        .. (await Inspector(dispatcher).ThroughputAsync(TestContext.Current.CancellationToken).Soon()).Tasks.Where(one => one.Queue == Queue).Select(one => (one.Task, one.Minutes.Aggregate(
+            (sum, minute) => new ThroughputMinute
+            {
+                Started = sum.Started + minute.Started,
+                Succeeded = sum.Succeeded + minute.Succeeded,
+                Failed = sum.Failed + minute.Failed,
+                Retried = sum.Retried + minute.Retried,
+                Expired = sum.Expired + minute.Expired,
+                Runtime = sum.Runtime + minute.Runtime,
+            }))),
+    ];
 
     async Task<QueueInfo?> QueueAsync(IJobDispatcher dispatcher) =>
         (await Inspector(dispatcher).QueuesAsync(TestContext.Current.CancellationToken).Soon()).Queues.SingleOrDefault(queue => queue.Name == Queue);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Jobs.Transport;
 using Jobs.Wire;
@@ -91,6 +92,11 @@ static class TaskEvents
         Call(writer.Json, job.Message, job.Task);
         var envelope = job.Envelope;
         Options(writer.Json, envelope?.RootId ?? job.Id, envelope?.ParentId, envelope?.Retries ?? 0, envelope?.Eta, envelope?.Expires, job.Queue);
+        if (ActivityContext.TryParse(job.Message.Headers.TraceParent, null, out var trace))
+        {
+            writer.Json.WriteString("trace_id"u8, trace.TraceId.ToHexString()); // a field of ours
+        }
+
         writer.End();
     }
 

@@ -58,6 +58,7 @@ static class WorkerEvents
     static void Write(EventWriter writer, ReadOnlySpan<byte> type, in WorkerFacts worker)
     {
         writer.Begin(type, worker.At);
+        writer.Json.WriteNumber("since"u8, EventWriter.Seconds(worker.Since));
         var (json, load) = (writer.Json, LoadAverage.Read());
         json.WriteNumber("freq"u8, BeatsEvery.TotalSeconds);
         json.WriteNumber("active"u8, worker.Active);
@@ -114,13 +115,14 @@ static class WorkerEvents
 
 /// <summary>What a worker tells of itself.</summary>
 /// <param name="At">When.</param>
+/// <param name="Since">When it began.</param>
 /// <param name="Active">How many jobs run now.</param>
 /// <param name="Processed">How many jobs have begun to run since the worker began.</param>
 /// <param name="Slots">How many jobs can run at once.</param>
 /// <param name="Queues">The queues that it takes jobs from.</param>
 /// <param name="Running">The jobs that run, the oldest first; <see langword="null"/> when no viewer asks.</param>
 readonly record struct WorkerFacts(
-    DateTimeOffset At, int Active, long Processed, int Slots, IReadOnlyList<string> Queues, IReadOnlyList<RunningFacts>? Running = null);
+    DateTimeOffset At, DateTimeOffset Since, int Active, long Processed, int Slots, IReadOnlyList<string> Queues, IReadOnlyList<RunningFacts>? Running = null);
 
 /// <summary>A job that runs now.</summary>
 readonly record struct RunningFacts(string Id, string Task, string Queue, DateTimeOffset StartedAt);

@@ -28,8 +28,18 @@ static class EventLists
     {
         if (Text(item, "task"u8) is { } task && Text(item, "queue"u8) is { } queue)
         {
-            var ended = Whole(item, "succeeded"u8) + Whole(item, "failed"u8) + Whole(item, "retried"u8) + Whole(item, "expired"u8);
-            one.AddCounts(new(task, queue, Whole(item, "received"u8), Whole(item, "given_back"u8), ended, Number(item, "wait"u8)));
+            one.AddCounts(new(task, queue)
+            {
+                Received = Whole(item, "received"u8),
+                Started = Whole(item, "started"u8),
+                Succeeded = Whole(item, "succeeded"u8),
+                Failed = Whole(item, "failed"u8),
+                Retried = Whole(item, "retried"u8),
+                Expired = Whole(item, "expired"u8),
+                GivenBack = Whole(item, "given_back"u8),
+                Runtime = Number(item, "runtime"u8) ?? 0,
+                Wait = Number(item, "wait"u8),
+            });
         }
     });
 

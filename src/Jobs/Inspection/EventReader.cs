@@ -17,6 +17,7 @@ static class EventReader
         ("traceback"u8.ToArray(), EventText.Traceback), ("root_id"u8.ToArray(), EventText.RootId), ("parent_id"u8.ToArray(), EventText.ParentId),
         ("eta"u8.ToArray(), EventText.Eta), ("expires"u8.ToArray(), EventText.Expires), ("sw_ident"u8.ToArray(), EventText.Software),
         ("sw_ver"u8.ToArray(), EventText.SoftwareVersion), ("sw_sys"u8.ToArray(), EventText.System), ("version"u8.ToArray(), EventText.Version),
+        ("trace_id"u8.ToArray(), EventText.TraceId),
     ];
 
     static readonly (byte[] Name, EventNumber Field)[] numbers =
@@ -24,7 +25,7 @@ static class EventReader
         ("timestamp"u8.ToArray(), EventNumber.Timestamp), ("clock"u8.ToArray(), EventNumber.Clock), ("retries"u8.ToArray(), EventNumber.Retries),
         ("runtime"u8.ToArray(), EventNumber.Runtime), ("pid"u8.ToArray(), EventNumber.Pid), ("freq"u8.ToArray(), EventNumber.Freq),
         ("active"u8.ToArray(), EventNumber.Active), ("processed"u8.ToArray(), EventNumber.Processed), ("slots"u8.ToArray(), EventNumber.Slots),
-        ("since"u8.ToArray(), EventNumber.Since),
+        ("since"u8.ToArray(), EventNumber.Since), ("utcoffset"u8.ToArray(), EventNumber.UtcOffset),
     ];
 
     static readonly (byte[] Name, EventKind Kind)[] kinds =
@@ -238,8 +239,9 @@ static class EventReader
         return type.StartsWith("task-"u8) ? EventKind.Custom : EventKind.Other;
     }
 
-    // Seconds since 1970. Celery's utcoffset is no part of it: the time is absolute already.
-    static long TicksOf(double? seconds)
+    /// <summary>The ticks of a time in seconds since 1970; 0 when it is none.</summary>
+    /// <remarks>Celery's utcoffset is no part of it: the time is absolute already.</remarks>
+    public static long TicksOf(double? seconds)
     {
         const double Latest = 253_402_300_799;
         return seconds is > 0 and < Latest ? DateTimeOffset.UnixEpoch.Ticks + (long)(seconds.Value * TimeSpan.TicksPerSecond) : 0;

@@ -8,6 +8,7 @@ namespace Jobs.Inspection;
 [JsonSerializable(typeof(JobQuery))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(FailurePage))]
+[JsonSerializable(typeof(ThroughputInfo))]
 [JsonSerializable(typeof(IReadOnlyList<WorkerInfo>))]
 [JsonSerializable(typeof(IReadOnlyList<RunningJobInfo>))]
 [JsonSerializable(typeof(IReadOnlyList<ScheduleInfo>))]

@@ -139,6 +139,12 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         };
     }
 
+    public override async Task<ThroughputInfo> ThroughputAsync(CancellationToken cancellationToken = default)
+    {
+        await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
+        return History.Throughput.Read(time.GetUtcNow().UtcTicks) with { KnownFrom = JobAnswer.Time(History.KnownFrom), Problem = History.Problem };
+    }
+
     public override async Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default)
     {
         await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);

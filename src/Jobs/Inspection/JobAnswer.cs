@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Jobs.Inspection;
 
 /// <summary>Makes the public answer of what the index keeps of a job.</summary>
@@ -32,6 +34,7 @@ static class JobAnswer
             Attempts = [.. attempts.Select(attempt => Of(attempt))],
             ParentId = job.Kin is { Parent: { IsNone: false } parent } ? parent.ToString() : null,
             RootId = job.Kin is { Root: { IsNone: false } root } ? root.ToString() : null,
+            TraceId = job.TraceId == 0 ? null : job.TraceId.ToString("x32", CultureInfo.InvariantCulture),
         };
     }
 

@@ -50,6 +50,7 @@ enum EventText
     SoftwareVersion,
     System,
     Version,
+    TraceId,
 }
 
 /// <summary>The fields of an event that are numbers.</summary>
@@ -65,10 +66,49 @@ enum EventNumber
     Processed,
     Slots,
     Since,
+
+    /// <summary>How far the sender is from UTC: Celery's events always say it, and those of Jobs never.</summary>
+    UtcOffset,
 }
 
-/// <summary>How many jobs of a task and queue a worker had so far.</summary>
-readonly record struct CountsRead(string Task, string Queue, long Received, long GivenBack, long Ended, double? Wait);
+/// <summary>How many jobs of a task and queue a worker had so far, or since the last telling.</summary>
+readonly record struct CountsRead(string Task, string Queue)
+{
+    public long Received { get; init; }
+
+    public long Started { get; init; }
+
+    public long Succeeded { get; init; }
+
+    public long Failed { get; init; }
+
+    public long Retried { get; init; }
+
+    public long Expired { get; init; }
+
+    public long GivenBack { get; init; }
+
+    /// <summary>How long all runs took together, in seconds.</summary>
+    public double Runtime { get; init; }
+
+    /// <summary>How long a job had waited, in seconds.</summary>
+    public double? Wait { get; init; }
+
+    public long Ended => Succeeded + Failed + Retried + Expired;
+
+    /// <summary>What these totals have more than earlier ones of the same worker, task and queue.</summary>
+    public CountsRead Beyond(in CountsRead before) => this with
+    {
+        Received = Math.Max(0, Received - before.Received),
+        Started = Math.Max(0, Started - before.Started),
+        Succeeded = Math.Max(0, Succeeded - before.Succeeded),
+        Failed = Math.Max(0, Failed - before.Failed),
+        Retried = Math.Max(0, Retried - before.Retried),
+        Expired = Math.Max(0, Expired - before.Expired),
+        GivenBack = Math.Max(0, GivenBack - before.GivenBack),
+        Runtime = Math.Max(0, Runtime - before.Runtime),
+    };
+}
 
 /// <summary>A job that a worker says it runs, and for how long.</summary>
 readonly record struct RunRead(string Id, string? Task, string? Queue, double Seconds);

@@ -35,9 +35,11 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
     readonly CancellationTokenSource stopping = new();
     readonly TaskCompletionSource caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly JobEvent scratch = new();
+    readonly CountDeltas deltas = new();
     Task? running;
     string? problem;
     long unreadable;
+    long knownFrom;
 
     /// <summary>The last jobs.</summary>
     public JobIndex Jobs { get; } = new(mostJobs, MostBytes);
@@ -47,6 +49,12 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
 
     /// <summary>How many jobs of each queue workers have lately received and ended.</summary>
     public QueueRates Rates { get; } = new();
+
+    /// <summary>What workers did in each minute of the last hour.</summary>
+    public Throughput Throughput { get; } = new();
+
+    /// <summary>The time since which the reader knows all events, in ticks; 0 before it has begun.</summary>
+    public long KnownFrom => Interlocked.Read(ref knownFrom);
 
     /// <summary>Where the reader began; <see langword="null"/> before that.</summary>
     public long? BeganAt { get; private set; }
@@ -89,7 +97,7 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
     public void Hear(ReadOnlySpan<byte> entry)
     {
         var now = time.GetUtcNow().UtcTicks;
-        EventReader.Read(entry, new(), news => Take(news, now));
+        EventReader.Read(entry, new(), news => Take(news, now, now));
     }
 
     public async ValueTask DisposeAsync()
@@ -141,6 +149,7 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
         await using var reader = log.Read(LogStart.From(from));
         if (extent.Next <= from)
         {
+            IsKnownFrom(time.GetUtcNow().UtcTicks);
             caughtUp.TrySetResult();
         }
 
@@ -161,7 +170,8 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
     {
         var now = time.GetUtcNow().UtcTicks;
         var isLive = caughtUp.Task.IsCompleted;
-        Action<JobEvent> each = isLive ? news => Take(news, now) : news => Take(news, Math.Min(now, news.At)); // an old goodbye is no news
+        Action<JobEvent> each = isLive ? news => Take(news, now, now) : news => Take(news, Math.Min(now, news.At), now); // an old goodbye is no news
+        IsKnownFrom(Math.Min(now, entries[0].Time?.UtcTicks ?? EventReader.TimeOf(entries[0].Bytes.Span, scratch)));
         for (var i = 0; i < entries.Count; i++)
         {
             if (!EventReader.Read(entries[i].Bytes.Span, scratch, each))
@@ -171,15 +181,31 @@ sealed class JobHistory(JobLog log, TimeProvider time, ILogger logger, int mostJ
         }
     }
 
-    void Take(JobEvent news, long heardAt)
+    void Take(JobEvent news, long heardAt, long now)
     {
-        Workers.Apply(news, heardAt);
-        Rates.Apply(news, heardAt);
+        var isOfJobs = Workers.Apply(news, heardAt);
         if (news.IsOfJob)
         {
-            Jobs.Apply(news);
+            // The greeting of a worker may be older than the history.
+            var job = Jobs.Apply(news);
+            if (job is not null && !(isOfJobs ?? news[EventNumber.UtcOffset] is null))
+            {
+                Throughput.Add(news, job.Task ?? TelemetryNames.UnknownTask, job.Queue, now);
+            }
+        }
+        else if (news.Kind is EventKind.Counts or EventKind.WorkerOnline)
+        {
+            TakeCounts(news, news.At, heardAt, now);
         }
     }
+
+    void TakeCounts(JobEvent news, long at, long heardAt, long now) => deltas.Apply(news, counts =>
+    {
+        Rates.Add(counts, heardAt);
+        Throughput.Add(counts, at, now);
+    });
+
+    void IsKnownFrom(long at) => Interlocked.CompareExchange(ref knownFrom, at, 0);
 
     /// <summary>Where about the last jobs begin.</summary>
     async ValueTask<long> BeginningAsync(LogExtent extent)

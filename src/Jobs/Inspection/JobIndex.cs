@@ -68,11 +68,12 @@ sealed class JobIndex(int mostJobs, long mostBytes)
     }
 
     /// <summary>Takes an event of a job.</summary>
-    public void Apply(JobEvent news)
+    /// <returns>The job; <see langword="null"/> when the event does not say which.</returns>
+    public JobRecord? Apply(JobEvent news)
     {
         if (news.At == 0 || news[EventText.Uuid].IsEmpty)
         {
-            return;
+            return null;
         }
 
         var key = JobKey.Of(news[EventText.Uuid]);
@@ -94,6 +95,8 @@ sealed class JobIndex(int mostJobs, long mostBytes)
             {
                 RemoveOldest();
             }
+
+            return job;
         }
     }
 

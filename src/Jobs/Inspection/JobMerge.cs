@@ -12,6 +12,7 @@ namespace Jobs.Inspection;
 static class JobMerge
 {
     const byte RetryRank = 2;
+    const int TraceLength = 32;
 
     public static void Apply(JobRecord job, JobEvent news, TextPool pool)
     {
@@ -57,6 +58,7 @@ static class JobMerge
         job.Retries = (int)Math.Max(job.Retries, Math.Min(news.Count(EventNumber.Retries) ?? 0, int.MaxValue));
         job.Eta = TimeOf(news[EventText.Eta]) is var eta and not 0 && (job.Eta == 0 || !isOlder) ? eta : job.Eta;
         job.Expires = TimeOf(news[EventText.Expires]) is var expires and not 0 && (job.Expires == 0 || !isOlder) ? expires : job.Expires;
+        job.TraceId = TraceOf(news[EventText.TraceId]) is var trace && trace != 0 && (job.TraceId == 0 || !isOlder) ? trace : job.TraceId;
         if (news.Kind == EventKind.Sent)
         {
             job.SentAt = news.At;
@@ -74,6 +76,9 @@ static class JobMerge
 
     static byte[]? Newer(byte[]? known, ReadOnlySpan<byte> news, bool isOlder) =>
         known is null || (!news.IsEmpty && !isOlder && !news.SequenceEqual(known)) ? JobText.Keep(news) : known;
+
+    static UInt128 TraceOf(ReadOnlySpan<byte> text) =>
+        text.Length == TraceLength && UInt128.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var trace) ? trace : 0;
 
     // As Python writes it: with or without an offset; without one it is UTC.
     static long TimeOf(ReadOnlySpan<byte> text)

@@ -4,7 +4,7 @@ namespace Jobs.Inspection;
 sealed class JobRecord(JobKey key, long sequence)
 {
     // An object with its texts and its place in the tables of the index, as measured.
-    const int OwnBytes = 450;
+    const int OwnBytes = 470;
 
     public JobKey Key => key;
 
@@ -25,6 +25,9 @@ sealed class JobRecord(JobKey key, long sequence)
 
     /// <summary>Its relatives; most jobs have none.</summary>
     public (JobKey Root, JobKey Parent)? Kin { get; set; }
+
+    /// <summary>The W3C trace of the job's message; 0 for none.</summary>
+    public UInt128 TraceId { get; set; }
 
     public long SentAt { get; set; }
 

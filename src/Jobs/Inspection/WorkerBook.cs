@@ -13,6 +13,7 @@ sealed class WorkerBook
     const double UsualFreq = 2;
 
     const double MostSeconds = 1e9;
+    const string Jobs = "jobs";
 
     static readonly long forgotten = TimeSpan.FromDays(1).Ticks;
 
@@ -25,11 +26,12 @@ sealed class WorkerBook
     /// <summary>Takes an event of a worker, or of a job that a worker has.</summary>
     /// <param name="news">The event.</param>
     /// <param name="heardAt">When this process heard of it, in ticks.</param>
-    public void Apply(JobEvent news, long heardAt)
+    /// <returns>Whether the worker is one of Jobs; <see langword="null"/> when it has not introduced itself.</returns>
+    public bool? Apply(JobEvent news, long heardAt)
     {
         if (news.At == 0 || news[EventText.Hostname].IsEmpty || news.Kind == EventKind.Sent)
         {
-            return;
+            return null;
         }
 
         Span<char> name = stackalloc char[MostNameBytes];
@@ -40,7 +42,7 @@ sealed class WorkerBook
             {
                 if (!news.IsOfWorker)
                 {
-                    return; // a worker introduces itself; events of jobs alone also come from old history
+                    return null; // a worker introduces itself; events of jobs alone also come from old history
                 }
 
                 Forget(heardAt);
@@ -51,10 +53,13 @@ sealed class WorkerBook
             if (news.IsOfWorker && news.At >= worker.SaidAt)
             {
                 worker.SaidAt = news.At;
-                worker.IsOffline = news.Kind == EventKind.WorkerOffline;
                 worker.Freq = news[EventNumber.Freq] is { } freq and > 0 and < 86_400 ? freq : worker.Freq;
-                worker.Info = Merge(worker.Info, news, heardAt);
+                worker.Info = Merge(worker.Info, news, heardAt) with { StartedAt = StartedAt(worker, news) };
+                worker.IsOfJobs = worker.Info.Software is { } software ? software == Jobs : null;
+                worker.IsOffline = news.Kind == EventKind.WorkerOffline;
             }
+
+            return worker.IsOfJobs;
         }
     }
 
@@ -101,6 +106,27 @@ sealed class WorkerBook
         Version = Text(news, EventText.Version) ?? known.Version,
     };
 
+    /// <summary>
+    /// Workers of Jobs say it. Others greet after their start, and again after each reconnect: then they have the same
+    /// process and have done no less than before.
+    /// </summary>
+    static DateTimeOffset? StartedAt(Entry known, JobEvent news)
+    {
+        if (EventReader.TicksOf(news[EventNumber.Since]) is var since and not 0)
+        {
+            return new(since, TimeSpan.Zero);
+        }
+
+        var isSame = known.Info.ProcessId == news.Count(EventNumber.Pid);
+        if (news.Kind != EventKind.WorkerOnline)
+        {
+            return isSame ? known.Info.StartedAt : null;
+        }
+
+        var isBack = isSame && !known.IsOffline && known.Info.Processed <= news.Count(EventNumber.Processed);
+        return (isBack ? known.Info.StartedAt : null) ?? new(news.At, TimeSpan.Zero);
+    }
+
     static RunningJobInfo Run(string worker, in RunRead run, long heardAt) => new()
     {
         Id = run.Id,
@@ -125,5 +151,7 @@ sealed class WorkerBook
         public long SaidAt { get; set; }
 
         public bool IsOffline { get; set; }
+
+        public bool? IsOfJobs { get; set; }
     }
 }

@@ -205,7 +205,7 @@ sealed class JobEvents : IDisposable
 
     void Tell(in JobEvent what, WriteEvents<JobEvent> write) => feed!.Add(what, write);
 
-    WorkerFacts Facts() => new(time.GetUtcNow(), progress.Busy, progress.Taken, slots, queues, lease.IsWatched ? Running() : null);
+    WorkerFacts Facts() => new(time.GetUtcNow(), since, progress.Busy, progress.Taken, slots, queues, lease.IsWatched ? Running() : null);
 
     List<RunningFacts> Running() =>
     [

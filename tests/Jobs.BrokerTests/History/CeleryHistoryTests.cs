@@ -21,6 +21,7 @@ public sealed class CeleryHistoryTests(BrokerFixture brokers) : IAsyncDisposable
     [Fact]
     public async Task Jobs_of_a_python_worker_are_told_with_their_attempts_and_failures()
     {
+        var begun = TimeProvider.System.GetUtcNow().AddSeconds(-1);
         var host = bench.Host();
         var inspector = host.Services.GetRequiredService<JobInspector>();
         Assert.DoesNotContain((await inspector.SearchAsync(new() { Task = $"{bench.Prefix}.*" }, Cancellation)).Jobs, _ => true); // the stream is there from now on
@@ -61,5 +62,14 @@ public sealed class CeleryHistoryTests(BrokerFixture brokers) : IAsyncDisposable
         Assert.Equal(2, groups.Sum(group => group.Count));
         var known = Assert.Single(await inspector.WorkersAsync(Cancellation), w => w.Name == $"{bench.Prefix}@host");
         Assert.Equal("py-celery", known.Software);
+        Assert.InRange(known.StartedAt!.Value, begun, TimeProvider.System.GetUtcNow());
+        ThroughputInfo? told = null;
+        await Eventually.BecomesAsync(
+            async () => (told = await inspector.ThroughputAsync(Cancellation)).Tasks.Count(task => task.Task.StartsWith(bench.Prefix, StringComparison.Ordinal)) == 2, Soon, "both tasks");
+        Assert.Equal((1, 1, 0, 0), Sum("add"));
+        Assert.Equal((2, 0, 1, 1), Sum("fail"));
+
+        (long Started, long Succeeded, long Failed, long Retried) Sum(string task) => told!.Tasks.Single(one => one.Task == $"{bench.Prefix}.{task}").Minutes
+            .Aggregate((0L, 0L, 0L, 0L), (sum, minute) => (sum.Item1 + minute.Started, sum.Item2 + minute.Succeeded, sum.Item3 + minute.Failed, sum.Item4 + minute.Retried));
     }
 }

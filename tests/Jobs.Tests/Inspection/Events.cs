@@ -62,7 +62,7 @@ static class Events
         var scratch = new JobEvent();
         foreach (var entry in entries)
         {
-            EventReader.Read(Bytes(entry).Span, scratch, index.Apply);
+            EventReader.Read(Bytes(entry).Span, scratch, news => index.Apply(news));
         }
 
         return index;

@@ -10,6 +10,9 @@ public sealed class HostileEventTests
 {
     readonly JobIndex index = new(1000, long.MaxValue);
     readonly WorkerBook workers = new();
+    readonly CountDeltas deltas = new();
+    readonly Throughput throughput = new();
+    readonly QueueRates rates = new();
     readonly string id = Id(0);
 
     public static TheoryData<string> Unreadable =>
@@ -138,10 +141,15 @@ public sealed class HostileEventTests
     public void Random_bytes_and_random_damage_never_throw()
     {
         var random = new Random(11);
-        string[] events = [Received(id, 1), Failed(id, 2), Of("worker-heartbeat", 3, """ "freq":2.0,"active":1,"loadavg":[0.1,0.2,0.3],"queues":["a","b"] """)];
+        string[] events =
+        [
+            Received(id, 1), Failed(id, 2),
+            Of("jobs-counts", 2, $$"""{"since":{{Start.ToUnixTimeSeconds()}},"counts":[{"task":"t","queue":"q","received":3,"started":2,"succeeded":1,"runtime":0.5,"wait":1.5}]""".TrimStart('{')),
+            Of("worker-heartbeat", 3, """ "freq":2.0,"active":1,"loadavg":[0.1,0.2,0.3],"queues":["a","b"] """),
+        ];
         for (var i = 0; i < 20_000; i++)
         {
-            var bytes = Encoding.UTF8.GetBytes($"[{events[i % 3]},{events[(i + 1) % 3]}]");
+            var bytes = Encoding.UTF8.GetBytes($"[{events[i % 4]},{events[(i + 1) % 4]}]");
             for (var damage = random.Next(1, 6); damage > 0; damage--)
             {
                 bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
@@ -153,11 +161,18 @@ public sealed class HostileEventTests
         _ = index.Search(JobFilter.Of(new()), null, 1000);
         _ = index.Failures(JobFilter.Of(new()));
         _ = workers.List(Start.Ticks);
+        _ = throughput.Read(Start.AddSeconds(3).Ticks);
     }
 
     bool Take(ReadOnlySpan<byte> entry) => EventReader.Read(entry, new(), news =>
     {
         workers.Apply(news, Start.Ticks);
+        deltas.Apply(news, counts =>
+        {
+            rates.Add(counts, Start.Ticks);
+            throughput.Add(counts, news.At, Start.AddSeconds(3).Ticks);
+        });
+        throughput.Add(news, "t", null, Start.AddSeconds(3).Ticks);
         if (news.Kind != EventKind.Other && !news.IsOfWorker)
         {
             index.Apply(news);

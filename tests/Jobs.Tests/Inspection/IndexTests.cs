@@ -127,6 +127,39 @@ public sealed class IndexTests
     }
 
     [Fact]
+    public void A_worker_runs_since_it_says_so_or_since_its_first_greeting()
+    {
+        var (workers, scratch) = (new WorkerBook(), new JobEvent());
+        Assert.Equal(Start.AddSeconds(-50), Tell(Of("worker-heartbeat", 1, $"\"since\":{Start.ToUnixTimeSeconds() - 50}"))); // of ours
+        Assert.Equal(Start.AddSeconds(9), Tell(Of("worker-online", 10, $"\"since\":{Start.ToUnixTimeSeconds() + 9}"))); // anew
+        Assert.Null(Tell(Of("worker-heartbeat", 1, "\"since\":\"x\"", "odd")));
+
+        Assert.Null(Tell(Python("worker-heartbeat", 1, processed: 5))); // its greeting is older than the history
+        Assert.Equal(Start.AddSeconds(2), Tell(Python("worker-online", 2, processed: 5)));
+        Assert.Equal(Start.AddSeconds(2), Tell(Python("worker-online", 20, processed: 7))); // it was connected anew
+        Assert.Equal(Start.AddSeconds(30), Tell(Python("worker-online", 30, processed: 0))); // a new process that has the old one's id, as in containers
+        Assert.Equal(Start.AddSeconds(40), Tell(Python("worker-online", 40, processed: 0, process: 2)));
+        Assert.Null(Tell(Python("worker-heartbeat", 50, processed: 0, process: 3)));
+        Assert.Equal(Start.AddSeconds(60), Tell(Python("worker-online", 60, processed: 0, process: 3)));
+        Assert.Equal(Start.AddSeconds(60), Tell(Python("worker-offline", 70, processed: 0, process: 3)));
+        Assert.Equal(Start.AddSeconds(80), Tell(Python("worker-online", 80, processed: 0, process: 3)));
+
+        DateTimeOffset? Tell(string json)
+        {
+            var name = "";
+            EventReader.Read(Bytes(json).Span, scratch, news =>
+            {
+                workers.Apply(news, Start.Ticks);
+                name = System.Text.Encoding.UTF8.GetString(news[EventText.Hostname]);
+            });
+            return workers.List(Start.Ticks).Single(worker => worker.Name == name).StartedAt;
+        }
+
+        static string Python(string type, double at, int processed, int process = 1) =>
+            $$"""{"hostname":"w1@host","utcoffset":0,"pid":{{process}},"freq":2.0,"active":0,"processed":{{processed}},"sw_ident":"py-celery","timestamp":{{Start.ToUnixTimeSeconds() + at}},"type":"{{type}}"}""";
+    }
+
+    [Fact]
     public void Workers_live_for_two_heartbeats_and_a_goodbye_counts_at_once()
     {
         var (workers, scratch) = (new WorkerBook(), new JobEvent());

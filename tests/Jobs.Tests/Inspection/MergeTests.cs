@@ -53,6 +53,20 @@ public sealed class MergeTests
     }
 
     [Fact]
+    public void The_trace_is_kept_whatever_else_events_say()
+    {
+        const string Trace = "0af7651916cd43dd8448eb211c80319c";
+        foreach (var odd in new[] { "\"\"", "7", "null", $"\"{Trace[1..]}\"", $"\"{Trace}0\"", "\"0af7651916cd43dd8448eb211c80319g\"", "\"00000000000000000000000000000000\"" })
+        {
+            Assert.Null(index.Take(Of("task-received", 1, $"\"uuid\":\"{id}\",\"trace_id\":{odd}")).Find(id)!.TraceId);
+        }
+
+        index.Take(Of("task-received", 2, $"\"uuid\":\"{id}\",\"trace_id\":\"{Trace}\""), Received(id, 3), Failed(id, 4));
+
+        Assert.Equal(Trace, index.Find(id)!.TraceId);
+    }
+
+    [Fact]
     public void An_older_state_only_fills_what_is_missing()
     {
         index.Take(Succeeded(id, 5));
