@@ -53,6 +53,18 @@ static class DefinitionEmitter
             code.Line(setting + ",");
         }
 
+        if (task.WireParameters.Any())
+        {
+            code.Line("Parameters = new global::Jobs.Registry.TaskParameter[]").Open();
+            foreach (var parameter in task.WireParameters)
+            {
+                code.Line($"new global::Jobs.Registry.TaskParameter({TaskSettings.Quote(parameter.Name)}, {TaskSettings.Quote(parameter.TypeText)}, "
+                    + $"IsSensitive: {Literal(parameter.IsSensitive)}, IsOptional: {Literal(parameter.Default is not null)}),");
+            }
+
+            code.Close(",");
+        }
+
         if (task.Schedules.Count > 0)
         {
             code.Line("Schedules = new global::Jobs.Registry.TaskSchedule[]").Open();
@@ -142,6 +154,8 @@ static class DefinitionEmitter
 
         code.Close().Close();
     }
+
+    static string Literal(bool value) => value ? "true" : "false";
 
     /// <summary>
     /// The name of a parameter's variable. The prefix keeps the name apart from all names that generated code uses

@@ -47,6 +47,9 @@ public abstract class TaskDefinition
     /// <summary>The schedules from the method's <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
     public IReadOnlyList<TaskSchedule> Schedules { get; init; } = [];
 
+    /// <summary>The parameters that are sent, in the order of the message.</summary>
+    public IReadOnlyList<TaskParameter> Parameters { get; init; } = [];
+
     /// <summary>The class that holds the method.</summary>
     public required Type Class { get; init; }
 
@@ -128,6 +131,14 @@ public abstract class TaskDefinition<T> : TaskDefinition
         return buffer.ToArray();
     }
 }
+
+/// <summary>A parameter of a task that is sent.</summary>
+/// <param name="Name">Its name, in C# and in the message.</param>
+/// <param name="Type">Its type in C#, for a reader: <c>List&lt;string&gt;?</c>.</param>
+/// <param name="IsSensitive">Whether it has a <see cref="SensitiveAttribute"/>.</param>
+/// <param name="IsOptional">Whether it has a default.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed record TaskParameter(string Name, string Type, bool IsSensitive, bool IsOptional);
 
 /// <summary>A schedule written as an attribute on a task method.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
