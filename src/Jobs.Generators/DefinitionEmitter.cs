@@ -31,6 +31,8 @@ static class DefinitionEmitter
         if (parameters.Length > 0)
         {
             code.Line();
+            EmitDescription(code, parameters);
+            code.Line();
             EmitArguments(code, "Arguments", parameters);
         }
 
@@ -51,18 +53,6 @@ static class DefinitionEmitter
         foreach (var setting in task.Settings)
         {
             code.Line(setting + ",");
-        }
-
-        if (task.WireParameters.Any())
-        {
-            code.Line("Parameters = new global::Jobs.Registry.TaskParameter[]").Open();
-            foreach (var parameter in task.WireParameters)
-            {
-                code.Line($"new global::Jobs.Registry.TaskParameter({TaskSettings.Quote(parameter.Name)}, {TaskSettings.Quote(parameter.TypeText)}, "
-                    + $"IsSensitive: {Literal(parameter.IsSensitive)}, IsOptional: {Literal(parameter.Default is not null)}),");
-            }
-
-            code.Close(",");
         }
 
         if (task.Schedules.Count > 0)
@@ -139,6 +129,20 @@ static class DefinitionEmitter
         code.Open($"public override {type.Spelled} ReadResult(ref global::Jobs.Wire.ArgumentReader a)").Line($"{sent.Declared} result;");
         new ValueEmitter(code, ["a", "result"]).Read(sent, "result");
         code.Line("return result!;").Close();
+    }
+
+    // A method, and not a setting of the instance: a program with many tasks starts without making all of this.
+    static void EmitDescription(CodeWriter code, ParameterModel[] parameters)
+    {
+        code.Open("protected override global::System.Collections.Generic.IReadOnlyList<global::Jobs.Registry.TaskParameter> DescribeParameters()");
+        code.Line("return new global::Jobs.Registry.TaskParameter[]").Open();
+        foreach (var parameter in parameters)
+        {
+            code.Line($"new global::Jobs.Registry.TaskParameter({TaskSettings.Quote(parameter.Name)}, {TaskSettings.Quote(parameter.TypeText)}, "
+                + $"IsSensitive: {Literal(parameter.IsSensitive)}, IsOptional: {Literal(parameter.Default is not null)}),");
+        }
+
+        code.Close(";").Close();
     }
 
     static void EmitArguments(CodeWriter code, string name, ParameterModel[] parameters)

@@ -11,6 +11,8 @@ namespace Jobs.Registry;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskDefinition
 {
+    IReadOnlyList<TaskParameter>? parameters;
+
     /// <summary>The wire name.</summary>
     public required string Name { get; init; }
 
@@ -47,11 +49,17 @@ public abstract class TaskDefinition
     /// <summary>The schedules from the method's <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
     public IReadOnlyList<TaskSchedule> Schedules { get; init; } = [];
 
-    /// <summary>The parameters that are sent, in the order of the message.</summary>
-    public IReadOnlyList<TaskParameter> Parameters { get; init; } = [];
+    /// <summary>
+    /// The parameters that are sent, in the order of the message. Made when somebody first asks, so that no start waits
+    /// for them.
+    /// </summary>
+    public IReadOnlyList<TaskParameter> Parameters { get => parameters ??= DescribeParameters(); init => parameters = value; }
 
     /// <summary>The class that holds the method.</summary>
     public required Type Class { get; init; }
+
+    /// <summary>Makes <see cref="Parameters"/>.</summary>
+    protected virtual IReadOnlyList<TaskParameter> DescribeParameters() => [];
 
     /// <summary>Reads the arguments and calls the method.</summary>
     /// <exception cref="JobFormatException">The arguments do not fit the method's parameters.</exception>
