@@ -31,6 +31,8 @@ static class DefinitionEmitter
         if (parameters.Length > 0)
         {
             code.Line();
+            EmitDescription(code, parameters);
+            code.Line();
             EmitArguments(code, "Arguments", parameters);
         }
 
@@ -129,6 +131,20 @@ static class DefinitionEmitter
         code.Line("return result!;").Close();
     }
 
+    // A method, and not a setting of the instance: a program with many tasks starts without making all of this.
+    static void EmitDescription(CodeWriter code, ParameterModel[] parameters)
+    {
+        code.Open("protected override global::System.Collections.Generic.IReadOnlyList<global::Jobs.Registry.TaskParameter> DescribeParameters()");
+        code.Line("return new global::Jobs.Registry.TaskParameter[]").Open();
+        foreach (var parameter in parameters)
+        {
+            code.Line($"new global::Jobs.Registry.TaskParameter({TaskSettings.Quote(parameter.Name)}, {TaskSettings.Quote(parameter.TypeText)}, "
+                + $"IsSensitive: {Literal(parameter.IsSensitive)}, IsOptional: {Literal(parameter.Default is not null)}),");
+        }
+
+        code.Close(";").Close();
+    }
+
     static void EmitArguments(CodeWriter code, string name, ParameterModel[] parameters)
     {
         var list = string.Join(", ", parameters.Select(p => $"{p.Type!.Declared} {Local(p)}"));
@@ -142,6 +158,8 @@ static class DefinitionEmitter
 
         code.Close().Close();
     }
+
+    static string Literal(bool value) => value ? "true" : "false";
 
     /// <summary>
     /// The name of a parameter's variable. The prefix keeps the name apart from all names that generated code uses

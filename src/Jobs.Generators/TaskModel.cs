@@ -70,6 +70,12 @@ sealed record ContainerModel(string Namespace, string Type, string Factories, st
 sealed record ParameterModel(string Name, TypeModel? Type, string? Injected, string? Default, bool IsParams)
 {
     public string Identifier => NameRules.Escape(Name);
+
+    /// <summary>The type as a reader writes it: <c>List&lt;string&gt;?</c>.</summary>
+    public string TypeText { get; init; } = "";
+
+    /// <summary>Whether viewers must not see the value.</summary>
+    public bool IsSensitive { get; init; }
 }
 
 enum StepKind

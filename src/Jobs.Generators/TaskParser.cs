@@ -190,7 +190,11 @@ sealed class TaskParser(IMethodSymbol method, AttributeData attribute, Cancellat
                     model = model with { IsNullable = true }; // for a parameter such as string s = null!
                 }
 
-                found.Add(new(parameter.Name, model, null, @default, parameter.IsParams));
+                found.Add(new(parameter.Name, model, null, @default, parameter.IsParams)
+                {
+                    TypeText = type.ToDisplayString(TypeParser.ShortName),
+                    IsSensitive = TypeParser.HasAttribute(parameter, "Jobs.SensitiveAttribute"),
+                });
             }
         }
 

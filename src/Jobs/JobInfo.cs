@@ -21,13 +21,18 @@ public sealed record JobInfo
     /// <summary>The worker of the last attempt.</summary>
     public string? Worker { get; init; }
 
-    /// <summary>The arguments as text, in the notation of the worker's language.</summary>
+    /// <summary>
+    /// The arguments as text, in Python's notation, without what is sensitive (<see cref="SensitiveAttribute"/>).
+    /// </summary>
     public string? Arguments { get; init; }
 
     /// <summary>The named arguments as text.</summary>
     public string? NamedArguments { get; init; }
 
-    /// <summary>The value that the task returned, as text; only of a job whose value somebody needs.</summary>
+    /// <summary>
+    /// The value that the task returned, as text in Python's notation, without what is sensitive; only of a job whose
+    /// value somebody needs.
+    /// </summary>
     public string? Result { get; init; }
 
     /// <summary>The failure of the last attempt that failed.</summary>

@@ -61,7 +61,7 @@ public sealed class JobsOptions : IBoundOptions
 
     /// <summary>
     /// What workers tell of jobs and of themselves, as events in Celery's format, which Flower and other viewers show.
-    /// The events of a job that failed have its arguments. Defaults to <see cref="EventLevel.Default"/>.
+    /// The events of a job that failed have its arguments, except for <see cref="SensitiveNames"/>. Defaults to <see cref="EventLevel.Default"/>.
     /// </summary>
     public EventLevel Events { get; set; } = EventLevel.Default;
 
@@ -70,6 +70,20 @@ public sealed class JobsOptions : IBoundOptions
     /// <see langword="false"/>.
     /// </summary>
     public bool SendSentEvents { get; set; }
+
+    /// <summary>
+    /// Viewers do not see a value whose name contains one of these words: an argument by name, a parameter of a C# task,
+    /// or a property or key at any depth of an argument or a result. Events show <c>'***'</c> instead. Case, <c>_</c> and
+    /// <c>-</c> do not count: <c>api_key</c> is also <c>ApiKey</c> and <c>x-api-key</c>. Configuration adds words, code
+    /// can also replace them. For a parameter with another name: <see cref="SensitiveAttribute"/>, which also says what
+    /// is not hidden. Defaults to password, passwd, passphrase, secret, token, authorization, apikey, api_key,
+    /// credential, cookie, privatekey, private_key, connectionstring and connection_string.
+    /// </summary>
+    public IList<string> SensitiveNames { get; set; } =
+    [
+        "password", "passwd", "passphrase", "secret", "token", "authorization", "apikey", "api_key", "credential", "cookie", "privatekey", "private_key",
+        "connectionstring", "connection_string",
+    ];
 
     /// <summary>
     /// For how long the history of jobs and workers is kept. Over RabbitMQ whole segments of a tenth of
@@ -143,6 +157,11 @@ public sealed class JobsOptions : IBoundOptions
         if (SendSentEvents && Events == EventLevel.Off)
         {
             yield return $"Jobs:SendSentEvents {SendSentEvents}: this process sends no events, because Jobs:Events is {Events}. Leave one of the two out.";
+        }
+
+        if (SensitiveNames.Any(name => name.AsSpan().Trim("_- ").IsEmpty))
+        {
+            yield return "Jobs:SensitiveNames: an entry is empty, or has only '_' and '-', and would hide every value. Remove the entry.";
         }
 
         if (HistoryAge < TimeSpan.FromMinutes(1) || HistoryAge > TimeSpan.FromDays(3650))

@@ -31,6 +31,9 @@ public sealed class ContractBench
 /// <summary>A value of its own type.</summary>
 public sealed record Headline(string Title, int Words);
 
+/// <summary>A value with a secret in it.</summary>
+public sealed record Account(string Owner, string ApiKey);
+
 /// <summary>The tasks of the tests that run on every transport.</summary>
 public sealed class ContractTasks(ContractBench bench)
 {
@@ -72,6 +75,14 @@ public sealed class ContractTasks(ContractBench bench)
     {
         bench.Ran(context, why);
         throw new InvalidOperationException(why);
+    }
+
+    /// <summary>Knows secrets, and gives one back or fails for good.</summary>
+    [Task("contract.open", MaxRetries = 0)]
+    public Account Open(string name, [Sensitive] string pin, Account account, bool isWrong, JobContext context)
+    {
+        bench.Ran(context, pin);
+        return isWrong ? throw new InvalidOperationException("The pin is wrong.") : account;
     }
 
     /// <summary>Fails while the bench is broken, twice.</summary>

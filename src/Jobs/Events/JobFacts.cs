@@ -1,3 +1,5 @@
+using Jobs.Registry;
+using Jobs.Transport;
 using Jobs.Wire;
 
 namespace Jobs.Events;
@@ -9,7 +11,17 @@ namespace Jobs.Events;
 /// <param name="Task">The name of its task.</param>
 /// <param name="Queue">The queue that it came from.</param>
 /// <param name="ReceivedAt">When the worker received it.</param>
-readonly record struct JobFacts(JobMessage Message, JobEnvelope? Envelope, string Id, string Task, string Queue, DateTimeOffset ReceivedAt);
+/// <param name="Definition">Its task; <see langword="null"/> when this process has no such task.</param>
+/// <param name="Rule">Which values are not shown.</param>
+readonly record struct JobFacts(
+    JobMessage Message, JobEnvelope? Envelope, string Id, string Task, string Queue, DateTimeOffset ReceivedAt, TaskDefinition? Definition, SensitiveRule Rule);
+
+/// <summary>What an event says of a job that was enqueued.</summary>
+/// <param name="Outgoing">Its message.</param>
+/// <param name="At">When it was enqueued.</param>
+/// <param name="Definition">Its task; <see langword="null"/> when this process has no such task.</param>
+/// <param name="Rule">Which values are not shown.</param>
+readonly record struct SentFacts(Outgoing Outgoing, DateTimeOffset At, TaskDefinition? Definition, SensitiveRule Rule);
 
 /// <summary>An event of a job.</summary>
 /// <param name="Job">The job.</param>

@@ -2,13 +2,14 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Jobs.Registry;
 using Jobs.Wire;
 
 namespace Jobs.Events;
 
 /// <summary>
 /// Writes JSON as Python's <c>repr</c> would: viewers show arguments and results so, and Flower reads them back. The
-/// text is cut after 1,024 characters, and below three levels.
+/// text is cut after 1,024 characters, and below three levels. A value that viewers must not see is passed over unread.
 /// </summary>
 ref struct PythonText
 {
@@ -21,20 +22,32 @@ ref struct PythonText
     // Nobody reads more than the beginning of a large body, and the rest would cost each job its time.
     const int LargestBody = 256 * 1024;
 
+    // A longer name is not looked at, and its value is not shown.
+    const int LongestName = 1024;
+
     readonly Span<char> text;
+    readonly SensitiveRule rule;
+    readonly TaskDefinition? task; // knows the arguments: the values on the first level
     int length;
     bool isFull;
 
-    PythonText(Span<char> text) => this.text = text;
+    PythonText(Span<char> text, SensitiveRule rule, TaskDefinition? task = null)
+    {
+        this.text = text;
+        (this.rule, this.task) = (rule, task);
+    }
 
     /// <summary>The arguments and keyword arguments of a job, as a tuple and a dictionary.</summary>
     /// <param name="body">The body of the job's message.</param>
+    /// <param name="task">The task of the job, if it is known.</param>
+    /// <param name="rule">Which values are not shown.</param>
     /// <param name="args">Room for <see cref="Longest"/> characters; afterwards the text.</param>
     /// <param name="kwargs">As <paramref name="args"/>.</param>
-    public static void OfBody(ReadOnlySpan<byte> body, scoped ref Span<char> args, scoped ref Span<char> kwargs)
+    public static void OfBody(
+        ReadOnlySpan<byte> body, TaskDefinition? task, SensitiveRule rule, scoped ref Span<char> args, scoped ref Span<char> kwargs)
     {
-        var positional = new PythonText(args);
-        var keywords = new PythonText(kwargs);
+        var positional = new PythonText(args, rule, task);
+        var keywords = new PythonText(kwargs, rule, task);
         try
         {
             var reader = new Utf8JsonReader(body, WireTypes.ReaderOptions);
@@ -58,11 +71,12 @@ ref struct PythonText
 
     /// <summary>A value.</summary>
     /// <param name="json">The value as JSON.</param>
+    /// <param name="rule">Which properties of the value are not shown.</param>
     /// <param name="into">Room for <see cref="Longest"/> characters.</param>
     /// <returns>The text.</returns>
-    public static Span<char> OfValue(ReadOnlySpan<byte> json, Span<char> into)
+    public static Span<char> OfValue(ReadOnlySpan<byte> json, SensitiveRule rule, Span<char> into)
     {
-        var text = new PythonText(into);
+        var text = new PythonText(into, rule);
         try
         {
             var reader = new Utf8JsonReader(json, WireTypes.ReaderOptions);
@@ -83,7 +97,7 @@ ref struct PythonText
     /// <returns>The text.</returns>
     public static Span<char> OfError(string type, string message, Span<char> into)
     {
-        var text = new PythonText(into);
+        var text = new PythonText(into, SensitiveRule.None);
         text.Add(type.AsSpan(type.LastIndexOf('.') + 1));
         text.Add("(");
         text.AddQuoted(message);
@@ -144,7 +158,7 @@ ref struct PythonText
             for (; reader.Read() && reader.TokenType != JsonTokenType.EndArray; count++)
             {
                 Add(count > 0 ? ", " : "");
-                Value(ref reader, depth + 1);
+                Item(ref reader, depth, depth == 0 && rule.Hides(task, count));
             }
         }
 
@@ -164,14 +178,39 @@ ref struct PythonText
             for (var count = 0; reader.Read() && reader.TokenType != JsonTokenType.EndObject; count++)
             {
                 Add(count > 0 ? ", " : "");
+                var isHidden = isFull || Hides(reader, depth);
                 Text(ref reader);
                 Add(": ");
                 reader.Read();
-                Value(ref reader, depth + 1);
+                Item(ref reader, depth, isHidden);
             }
         }
 
         Add("}");
+    }
+
+    void Item(ref Utf8JsonReader reader, int depth, bool isHidden)
+    {
+        if (isHidden)
+        {
+            reader.Skip();
+            Add(SensitiveRule.Mask);
+        }
+        else
+        {
+            Value(ref reader, depth + 1);
+        }
+    }
+
+    readonly bool Hides(in Utf8JsonReader reader, int depth)
+    {
+        if (reader.ValueSpan.Length > LongestName)
+        {
+            return true;
+        }
+
+        Span<char> name = stackalloc char[LongestName];
+        return rule.Hides(name[..reader.CopyString(name)], depth == 0 ? task : null);
     }
 
     void Text(ref Utf8JsonReader reader)

@@ -1,4 +1,5 @@
 using Jobs.Diagnostics;
+using Jobs.Registry;
 using Jobs.Transport;
 using Microsoft.Extensions.Options;
 
@@ -12,11 +13,14 @@ namespace Jobs.Events;
 sealed class SentEvents : IDisposable
 {
     readonly TimeProvider time;
+    readonly TaskRegistry tasks;
+    readonly SensitiveRule rule;
     readonly EventFeed? feed;
 
-    public SentEvents(JobTransport transport, IOptions<JobsOptions> options, LamportClock clock, EventLosses losses, TimeProvider time)
+    public SentEvents(
+        JobTransport transport, IOptions<JobsOptions> options, TaskRegistry tasks, LamportClock clock, EventLosses losses, TimeProvider time)
     {
-        this.time = GuardedTime.Of(time);
+        (this.time, this.tasks, rule) = (GuardedTime.Of(time), tasks, new(options.Value.SensitiveNames));
         if (options.Value is { SendSentEvents: true, Events: not EventLevel.Off } && transport.Broadcast is { } broadcast)
         {
             feed = new(broadcast, EventFeed.HistoryOf(transport), NodeName.Dispatcher, clock, losses, this.time);
@@ -24,7 +28,8 @@ sealed class SentEvents : IDisposable
     }
 
     /// <summary>The job is enqueued.</summary>
-    public void Sent(in Outgoing outgoing) => feed?.Add((outgoing, time.GetUtcNow()), TaskEvents.Sent);
+    public void Sent(in Outgoing outgoing) =>
+        feed?.Add(new SentFacts(outgoing, time.GetUtcNow(), tasks.Find(outgoing.Message.Headers.Task ?? ""), rule), TaskEvents.Sent);
 
     public void Dispose() => feed?.Dispose();
 }

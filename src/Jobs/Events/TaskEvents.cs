@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Jobs.Transport;
+using Jobs.Registry;
 using Jobs.Wire;
 
 namespace Jobs.Events;
@@ -41,7 +41,7 @@ static class TaskEvents
         else
         {
             Span<char> text = stackalloc char[PythonText.Longest];
-            writer.Json.WriteString("result"u8, PythonText.OfValue(job.Result.Span, text));
+            writer.Json.WriteString("result"u8, PythonText.OfValue(job.Result.Span, job.Job.Rule, text));
         }
 
         writer.Json.WriteNumber("runtime"u8, job.Runtime.TotalSeconds);
@@ -73,13 +73,13 @@ static class TaskEvents
     }
 
     /// <summary>A job was enqueued.</summary>
-    public static void Sent(EventWriter writer, in (Outgoing Outgoing, DateTimeOffset At) sent)
+    public static void Sent(EventWriter writer, in SentFacts sent)
     {
         var (message, queue) = (sent.Outgoing.Message, sent.Outgoing.Queue);
         var headers = message.Headers;
         var id = headers.Id ?? "";
         writer.Begin("task-sent"u8, id, sent.At);
-        Call(writer.Json, message, headers.Task ?? "");
+        Call(writer.Json, message, headers.Task ?? "", sent.Definition, sent.Rule);
         Options(writer.Json, headers.RootId ?? id, headers.ParentId, headers.Retries, headers.Eta, headers.Expires, queue);
         writer.Json.WriteString("exchange"u8, "");
         writer.Json.WriteString("routing_key"u8, queue);
@@ -89,7 +89,7 @@ static class TaskEvents
     static void Received(EventWriter writer, in JobFacts job)
     {
         writer.Begin("task-received"u8, job.Id, job.ReceivedAt);
-        Call(writer.Json, job.Message, job.Task);
+        Call(writer.Json, job.Message, job.Task, job.Definition, job.Rule);
         var envelope = job.Envelope;
         Options(writer.Json, envelope?.RootId ?? job.Id, envelope?.ParentId, envelope?.Retries ?? 0, envelope?.Eta, envelope?.Expires, job.Queue);
         if (ActivityContext.TryParse(job.Message.Headers.TraceParent, null, out var trace))
@@ -115,7 +115,7 @@ static class TaskEvents
     }
 
     // What the caller shows instead of the arguments wins: Celery's way to keep secrets out of viewers.
-    static void Call(Utf8JsonWriter json, JobMessage message, string task)
+    static void Call(Utf8JsonWriter json, JobMessage message, string task, TaskDefinition? definition, SensitiveRule rule)
     {
         json.WriteString("name"u8, task);
         if (message.Headers.GetValueOrDefault(WireHeaders.ArgumentsText) is string shown
@@ -127,7 +127,7 @@ static class TaskEvents
         }
 
         Span<char> args = stackalloc char[PythonText.Longest], kwargs = stackalloc char[PythonText.Longest];
-        PythonText.OfBody(PlainBody(message), ref args, ref kwargs);
+        PythonText.OfBody(PlainBody(message), definition, rule, ref args, ref kwargs);
         json.WriteString("args"u8, args);
         json.WriteString("kwargs"u8, kwargs);
     }

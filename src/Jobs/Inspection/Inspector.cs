@@ -30,6 +30,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
     readonly Lazy<QueueLook> queues;
     readonly KeeperClient? keeper;
     readonly JobSchedules? schedules;
+    readonly Lazy<SensitiveRule> rule;
 
     /// <param name="transport">Has the history.</param>
     /// <param name="time">The clock.</param>
@@ -45,6 +46,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         TaskRegistry? tasks = null, IOptions<JobsOptions>? options = null, LamportClock? clock = null, int mostJobs = JobHistory.MostJobs)
     {
         (this.transport, this.time, this.keeper, this.schedules) = (transport, GuardedTime.Of(time), keeper, schedules);
+        rule = new(() => new((options?.Value ?? new()).SensitiveNames));
         log = new(() => transport.History);
         history = new(() => new(log.Value, this.time, GuardedLogger.Of(logger), mostJobs));
         workers = new(() => new(transport.Broadcast, History, clock ?? new(), this.time));
@@ -76,7 +78,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
             problem = deep.Problem;
         }
 
-        var answer = JobAnswer.With(known ?? new() { Id = id, EnqueuedAt = key.Time }, await StatusAsync(id, until.Token).ConfigureAwait(false));
+        var answer = JobAnswer.With(known ?? new() { Id = id, EnqueuedAt = key.Time }, await StatusAsync(id, until.Token).ConfigureAwait(false), rule.Value);
         cancellationToken.ThrowIfCancellationRequested();
         return answer with { SearchedBackTo = searchedBackTo, Problem = History.Problem ?? problem };
     }

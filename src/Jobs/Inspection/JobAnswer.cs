@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jobs.Events;
 
 namespace Jobs.Inspection;
 
@@ -39,7 +40,7 @@ static class JobAnswer
     }
 
     /// <summary>Adds what the transport keeps of a job whose result was asked for.</summary>
-    public static JobInfo With(JobInfo known, JobStatus? status)
+    public static JobInfo With(JobInfo known, JobStatus? status, SensitiveRule rule)
     {
         if (status is null)
         {
@@ -53,13 +54,17 @@ static class JobAnswer
             EnqueuedAt = known.EnqueuedAt ?? status.EnqueuedAt,
             StartedAt = known.StartedAt ?? status.StartedAt,
             EndedAt = known.EndedAt ?? status.EndedAt,
-            Result = known.Result ?? JobText.Of(JobText.Keep(status.Result.Span)),
+            Result = known.Result ?? ResultOf(status, rule),
             Error = known.Error ?? status.Error,
             AttemptCount = Math.Max(known.AttemptCount, status.Attempts),
             Progress = status.Progress,
             ProgressText = status.ProgressText,
         };
     }
+
+    // As an event would show it.
+    static string? ResultOf(JobStatus status, SensitiveRule rule) =>
+        status.Result.IsEmpty ? null : PythonText.OfValue(status.Result.Span, rule, stackalloc char[PythonText.Longest]).ToString();
 
     public static DateTimeOffset? Time(long ticks) => ticks == 0 ? null : new DateTimeOffset(ticks, TimeSpan.Zero);
 

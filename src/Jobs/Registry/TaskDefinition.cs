@@ -11,6 +11,8 @@ namespace Jobs.Registry;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class TaskDefinition
 {
+    IReadOnlyList<TaskParameter>? parameters;
+
     /// <summary>The wire name.</summary>
     public required string Name { get; init; }
 
@@ -47,8 +49,17 @@ public abstract class TaskDefinition
     /// <summary>The schedules from the method's <c>[Cron]</c> and <c>[Every]</c> attributes.</summary>
     public IReadOnlyList<TaskSchedule> Schedules { get; init; } = [];
 
+    /// <summary>
+    /// The parameters that are sent, in the order of the message. Made when somebody first asks, so that no start waits
+    /// for them.
+    /// </summary>
+    public IReadOnlyList<TaskParameter> Parameters { get => parameters ??= DescribeParameters(); init => parameters = value; }
+
     /// <summary>The class that holds the method.</summary>
     public required Type Class { get; init; }
+
+    /// <summary>Makes <see cref="Parameters"/>.</summary>
+    protected virtual IReadOnlyList<TaskParameter> DescribeParameters() => [];
 
     /// <summary>Reads the arguments and calls the method.</summary>
     /// <exception cref="JobFormatException">The arguments do not fit the method's parameters.</exception>
@@ -128,6 +139,14 @@ public abstract class TaskDefinition<T> : TaskDefinition
         return buffer.ToArray();
     }
 }
+
+/// <summary>A parameter of a task that is sent.</summary>
+/// <param name="Name">Its name, in C# and in the message.</param>
+/// <param name="Type">Its type in C#, for a reader: <c>List&lt;string&gt;?</c>.</param>
+/// <param name="IsSensitive">Whether it has a <see cref="SensitiveAttribute"/>.</param>
+/// <param name="IsOptional">Whether it has a default.</param>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed record TaskParameter(string Name, string Type, bool IsSensitive, bool IsOptional);
 
 /// <summary>A schedule written as an attribute on a task method.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]

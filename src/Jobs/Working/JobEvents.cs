@@ -30,6 +30,7 @@ sealed class JobEvents : IDisposable
     readonly JobLog? history;
     readonly JobBroadcast? broadcast; // null when this process sends no events
     readonly bool alwaysAll;
+    readonly SensitiveRule rule;
     readonly string? name;
     readonly WatchLease lease;
     readonly TaskCounts counts = new();
@@ -52,7 +53,7 @@ sealed class JobEvents : IDisposable
         (this.progress, this.clock, this.losses, name) = (progress, clock, losses, workerOptions.Value.Name);
         broadcast = jobsOptions.Value.Events == EventLevel.Off ? null : transport.Broadcast;
         history = broadcast is null ? null : EventFeed.HistoryOf(transport);
-        alwaysAll = jobsOptions.Value.Events == EventLevel.All;
+        (alwaysAll, rule) = (jobsOptions.Value.Events == EventLevel.All, new(jobsOptions.Value.SensitiveNames));
         lease = new(clock, this.time);
     }
 
@@ -191,11 +192,13 @@ sealed class JobEvents : IDisposable
 
     JobEvent Event(Attempt attempt) => Event(attempt, time.GetUtcNow());
 
-    static JobEvent Event(Attempt attempt, DateTimeOffset at)
+    JobEvent Event(Attempt attempt, DateTimeOffset at)
     {
         var isNew = !attempt.IsTold;
         attempt.IsTold = true;
-        return new(new(attempt.Message, attempt.Envelope, attempt.Id, attempt.TaskName, attempt.Delivery.Queue, attempt.ReceivedAt), isNew, at);
+        var facts = new JobFacts(
+            attempt.Message, attempt.Envelope, attempt.Id, attempt.TaskName, attempt.Delivery.Queue, attempt.ReceivedAt, attempt.Task, rule);
+        return new(facts, isNew, at);
     }
 
     JobEvent Failure(Attempt attempt, JobError error) =>

@@ -93,6 +93,10 @@ public sealed class ReadmeTests
     }
 
     [Fact]
+    public void The_readme_lists_the_words_that_hide_values() => Assert.Contains(
+        $"```text\n{string.Join(' ', new JobsOptions().SensitiveNames)}\n```", File.ReadAllText(Path.Combine(Repository.Root, "README.md")), StringComparison.Ordinal);
+
+    [Fact]
     public void The_readme_shows_code_by_line_15() =>
         Assert.InRange(CodeBlock.All().First(b => b.File == "README.md").Line, 1, 15);
 }

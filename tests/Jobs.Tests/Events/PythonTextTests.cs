@@ -61,13 +61,13 @@ public sealed class PythonTextTests
     static (string Args, string Kwargs) OfBody(byte[] body)
     {
         Span<char> args = stackalloc char[PythonText.Longest], kwargs = stackalloc char[PythonText.Longest];
-        PythonText.OfBody(body, ref args, ref kwargs);
+        PythonText.OfBody(body, null, SensitiveRule.None, ref args, ref kwargs);
         return (args.ToString(), kwargs.ToString());
     }
 
     static string OfValue(string json)
     {
         Span<char> buffer = stackalloc char[PythonText.Longest];
-        return PythonText.OfValue(Encoding.UTF8.GetBytes(json), buffer).ToString();
+        return PythonText.OfValue(Encoding.UTF8.GetBytes(json), SensitiveRule.None, buffer).ToString();
     }
 }

@@ -56,7 +56,7 @@ public sealed class GoldenTests
             [Task]
             public static Order? Everything(
                 double ratio, Colour colour, Guid? id, DateTime at, byte[] bytes, int[] numbers, HashSet<string?>? names,
-                IReadOnlyDictionary<string, List<Colour>> map, Order order, int @class = 1, decimal price = 1.5m, params string[] writer) => null;
+                IReadOnlyDictionary<string, List<Colour>> map, [Sensitive] Order order, [Sensitive] int @class = 1, decimal price = 1.5m, params string[] writer) => null;
         }
         """;
 

@@ -18,7 +18,7 @@ public sealed class FolderTests(ITestOutputHelper output)
         ["Registry"] = ["Wire"],
         ["Transport"] = ["Wire"],
         ["Settings"] = [],
-        ["Events"] = ["Wire", "Diagnostics", "Transport", "Settings"],
+        ["Events"] = ["Wire", "Diagnostics", "Registry", "Transport", "Settings"],
         ["Dispatching"] = ["Wire", "Diagnostics", "Registry", "Transport", "Settings", "Results", "Events"],
         ["Canvas"] = ["Wire", "Diagnostics", "Registry", "Transport"],
         ["Results"] = ["Wire", "Diagnostics", "Registry", "Transport"],

@@ -116,6 +116,21 @@ public sealed class SettingsTests
         Assert.Equal((EventLevel.Default, false), (new JobsOptions().Events, new JobsOptions().SendSentEvents));
     }
 
+    [Fact]
+    public async Task Configuration_adds_names_whose_values_are_hidden()
+    {
+        await using var host = await StartedAsync(("Jobs:SensitiveNames:0", "iban"), ("Jobs:SensitiveNames:1", "pin"));
+
+        Assert.Equal([.. new JobsOptions().SensitiveNames, "iban", "pin"], host.Services.GetRequiredService<IOptions<JobsOptions>>().Value.SensitiveNames);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    [InlineData("_-_")]
+    public async Task A_name_that_would_hide_every_value_fails_the_start(string name) => Assert.StartsWith(
+        "Jobs:SensitiveNames: an entry is empty", Assert.Single(await ProblemsAsync(("Jobs:SensitiveNames:0", name))), StringComparison.Ordinal);
+
     [Theory]
     [InlineData("Jobs:Events", "Some", "Jobs:Events 'Some' is not one of Off, Default, All.")]
     [InlineData("Jobs:Events", "2", "Jobs:Events '2' is not one of Off, Default, All.")]
