@@ -141,6 +141,8 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         public override Task<long> PauseAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
 
         public override Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+
+        public override Task<string> RunNowAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult("");
     }
 
     CancellationToken Cancellation => TestContext.Current.CancellationToken;
