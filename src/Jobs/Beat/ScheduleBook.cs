@@ -81,7 +81,7 @@ sealed class ScheduleBook
         {
             try
             {
-                stored[schedule.Name] = StoredSchedule.Of(schedule, encoder);
+                stored[schedule.Name] = StoredSchedule.OfSchedule(schedule, encoder);
             }
             catch (ArgumentException)
             {

@@ -56,7 +56,7 @@ sealed record StoredSchedule
 
     /// <summary>Makes a stored schedule of a schedule of code or configuration.</summary>
     /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
-    public static StoredSchedule Of(Schedule schedule, JobEncoder encoder) => Of(schedule.Job, encoder) with
+    public static StoredSchedule OfSchedule(Schedule schedule, JobEncoder encoder) => Of(schedule.Job, encoder) with
     {
         Cron = schedule.Timing.CronText,
         TimeZone = schedule.Timing.ZoneId,
