@@ -73,6 +73,7 @@ public sealed class RunNowTests
             await CompactAsync();
         }
 
+        Assert.Empty(Merged(await RecordsAsync()).RunsWaiting());
         await using var last = await StartAsync(Tick);
         await last.JumpAsync(minute);
         Assert.Equal(["tick@20260301T120200Z"], last.Fired);
@@ -89,7 +90,7 @@ public sealed class RunNowTests
             Assert.Empty(beat.Fired);
         }
 
-        Assert.DoesNotContain(Merged(await RecordsAsync()).RunsWaiting(), _ => true);
+        Assert.Empty(Merged(await RecordsAsync()).RunsWaiting());
     }
 
     [Fact]
@@ -131,9 +132,7 @@ public sealed class RunNowTests
             await beat.UntilAsync(() => beat.Log.Count(Refused) == 1, "the refusal to be said");
         }
 
-        await using var next = await StartAsync(Tick);
-        await next.JumpAsync(minute);
-        Assert.Equal(["tick@20260301T120100Z"], next.Fired);
+        Assert.Empty(Merged(await RecordsAsync()).RunsWaiting());
     }
 
     [Fact]
