@@ -39,6 +39,24 @@ public record Job
         Arguments = arguments;
     }
 
+    /// <summary>A task by name, with arguments that somebody wrote as JSON: in a form or a file, for example.</summary>
+    /// <remarks>
+    /// Each value goes on the wire as it is written: a number of any length keeps all its digits. When this program
+    /// knows the task, the queue and the other options of the task count, as for any job by name.
+    /// </remarks>
+    /// <param name="task">The wire name.</param>
+    /// <param name="arguments">Positional arguments, as a JSON array. Defaults to none.</param>
+    /// <param name="namedArguments">Keyword arguments, as a JSON object. Defaults to none.</param>
+    /// <exception cref="ArgumentException">
+    /// The name of the task is not valid, or a text is not such JSON, names a property of one object twice, or has a
+    /// string that is not Unicode. The message says what, and where.
+    /// </exception>
+    public static Job FromJson(string task, string? arguments = null, string? namedArguments = null)
+    {
+        TaskNameRule.Validate(task);
+        return new(task, ArgumentJson.Positional(task, arguments), ArgumentJson.Named(task, namedArguments));
+    }
+
     /// <summary>The wire name of the task.</summary>
     public string TaskName { get; }
 

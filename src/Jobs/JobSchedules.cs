@@ -88,6 +88,24 @@ public abstract class JobSchedules
     /// <summary>Ends a pause: the next occurrence fires.</summary>
     /// <inheritdoc cref="PauseAsync"/>
     public abstract Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Enqueues the schedule's job once, now, beside its occurrences, also when the schedule is paused. The last and the
+    /// next occurrence stay as they are. The leading beat enqueues the job, so this works for any schedule, including
+    /// one that only the beat's program has. When no beat runs, the request waits for one, at most a day; then the beat
+    /// drops it and logs that. So do beats with a request whose schedule was removed.
+    /// </summary>
+    /// <param name="name">The schedule.</param>
+    /// <param name="cancellationToken">Gives the call up; the job may run all the same.</param>
+    /// <returns>
+    /// The id of the job. When a beat dies, the next one may enqueue the job again, with the same id.
+    /// </returns>
+    /// <exception cref="ArgumentException">Neither this process nor a beat knows a schedule of that name.</exception>
+    /// <exception cref="JobPublishException">The request may not have been made; make it again.</exception>
+    /// <exception cref="JobTransportException">
+    /// This process does not know the schedule, and the beats' journal could not be read. Nothing was requested.
+    /// </exception>
+    public abstract Task<string> RunNowAsync(string name, CancellationToken cancellationToken = default);
 }
 
 /// <summary>One schedule, as <see cref="JobSchedules.ListAsync"/> found it.</summary>
@@ -97,8 +115,9 @@ public sealed record ScheduleInfo
     public required string Name { get; init; }
 
     /// <summary>
-    /// The task of the schedule's jobs; <see langword="null"/> for a schedule of code or configuration that this
-    /// process does not have.
+    /// The task of the schedule's jobs; <see langword="null"/> when this is unknown. A schedule of code or
+    /// configuration is known when this process has it, or when the leading beat has it and answers. The same holds for
+    /// <see cref="Queue"/> and the arguments.
     /// </summary>
     public string? TaskName { get; init; }
 
@@ -109,6 +128,31 @@ public sealed record ScheduleInfo
     /// <see cref="Timing"/> in words, such as "every 15 minutes, UTC"; the timing itself when it has no words.
     /// </summary>
     public string Words { get; init; } = "";
+
+    /// <summary>The cron expression; <see langword="null"/> for an interval, and when this is unknown.</summary>
+    public string? Cron { get; init; }
+
+    /// <summary>
+    /// The id of the time zone of <see cref="Cron"/>; <see langword="null"/> for UTC, for an interval, and when this is
+    /// unknown.
+    /// </summary>
+    public string? TimeZone { get; init; }
+
+    /// <summary>The interval; <see langword="null"/> for a cron expression, and when this is unknown.</summary>
+    public TimeSpan? Every { get; init; }
+
+    /// <summary>The queue of the schedule's jobs; <see langword="null"/> when this is unknown.</summary>
+    public string? Queue { get; init; }
+
+    /// <summary>
+    /// The arguments of the schedule's jobs, as a JSON array; <see langword="null"/> when these are unknown.
+    /// </summary>
+    public string? Arguments { get; init; }
+
+    /// <summary>
+    /// The arguments by name of the schedule's jobs, as a JSON object; <see langword="null"/> when these are unknown.
+    /// </summary>
+    public string? NamedArguments { get; init; }
 
     /// <summary>
     /// What happens to missed occurrences; <see langword="null"/> when this process does not know the schedule or
@@ -129,6 +173,13 @@ public sealed record ScheduleInfo
     public DateTimeOffset? LastOccurrence { get; init; }
 
     /// <summary>
+    /// The id of the job of the last occurrence that enqueued its job; <see langword="null"/> when none has since the
+    /// schedule was last removed, and when this is unknown: an older version of Jobs recorded the occurrence. The jobs
+    /// of <see cref="JobSchedules.RunNowAsync"/> do not count.
+    /// </summary>
+    public string? LastJobId { get; init; }
+
+    /// <summary>
     /// When the schedule fires next, in UTC; <see langword="null"/> when this is unknown, and when the schedule is
     /// paused or never fires again.
     /// </summary>
@@ -139,4 +190,11 @@ public sealed record ScheduleInfo
     /// for example. <see langword="null"/> when this is unknown, and when the schedule is paused.
     /// </summary>
     public TimeSpan? Lateness { get; init; }
+
+    /// <summary>
+    /// How many occurrences are due that have not fired, zero for none. The count ends at 1,000: there may be more. The
+    /// misfire policy decides how many of them fire. <see langword="null"/> when this is unknown, and when the schedule
+    /// is paused.
+    /// </summary>
+    public int? Missed { get; init; }
 }

@@ -74,6 +74,12 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     /// </summary>
     public Func<Exception?> NextFault { get; set; } = () => null;
 
+    /// <summary>
+    /// Gives the exception that a new record of a journal ends in, instead of being added; <see langword="null"/> for
+    /// none.
+    /// </summary>
+    public Func<Exception?> JournalFault { get; set; } = () => null;
+
     /// <summary>Whether every delivery says that it comes from quarantine.</summary>
     public bool Quarantines { get; set; }
 
@@ -110,7 +116,7 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
     public override Task<bool> HasQueueAsync(string queue, CancellationToken cancellationToken) => inner.HasQueueAsync(queue, cancellationToken);
 
     /// <inheritdoc/>
-    public override JobJournal OpenJournal(string name) => inner.OpenJournal(name);
+    public override JobJournal OpenJournal(string name) => new FaultyJournal(this, inner.OpenJournal(name));
 
     /// <inheritdoc/>
     public override ValueTask DisposeAsync() => inner.DisposeAsync();
@@ -121,6 +127,19 @@ public sealed class FaultyTransport(JobTransport inner) : JobTransport
         {
             throw fault;
         }
+    }
+
+    sealed class FaultyJournal(FaultyTransport transport, JobJournal inner) : JobJournal
+    {
+        public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken) =>
+            transport.JournalFault() is { } fault ? throw fault : inner.AppendAsync(record, timeout, cancellationToken);
+
+        public override Task<JournalReader> LeadAsync(CancellationToken cancellationToken) => inner.LeadAsync(cancellationToken);
+
+        public override Task<ReadOnlyMemory<byte>?> AskAsync(ReadOnlyMemory<byte> question, CancellationToken cancellationToken) =>
+            inner.AskAsync(question, cancellationToken);
+
+        public override ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 
     sealed class FaultySubscription(FaultyTransport transport, JobSubscription inner) : JobSubscription

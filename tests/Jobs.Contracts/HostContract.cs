@@ -44,7 +44,8 @@ public abstract partial class HostContract : IAsyncLifetime
     /// <summary>Starts a host.</summary>
     /// <param name="worker">Whether it has a worker for the test's queue.</param>
     /// <param name="configure">What else is set.</param>
-    protected async Task<IJobDispatcher> StartAsync(bool worker = true, Action<JobsOptions>? configure = null)
+    /// <param name="more">What else the host has.</param>
+    protected async Task<IJobDispatcher> StartAsync(bool worker = true, Action<JobsOptions>? configure = null, Action<JobsBuilder>? more = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new());
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddProvider(Logs);
@@ -61,6 +62,8 @@ public abstract partial class HostContract : IAsyncLifetime
             {
                 jobs.AddWorker(options => (options.Queues, options.Concurrency) = ([Queue], 4));
             }
+
+            more?.Invoke(jobs);
         });
         var host = builder.Build();
         hosts.Add(host);

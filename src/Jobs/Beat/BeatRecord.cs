@@ -24,6 +24,14 @@ sealed record BeatRecord
     /// <summary>By name, whether a schedule was paused or resumed. The highest version wins.</summary>
     public Dictionary<string, Edit<bool>>? Paused { get; init; }
 
+    /// <summary>Requests to run the job of a schedule now, and notes that such requests are dealt with.</summary>
+    public List<RunRequest>? Runs { get; init; }
+
+    /// <summary>
+    /// By name, the schedules of the leader's code and configuration. Only answers have them: the journal does not.
+    /// </summary>
+    public Dictionary<string, StoredSchedule>? OfProgram { get; init; }
+
     public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, BeatJson.Default.BeatRecord);
 
     /// <summary>Writes many records, as the answer to a question.</summary>
@@ -45,12 +53,25 @@ sealed record BeatRecord
 /// How often the clock was set back under the schedule. A mark from before the last time counts no more, even when its
 /// occurrence is later.
 /// </param>
-readonly record struct OccurrenceMark(DateTimeOffset Occurrence, string TimingKey, int SetBack = 0)
+/// <param name="Fired">
+/// The last occurrence that has enqueued its job: others pass without one. <see langword="null"/> when there is none, or
+/// when an older version of Jobs made the mark.
+/// </param>
+readonly record struct OccurrenceMark(DateTimeOffset Occurrence, string TimingKey, int SetBack = 0, DateTimeOffset? Fired = null)
 {
     public bool Replaces(OccurrenceMark other) => SetBack != other.SetBack
         ? SetBack > other.SetBack
         : Occurrence > other.Occurrence || (Occurrence == other.Occurrence && string.CompareOrdinal(TimingKey, other.TimingKey) > 0);
 }
+
+/// <summary>
+/// Somebody asked to run the job of a schedule now. A request is done for good: the note that it is done wins over the
+/// request, in whatever order the two arrive.
+/// </summary>
+/// <param name="Schedule">The name of the schedule.</param>
+/// <param name="Version">When it was asked for; with the name, it makes the id of the job.</param>
+/// <param name="IsDone">Whether this is the note that the request is dealt with.</param>
+readonly record struct RunRequest(string Schedule, long Version, bool IsDone = false);
 
 /// <summary>One value with its version.</summary>
 /// <param name="Version">Grows with every edit.</param>

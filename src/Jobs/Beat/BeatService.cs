@@ -25,6 +25,7 @@ sealed class BeatService(
     IEnumerable<Schedule> schedules,
     JobTransport transport,
     IJobDispatcher dispatcher,
+    IOptions<JobsOptions> jobsOptions,
     IOptions<BeatOptions> options,
     TimeProvider time,
     Telemetry telemetry,
@@ -51,6 +52,7 @@ sealed class BeatService(
             throw new InvalidOperationException($"The schedules are not valid:{Environment.NewLine}{string.Join(Environment.NewLine, problems)}");
         }
 
+        var ofProgram = book.Stored(new(tasks, jobsOptions.Value, transport));
         await using var journal = transport.OpenJournal(BeatRecord.Journal);
         var state = new BeatState(); // outlives terms: the records that this beat has read stay true
         var occurrences = new OccurrenceLog(journal, state, time, logger);
@@ -61,7 +63,7 @@ sealed class BeatService(
             try
             {
                 await using var reader = await journal.LeadAsync(stoppingToken);
-                await new BeatTerm(reader, state, occurrences, book, tasks, dispatcher, options.Value, started, time, telemetry, logger)
+                await new BeatTerm(reader, state, occurrences, book, ofProgram, tasks, dispatcher, options.Value, started, time, telemetry, logger)
                     .RunAsync(stoppingToken);
                 if (!stoppingToken.IsCancellationRequested)
                 {

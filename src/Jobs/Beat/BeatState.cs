@@ -9,10 +9,17 @@ sealed class BeatState
     // record to arrive.
     static readonly TimeSpan kept = TimeSpan.FromDays(30);
 
+    // How long the note is kept that a run is done, in case its request arrives once more. A request that is older than
+    // the note runs no more: see RequestedRun.LongestWait.
+    static readonly TimeSpan runsKept = 2 * RequestedRun.LongestWait;
+
     readonly Lock gate = new();
     readonly Dictionary<string, OccurrenceMark> occurrences = new(StringComparer.Ordinal);
     readonly Dictionary<string, Edit<StoredSchedule>> set = new(StringComparer.Ordinal);
     readonly Dictionary<string, Edit<bool>> paused = new(StringComparer.Ordinal);
+    readonly HashSet<RunRequest> runs = [];
+    readonly HashSet<RunRequest> runsDone = [];
+    readonly Dictionary<string, StoredSchedule> ofProgram = new(StringComparer.Ordinal);
 
     /// <returns>The schedules that the record has changed.</returns>
     public IReadOnlySet<string> Merge(BeatRecord record)
@@ -38,6 +45,15 @@ sealed class BeatState
 
             Take(record.Set, set);
             Take(record.Paused, paused);
+            foreach (var run in record.Runs ?? [])
+            {
+                Note(run with { IsDone = false }, run.IsDone);
+            }
+
+            foreach (var (name, schedule) in record.OfProgram ?? [])
+            {
+                ofProgram[name] = schedule;
+            }
         }
 
         return changed;
@@ -47,6 +63,19 @@ sealed class BeatState
             if (!occurrences.TryGetValue(name, out var known) || mark.Replaces(known))
             {
                 occurrences[name] = mark;
+            }
+        }
+
+        void Note(RunRequest run, bool isDone)
+        {
+            if (isDone)
+            {
+                runs.Remove(run);
+                runsDone.Add(run);
+            }
+            else if (run.Schedule is not null && !runsDone.Contains(run))
+            {
+                runs.Add(run);
             }
         }
 
@@ -91,12 +120,41 @@ sealed class BeatState
         }
     }
 
+    /// <summary>
+    /// A schedule of the leader's code or configuration; <see langword="null"/> when the leader has none of this name,
+    /// or is of an older version, or when there is no leader.
+    /// </summary>
+    public StoredSchedule? OfProgram(string schedule)
+    {
+        lock (gate)
+        {
+            return ofProgram.GetValueOrDefault(schedule);
+        }
+    }
+
+    /// <summary>The requests to run a job now that are not dealt with.</summary>
+    public IReadOnlyList<RunRequest> RunsWaiting()
+    {
+        lock (gate)
+        {
+            return runs.Count == 0 ? [] : [.. runs];
+        }
+    }
+
     /// <summary>Schedules that a beat has begun with; not those that are gone since.</summary>
     public IReadOnlyList<string> NamesBegun()
     {
         lock (gate)
         {
             return [.. occurrences.Where(entry => entry.Value.TimingKey.Length > 0).Select(entry => entry.Key)];
+        }
+    }
+
+    public IReadOnlyList<string> NamesOfProgram()
+    {
+        lock (gate)
+        {
+            return [.. ofProgram.Keys];
         }
     }
 
@@ -114,17 +172,19 @@ sealed class BeatState
     /// </summary>
     public IReadOnlyList<BeatRecord> Snapshot(Func<string, bool> exists, DateTimeOffset now)
     {
-        const int NamesInOne = 500;
+        const int NamesInOne = 500, RunsInOne = 1_000;
         lock (gate)
         {
             Forget(occurrences, mark => mark.Occurrence);
             Forget(set, edit => EditClock.Time(edit.Version));
             Forget(paused, edit => EditClock.Time(edit.Version));
+            runsDone.RemoveWhere(run => now - EditClock.Time(run.Version) > runsKept);
             var names = occurrences.Keys.Union(set.Keys).Union(paused.Keys, StringComparer.Ordinal).ToList();
             return
             [
                 .. names.Chunk(NamesInOne)
                     .Select(part => new BeatRecord { Occurrences = Of(part, occurrences), Set = Of(part, set), Paused = Of(part, paused) }),
+                .. runs.Concat(runsDone.Select(run => run with { IsDone = true })).Chunk(RunsInOne).Select(part => new BeatRecord { Runs = [.. part] }),
             ];
         }
 

@@ -6,12 +6,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Jobs.Beat;
 
-/// <summary>One term of leadership: runs a loop for each schedule, and listens for changes made at run time.</summary>
+/// <summary>
+/// One term of leadership: runs a loop for each schedule, and listens for changes and requests made at run time.
+/// </summary>
 sealed class BeatTerm(
     JournalReader reader,
     BeatState state,
     OccurrenceLog occurrences,
     ScheduleBook book,
+    Dictionary<string, StoredSchedule> ofProgram,
     TaskRegistry tasks,
     IJobDispatcher dispatcher,
     BeatOptions options,
@@ -30,6 +33,7 @@ sealed class BeatTerm(
     const int Many = 64;
 
     readonly Dictionary<string, (CancellationTokenSource Stop, Task Task)> loops = new(StringComparer.Ordinal);
+    readonly Dictionary<RunRequest, Task> runs = [];
     readonly List<ReadOnlyMemory<byte>> unreadable = []; // records that a newer version may have written: kept for that version
     readonly List<long> handles = []; // of all records in the journal
     int snapshotLength;
@@ -51,6 +55,7 @@ sealed class BeatTerm(
             Restart(name, over.Token, giveUp.Token);
         }
 
+        StartRuns(over.Token, giveUp.Token);
         Log.BeatLeads(logger, names.Count);
         try
         {
@@ -79,7 +84,7 @@ sealed class BeatTerm(
             var item = await reader.NextAsync(over).ConfigureAwait(false);
             if (item.AnswerAsync is { } answer)
             {
-                _ = answer(BeatRecord.WriteAll(Snapshot())); // in the background: an answer holds up no schedule
+                _ = answer(BeatRecord.WriteAll([.. Snapshot(), new() { OfProgram = ofProgram }])); // in the background: an answer holds up no schedule
                 continue;
             }
 
@@ -87,6 +92,8 @@ sealed class BeatTerm(
             {
                 Restart(name, over, giveUp);
             }
+
+            StartRuns(over, giveUp);
         }
     }
 
@@ -169,7 +176,7 @@ sealed class BeatTerm(
                 // time without a schedule. Only a later mark replaces a mark, so the new one is at least a tick later.
                 var now = time.GetUtcNow();
                 var last = state.Last(name);
-                occurrences.Dealt(name, new(last?.Occurrence >= now ? last.Value.Occurrence.AddTicks(1) : now, "", last?.SetBack ?? 0));
+                occurrences.Dealt(name, new(last?.Occurrence >= now ? last.Value.Occurrence.AddTicks(1) : now, "", last?.SetBack ?? 0, last?.Fired));
                 return;
             }
 
@@ -194,18 +201,40 @@ sealed class BeatTerm(
         }
     }
 
+    void StartRuns(CancellationToken over, CancellationToken giveUp)
+    {
+        foreach (var run in state.RunsWaiting())
+        {
+            if (!runs.ContainsKey(run))
+            {
+                runs[run] = new RequestedRun(run, ReadSchedule, state, dispatcher, occurrences, time, logger).RunAsync(over, giveUp);
+            }
+        }
+
+        foreach (var (run, _) in runs.Where(entry => entry.Value.IsCompletedSuccessfully).ToList())
+        {
+            runs.Remove(run);
+        }
+    }
+
     /// <summary>Finds a schedule. A schedule that was set at run time wins over one of the same name in code.</summary>
+    /// <exception cref="ArgumentException">The schedule cannot be used here; see <see cref="StoredSchedule"/>.</exception>
+    Schedule? ReadSchedule(string name)
+    {
+        var schedule = state.SetAtRunTime(name) switch
+        {
+            { Value: { } text } edit => text.ToSchedule(name, edit.Version, tasks),
+            { } removed => book.Find(name) is { } coded ? coded with { Since = EditClock.Time(removed.Version) } : null,
+            null => book.Find(name),
+        };
+        return schedule is null ? null : schedule with { IsPaused = state.IsPaused(name) };
+    }
+
     Schedule? Find(string name)
     {
         try
         {
-            var schedule = state.SetAtRunTime(name) switch
-            {
-                { Value: { } text } edit => text.ToSchedule(name, edit.Version, tasks),
-                { } removed => book.Find(name) is { } coded ? coded with { Since = EditClock.Time(removed.Version) } : null,
-                null => book.Find(name),
-            };
-            return schedule is null ? null : schedule with { IsPaused = state.IsPaused(name) };
+            return ReadSchedule(name);
         }
         catch (Exception e)
         {
@@ -216,7 +245,7 @@ sealed class BeatTerm(
 
     async Task EndAsync(CancellationTokenSource giveUp)
     {
-        var ended = Task.WhenAll(loops.Values.Select(loop => loop.Task));
+        var ended = Task.WhenAll([.. loops.Values.Select(loop => loop.Task), .. runs.Values]);
         if (!giveUp.IsCancellationRequested)
         {
             await ended.WaitAsync(grace, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -14,11 +14,13 @@ namespace Jobs.Beat;
 sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
 {
     const int MostSuggestions = 3;
+    const int MostMissed = 1_000;
     static readonly byte[] question = "all"u8.ToArray(); // beats know no other question
 
     readonly JobTransport transport;
     readonly Lazy<JobJournal> journal;
     readonly Lazy<ScheduleBook> book;
+    readonly Lazy<Dictionary<string, StoredSchedule>> ofProcess;
     readonly JobEncoder encoder;
     readonly JobsOptions options;
     readonly TaskRegistry tasks;
@@ -37,6 +39,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
         book = new(() => ScheduleBook.Create(tasks, schedules, beatOptions.Value, out _)); // a beat reports the problems at its start
         (this.transport, this.tasks, this.options, this.time) = (transport, tasks, options.Value, GuardedTime.Of(time));
         (encoder, versions) = (new(tasks, options.Value, transport), new(this.time));
+        ofProcess = new(() => book.Value.Stored(encoder));
     }
 
     public override async Task<IReadOnlyList<ScheduleInfo>> ListAsync(CancellationToken cancellationToken = default)
@@ -70,6 +73,13 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
 
     public override Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default) => PauseAsync(name, isPaused: false, cancellationToken);
 
+    public override async Task<string> RunNowAsync(string name, CancellationToken cancellationToken = default)
+    {
+        await CheckKnownAsync(name, cancellationToken).ConfigureAwait(false);
+        var version = await WriteAsync(name, version => new() { Runs = [new(name, version)] }, cancellationToken).ConfigureAwait(false);
+        return Schedule.IdOf(new(name, version));
+    }
+
     public ValueTask DisposeAsync() => journal.IsValueCreated ? journal.Value.DisposeAsync() : ValueTask.CompletedTask;
 
     public void Dispose() => this.DisposeWithin(SynchronousDisposal.Limit);
@@ -87,6 +97,13 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
 
     async Task<long> PauseAsync(string name, bool isPaused, CancellationToken cancellationToken)
     {
+        await CheckKnownAsync(name, cancellationToken).ConfigureAwait(false);
+        return await WriteAsync(name, version => new() { Paused = new() { [name] = new(version, isPaused) } }, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <exception cref="ArgumentException">Neither this process nor a beat knows the name.</exception>
+    async Task CheckKnownAsync(string name, CancellationToken cancellationToken)
+    {
         Schedule.Validate(name, MisfirePolicy.Once);
         if (book.Value.Find(name) is null)
         {
@@ -98,8 +115,6 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
                     + $"{(nearest.Length == 0 ? "there are none at all" : $"the nearest names are {nearest}")}. ListAsync lists them.", nameof(name));
             }
         }
-
-        return await WriteAsync(name, version => new() { Paused = new() { [name] = new(version, isPaused) } }, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -109,44 +124,72 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     IEnumerable<string> NamesKnown(BeatState state) =>
         book.Value.Schedules.Select(schedule => schedule.Name)
             .Union(state.NamesSetAtRunTime(), StringComparer.Ordinal)
-            .Union(state.NamesBegun(), StringComparer.Ordinal);
+            .Union(state.NamesBegun(), StringComparer.Ordinal)
+            .Union(state.NamesOfProgram(), StringComparer.Ordinal);
 
     ScheduleInfo Info(string name, BeatState state, DateTimeOffset now)
     {
-        var (schedule, last, isPaused) = (Find(name, state), state.Last(name), state.IsPaused(name));
+        var (stored, last, isPaused) = (Stored(name, state), state.Last(name), state.IsPaused(name));
+        var schedule = Read(name, stored, state);
         var key = schedule?.Timing.Key ?? last?.TimingKey ?? "";
         var timing = schedule?.Timing ?? Timing.OfKey(key);
+        var isFollowed = !isPaused && timing is not null && last?.TimingKey == key; // from one occurrence to the next
+        var zone = timing is null ? stored?.TimeZone : timing.ZoneId;
         return new()
         {
             Name = name,
-            TaskName = schedule?.Job.TaskName ?? state.SetAtRunTime(name)?.Value?.Task,
+            TaskName = stored?.Task ?? schedule?.Job.TaskName,
             Timing = key,
             Words = ScheduleWords.Of(key),
+            Cron = timing is null ? stored?.Cron : timing.CronText,
+            TimeZone = zone is "UTC" or "Etc/UTC" ? null : zone,
+            Every = timing is null ? stored?.Every : timing.Interval,
+            Queue = stored?.Queue ?? schedule?.Job.Queue,
+            Arguments = Part(0),
+            NamedArguments = Part(1),
             Misfire = schedule?.Misfire,
             IsPaused = isPaused,
             IsSetAtRunTime = state.SetAtRunTime(name)?.Value is not null,
             LastOccurrence = last?.Occurrence,
+            LastJobId = last?.Fired is { } fired ? Schedule.IdAt(name, fired) : null,
             NextOccurrence = isPaused ? null : timing?.Next(now),
-            Lateness = isPaused || timing is null || last?.TimingKey != key ? null
-                : timing.Next(last.Value.Occurrence) is { } due && due < now ? now - due
+            Lateness = !isFollowed ? null
+                : timing!.Next(last!.Value.Occurrence) is { } due && due < now ? now - due
                 : TimeSpan.Zero,
+            Missed = isFollowed ? Schedule.Count(timing!, last!.Value.Occurrence, now, MostMissed) : null,
         };
+
+        string? Part(int index) =>
+            stored?.Body is { ValueKind: JsonValueKind.Array } body && body.GetArrayLength() > index ? body[index].GetRawText() : null;
     }
+
+    /// <summary>
+    /// All that is known of a schedule. What was set at run time wins, as it does for beats; then what the leader has,
+    /// because the leader fires it; then what this process has.
+    /// </summary>
+    StoredSchedule? Stored(string name, BeatState state) =>
+        state.SetAtRunTime(name)?.Value ?? state.OfProgram(name) ?? ofProcess.Value.GetValueOrDefault(name);
 
     /// <summary>
     /// <see langword="null"/> when this process does not know it, or cannot read it: another version set it, for
     /// example.
     /// </summary>
-    Schedule? Find(string name, BeatState state)
+    Schedule? Read(string name, StoredSchedule? stored, BeatState state)
     {
+        var edit = state.SetAtRunTime(name);
         try
         {
-            return state.SetAtRunTime(name) is { Value: { } stored } edit ? stored.ToSchedule(name, edit.Version, tasks) : book.Value.Find(name);
+            if (stored is not null)
+            {
+                return stored.ToSchedule(name, edit?.Version ?? 0, tasks);
+            }
         }
         catch (ArgumentException)
         {
-            return null;
+            // A time zone that only its own process knows, for example.
         }
+
+        return edit?.Value is null ? book.Value.Find(name) : null;
     }
 
     Task<BeatState> ReadAsync(CancellationToken cancellationToken) => JournalReading.ReadAsync(

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Jobs.Beat;
 
 /// <summary>
-/// Records in the journal which occurrences are dealt with: after their jobs are enqueued, never before, and many in
-/// one record.
+/// Records in the journal which occurrences, and which requests to run a job now, are dealt with: after their jobs are
+/// enqueued, never before, and many in one record.
 /// </summary>
 /// <remarks>
 /// A beat may die between a job's confirm and this record. Then the next leader fires the occurrence again, with the
@@ -22,6 +22,7 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
     readonly SemaphoreSlim any = new(0, 1);
     readonly SemaphoreSlim writing = new(1); // so when a flush returns, all marks from before it began are written
     Dictionary<string, OccurrenceMark> waiting = new(StringComparer.Ordinal);
+    List<RunRequest> runsWaiting = [];
 
     /// <summary>Notes that an occurrence is dealt with. Never waits.</summary>
     public void Dealt(string schedule, OccurrenceMark mark)
@@ -30,10 +31,27 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
         lock (gate)
         {
             waiting[schedule] = mark;
-            if (any.CurrentCount == 0)
-            {
-                any.Release();
-            }
+            Wake();
+        }
+    }
+
+    /// <summary>Notes that a request to run a job now is dealt with. Never waits.</summary>
+    public void Dealt(RunRequest run)
+    {
+        var done = run with { IsDone = true };
+        state.Merge(new() { Runs = [done] });
+        lock (gate)
+        {
+            runsWaiting.Add(done);
+            Wake();
+        }
+    }
+
+    void Wake()
+    {
+        if (any.CurrentCount == 0)
+        {
+            any.Release();
         }
     }
 
@@ -79,19 +97,22 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
     async Task<Exception?> WriteAsync(CancellationToken cancellationToken)
     {
         Dictionary<string, OccurrenceMark> marks;
+        List<RunRequest> runs;
         lock (gate)
         {
             (marks, waiting) = (waiting, new(StringComparer.Ordinal));
+            (runs, runsWaiting) = (runsWaiting, []);
         }
 
-        if (marks.Count == 0)
+        if (marks.Count == 0 && runs.Count == 0)
         {
             return null;
         }
 
         try
         {
-            await journal.AppendAsync(new BeatRecord { Occurrences = marks }.Write(), timeout, cancellationToken).ConfigureAwait(false);
+            var record = new BeatRecord { Occurrences = marks.Count == 0 ? null : marks, Runs = runs.Count == 0 ? null : runs };
+            await journal.AppendAsync(record.Write(), timeout, cancellationToken).ConfigureAwait(false);
             return null;
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -113,6 +134,8 @@ sealed class OccurrenceLog(JobJournal journal, BeatState state, TimeProvider tim
                 {
                     waiting.TryAdd(schedule, mark); // a mark that came meanwhile is later, and stays
                 }
+
+                runsWaiting.AddRange(runs);
             }
         }
     }

@@ -92,8 +92,33 @@ sealed record Schedule
     /// The job of one occurrence. Its id is made of schedule name and occurrence alone, so that two beats can only ever
     /// make the same job.
     /// </summary>
-    public Job JobAt(DateTimeOffset occurrence) =>
-        Job with { Schedule = Name, Id = string.Create(CultureInfo.InvariantCulture, $"{Name}@{occurrence.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}") };
+    public Job JobAt(DateTimeOffset occurrence) => Job with { Schedule = Name, Id = IdAt(Name, occurrence) };
+
+    /// <summary>The job of a request to run it now. Beside the occurrences, and also when the schedule is paused.</summary>
+    public Job JobOf(RunRequest run) => Job with { Schedule = Name, Id = IdOf(run) };
+
+    public static string IdAt(string name, DateTimeOffset occurrence) =>
+        string.Create(CultureInfo.InvariantCulture, $"{name}@{occurrence.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}");
+
+    /// <summary>The fraction tells the id from that of an occurrence.</summary>
+    public static string IdOf(RunRequest run) =>
+        string.Create(CultureInfo.InvariantCulture, $"{run.Schedule}@{EditClock.Time(run.Version).UtcDateTime:yyyyMMdd'T'HHmmss'.'fffffff'Z'}");
+
+    /// <summary>Counts the occurrences after one moment, up to another.</summary>
+    /// <param name="timing">When the schedule fires.</param>
+    /// <param name="after">The occurrence at this time does not count.</param>
+    /// <param name="until">The occurrence at this time counts.</param>
+    /// <param name="most">The count ends here.</param>
+    public static int Count(Timing timing, DateTimeOffset after, DateTimeOffset until, int most)
+    {
+        var count = 0;
+        for (var occurrence = timing.Next(after); count < most && occurrence is { } at && at <= until; occurrence = timing.Next(at))
+        {
+            count++;
+        }
+
+        return count;
+    }
 
     /// <summary>
     /// The occurrence to fire now, when all occurrences up to <paramref name="after"/> are dealt with. An occurrence

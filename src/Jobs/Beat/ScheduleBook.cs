@@ -71,6 +71,27 @@ sealed class ScheduleBook
         }
     }
 
+    /// <summary>
+    /// All schedules whose jobs can be sent, complete, so that another process can say what is in them.
+    /// </summary>
+    public Dictionary<string, StoredSchedule> Stored(JobEncoder encoder)
+    {
+        var stored = new Dictionary<string, StoredSchedule>(StringComparer.Ordinal);
+        foreach (var schedule in Schedules)
+        {
+            try
+            {
+                stored[schedule.Name] = StoredSchedule.OfSchedule(schedule, encoder);
+            }
+            catch (ArgumentException)
+            {
+                // The check at start has said so, or says so in the process with the beat.
+            }
+        }
+
+        return stored;
+    }
+
     void AddAttributes(TaskDefinition task)
     {
         var unnamed = 0;

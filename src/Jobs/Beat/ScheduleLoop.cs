@@ -26,6 +26,7 @@ sealed class ScheduleLoop(
     static readonly TimeSpan longestBackOff = TimeSpan.FromSeconds(15);
 
     int timesSetBack;
+    DateTimeOffset? fired; // travels with every mark, because the mark of an occurrence without a job replaces others
 
     /// <param name="last">The last occurrence that is dealt with.</param>
     /// <param name="started">The time from which a schedule that has not fired yet has occurrences.</param>
@@ -36,7 +37,7 @@ sealed class ScheduleLoop(
     /// </param>
     public async Task RunAsync(OccurrenceMark? last, DateTimeOffset started, CancellationToken stop, CancellationToken giveUp)
     {
-        timesSetBack = last?.SetBack ?? 0;
+        (timesSetBack, fired) = (last?.SetBack ?? 0, last?.Fired);
         var after = Begin(last, started);
         var failures = 0;
         while (!stop.IsCancellationRequested && schedule.Timing.Next(after) is { } next)
@@ -101,7 +102,7 @@ sealed class ScheduleLoop(
         return begin;
     }
 
-    void Dealt(DateTimeOffset occurrence) => occurrences.Dealt(schedule.Name, new(occurrence, schedule.Timing.Key, timesSetBack));
+    void Dealt(DateTimeOffset occurrence) => occurrences.Dealt(schedule.Name, new(occurrence, schedule.Timing.Key, timesSetBack, fired));
 
     Task SleepAsync(TimeSpan untilNext, CancellationToken stop)
     {
@@ -141,6 +142,7 @@ sealed class ScheduleLoop(
             return false;
         }
 
+        fired = occurrence;
         var late = time.GetUtcNow() - occurrence;
         telemetry.OccurrenceFired(schedule.Name, late);
         Log.OccurrenceFired(logger, job.Id!, late.TotalSeconds);

@@ -54,6 +54,16 @@ sealed record StoredSchedule
         };
     }
 
+    /// <summary>Makes a stored schedule of a schedule of code or configuration.</summary>
+    /// <exception cref="ArgumentException">The job cannot be sent as it is.</exception>
+    public static StoredSchedule OfSchedule(Schedule schedule, JobEncoder encoder) => Of(schedule.Job, encoder) with
+    {
+        Cron = schedule.Timing.CronText,
+        TimeZone = schedule.Timing.ZoneId,
+        Every = schedule.Timing.Interval,
+        Misfire = schedule.Misfire,
+    };
+
     /// <exception cref="ArgumentException">
     /// This machine does not know the time zone, or another version of Jobs wrote the schedule.
     /// </exception>

@@ -18,6 +18,15 @@ abstract class Timing
     /// </summary>
     public abstract string Key { get; }
 
+    /// <summary>The cron expression; <see langword="null"/> for an interval.</summary>
+    public virtual string? CronText => null;
+
+    /// <summary>The id of the time zone of the cron expression; <see langword="null"/> for an interval.</summary>
+    public virtual string? ZoneId => null;
+
+    /// <summary>The interval; <see langword="null"/> for a cron expression.</summary>
+    public virtual TimeSpan? Interval => null;
+
     /// <summary>Makes a timing from a cron expression or from an interval.</summary>
     /// <exception cref="ArgumentException">They are not valid, or not exactly one of them is given.</exception>
     public static Timing Of(string? cron, TimeSpan? every, string? timeZone) => (string.IsNullOrWhiteSpace(cron), every) switch
@@ -89,6 +98,10 @@ sealed class CronTiming(string text, CronExpression expression, TimeZoneInfo tim
 {
     public override string Key => $"{text} {timeZone.Id}";
 
+    public override string? CronText => text;
+
+    public override string? ZoneId => timeZone.Id;
+
     public override DateTimeOffset? Next(DateTimeOffset after) => expression.GetNextOccurrence(after, timeZone)?.ToUniversalTime();
 }
 
@@ -97,6 +110,8 @@ sealed class CronTiming(string text, CronExpression expression, TimeZoneInfo tim
 /// </summary>
 sealed class IntervalTiming(TimeSpan interval) : Timing
 {
+    public override TimeSpan? Interval => interval;
+
     public override string Key => interval.ToString("c", System.Globalization.CultureInfo.InvariantCulture);
 
     public override DateTimeOffset? Next(DateTimeOffset after)

@@ -149,6 +149,21 @@ static partial class Log
     [LoggerMessage(313, LogLevel.Error, "Schedule {Schedule} failed; it goes on in a minute, from where it stopped")]
     public static partial void ScheduleFailed(ILogger logger, string schedule, Exception exception);
 
+    [LoggerMessage(315, LogLevel.Information, "Job {JobId} of schedule {Schedule} enqueued, because somebody asked to run it now")]
+    public static partial void RunEnqueued(ILogger logger, string jobId, string schedule);
+
+    [LoggerMessage(EventId = 316, Message = "Job {JobId} of schedule {Schedule}, which somebody asked to run now, could not be enqueued. The beat tries "
+        + "again, with the same id, until {Limit} after the request")]
+    public static partial void RunNotEnqueued(ILogger logger, LogLevel level, string jobId, string schedule, TimeSpan limit, Exception exception);
+
+    [LoggerMessage(317, LogLevel.Warning, "Somebody asked to run schedule {Schedule} now, which this beat does not know: job {JobId} waits for a beat that "
+        + "does, until {Limit} after the request")]
+    public static partial void RunWaits(ILogger logger, string jobId, string schedule, TimeSpan limit);
+
+    [LoggerMessage(318, LogLevel.Warning, "Job {JobId} of schedule {Schedule}, which somebody asked to run now, is dropped without running: the request is "
+        + "{Age} old, or the schedule was removed since")]
+    public static partial void RunDropped(ILogger logger, string jobId, string schedule, TimeSpan age);
+
     [LoggerMessage(340, LogLevel.Warning, "The history cannot be read: {Problem}. Answers about jobs and workers lack what is new; Jobs keeps trying")]
     public static partial void HistoryUnread(ILogger logger, string problem);
 

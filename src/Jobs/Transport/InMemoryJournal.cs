@@ -15,6 +15,18 @@ sealed class InMemoryJournal : JobJournal
     /// <summary>How many wait to lead; for tests.</summary>
     internal int StandingBy => Volatile.Read(ref standingBy);
 
+    /// <summary>How many records there are; for tests.</summary>
+    internal int Count
+    {
+        get
+        {
+            lock (gate)
+            {
+                return records.Count;
+            }
+        }
+    }
+
     public override ValueTask AppendAsync(ReadOnlyMemory<byte> record, TimeSpan timeout, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

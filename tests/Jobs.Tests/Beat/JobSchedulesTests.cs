@@ -56,16 +56,24 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         Assert.Equal(
             new ScheduleInfo
             {
-                Name = "coded", Timing = "00:01:00", Words = "every minute", LastOccurrence = noon + minute, NextOccurrence = noon + 2 * minute,
-                Lateness = TimeSpan.Zero,
+                Name = "coded", TaskName = "news.refresh", Timing = "00:01:00", Words = "every minute", Every = minute, Queue = "jobs", Arguments = "[]",
+                NamedArguments = "{}", Misfire = MisfirePolicy.All, LastOccurrence = noon + minute, LastJobId = "coded@20260301T120100Z",
+                NextOccurrence = noon + 2 * minute, Lateness = TimeSpan.Zero, Missed = 0,
             },
             listed[0]);
-        Assert.Equal(new ScheduleInfo { Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Words = "every day at 06:00, UTC", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18) }, listed[1]);
         Assert.Equal(
             new ScheduleInfo
             {
-                Name = "live", TaskName = "news.live", Timing = "00:00:10", Words = "every 10 seconds", Misfire = MisfirePolicy.Once,
-                IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute,
+                Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Words = "every day at 06:00, UTC", Cron = "0 6 * * *", Queue = "jobs",
+                Arguments = "[]", NamedArguments = "{}", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18),
+            },
+            listed[1]);
+        Assert.Equal(
+            new ScheduleInfo
+            {
+                Name = "live", TaskName = "news.live", Timing = "00:00:10", Words = "every 10 seconds", Every = 10 * second, Queue = "jobs",
+                Arguments = "[]", NamedArguments = "{}", Misfire = MisfirePolicy.Once, IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute,
+                LastJobId = "live@20260301T120100Z",
             },
             listed[2]);
         await schedules.ResumeAsync("live", Cancellation);
@@ -141,6 +149,8 @@ public sealed class JobSchedulesTests : IAsyncLifetime
         public override Task<long> PauseAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
 
         public override Task<long> ResumeAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult(1L);
+
+        public override Task<string> RunNowAsync(string name, CancellationToken cancellationToken = default) => Task.FromResult("");
     }
 
     CancellationToken Cancellation => TestContext.Current.CancellationToken;

@@ -20,7 +20,7 @@ sealed class RunningBeat : IAsyncDisposable
         this.schedules = schedules.Length;
         Clock = clock;
         Dispatcher = dispatcher;
-        service = new(new TaskRegistry([]), schedules, transport ?? new InMemoryTransport(Clock), dispatcher, Options.Create(options), Clock, new(), Log);
+        service = new(new TaskRegistry([]), schedules, transport ?? new InMemoryTransport(Clock), dispatcher, Options.Create(new JobsOptions()), Options.Create(options), Clock, new(), Log);
     }
 
     public SleepCountingClock Clock { get; }
