@@ -61,7 +61,8 @@ public sealed class JobsOptions : IBoundOptions
 
     /// <summary>
     /// What workers tell of jobs and of themselves, as events in Celery's format, which Flower and other viewers show.
-    /// The events of a job that failed have its arguments, except for <see cref="SensitiveNames"/>. Defaults to <see cref="EventLevel.Default"/>.
+    /// The events of a job that failed have its arguments, except for <see cref="SensitiveNames"/>. Defaults to
+    /// <see cref="EventLevel.Default"/>.
     /// </summary>
     public EventLevel Events { get; set; } = EventLevel.Default;
 
@@ -72,9 +73,9 @@ public sealed class JobsOptions : IBoundOptions
     public bool SendSentEvents { get; set; }
 
     /// <summary>
-    /// Viewers do not see a value whose name contains one of these words: an argument by name, a parameter of a C# task,
-    /// or a property or key at any depth of an argument or a result. Events show <c>'***'</c> instead. Case, <c>_</c> and
-    /// <c>-</c> do not count: <c>api_key</c> is also <c>ApiKey</c> and <c>x-api-key</c>. Configuration adds words, code
+    /// Viewers do not see a value whose name contains one of these words: an argument by name, a parameter of a C#
+    /// task, or a property or key at any depth of an argument or a result. Events show <c>'***'</c> instead. Case,
+    /// <c>_</c> and <c>-</c> do not count: <c>api_key</c> is also <c>ApiKey</c> and <c>x-api-key</c>. Configuration adds words, code
     /// can also replace them. For a parameter with another name: <see cref="SensitiveAttribute"/>, which also says what
     /// is not hidden. Defaults to password, passwd, passphrase, secret, token, authorization, apikey, api_key,
     /// credential, cookie, privatekey, private_key, connectionstring and connection_string.

@@ -11,14 +11,14 @@ namespace Jobs;
 /// </para>
 /// <para>The attribute keeps the value out of events only. It does nothing about:</para>
 /// <list type="bullet">
-/// <item>the message. Broker, file, dead letters and stored results have the value in plain text: encrypt it yourself, or
-/// send the id of a secret instead of the secret;</item>
+/// <item>the message. Broker, file, dead letters and stored results have the value in plain text: encrypt it yourself,
+/// or send the id of a secret instead of the secret;</item>
 /// <item>the messages of exceptions, the logs of the task and traces, if the task writes the value there;</item>
 /// <item>what the task returns; of a result only properties are hidden, by their names;</item>
-/// <item>events of a process that does not have the task, such as a Python worker, and events of a job that a sender calls
-/// by another name;</item>
-/// <item>texts of the arguments that the sender itself has put into the message (<c>argsrepr</c>, <c>kwargsrepr</c>). They
-/// are shown as they are. Celery's clients send them with each job: hide the value there with <c>argsrepr=</c>.</item>
+/// <item>events of a process that does not have the task, such as a Python worker, and events of a job that a sender
+/// calls by another name;</item>
+/// <item>texts of the arguments that the sender itself has put into the message (<c>argsrepr</c>, <c>kwargsrepr</c>).
+/// They are shown as they are. Celery's clients send them with each job: hide the value there with <c>argsrepr=</c>.</item>
 /// </list>
 /// <para>
 /// The attribute has an effect on the parameters of methods with <see cref="TaskAttribute"/> only, not on those of the

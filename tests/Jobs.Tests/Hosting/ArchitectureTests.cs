@@ -59,7 +59,7 @@ public sealed class ArchitectureTests
 
     /// <summary>Lines with code: no empty ones, and none with only a comment. Less is better.</summary>
     [Theory]
-    [InlineData("Jobs", 14_500)]
+    [InlineData("Jobs", 14_600)]
     [InlineData("Jobs.RabbitMQ", 6_500)]
     [InlineData("Jobs.Sqlite", 4_300)]
     [InlineData("Jobs.Generators", 2_200)]
