@@ -7,8 +7,10 @@ public enum EventLevel
     Off,
 
     /// <summary>
-    /// Each job that failed, is retried, expired or is dead; each second how many jobs of each task began and ended;
-    /// and that the worker lives. While a viewer asks for it, everything.
+    /// Each job that failed, is retried, expired or is dead, and from then on each of its steps, so that it does not look
+    /// failed for ever; likewise a job that a person has enqueued (<see cref="JobControl.EnqueueAsync"/>) or sent back.
+    /// Each second how many jobs of each task began and ended; and that the worker lives. While a viewer asks for it,
+    /// everything.
     /// </summary>
     Default,
 

@@ -73,6 +73,13 @@ public record Job
         init => settings = Settings.Of((settings ?? Settings.None) with { Schedule = value });
     }
 
+    /// <summary>Whether a person looks at the job, so that workers tell each of its steps.</summary>
+    internal bool IsWatched
+    {
+        get => settings?.IsWatched ?? false;
+        init => settings = Settings.Of((settings ?? Settings.None) with { IsWatched = value });
+    }
+
     /// <summary>The jobs that follow this one; <see langword="null"/> for none.</summary>
     internal Followers? Followers
     {
@@ -156,6 +163,8 @@ public record Job
         public static Settings None { get; } = new();
 
         public string? Schedule { get; init; }
+
+        public bool IsWatched { get; init; }
 
         public Followers? Followers { get; init; }
 

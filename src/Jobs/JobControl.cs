@@ -44,6 +44,13 @@ public abstract class JobControl
     public abstract Task<DeadLetterRequest> DeleteDeadLettersAsync(DeadLetterQuery query, bool wait = true, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Enqueues a job for a person who then looks at it: each step of the job is in the history, also where events only
+    /// count jobs (<see cref="EventLevel.Default"/>).
+    /// </summary>
+    /// <inheritdoc cref="IJobDispatcher.EnqueueAsync(Job, CancellationToken)"/>
+    public abstract Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// What became of a request; <see langword="null"/> when nobody knows it. A request is known for an hour after its
     /// end.
     /// </summary>

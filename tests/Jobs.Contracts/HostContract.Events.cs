@@ -40,15 +40,17 @@ public abstract partial class HostContract
     }
 
     [Fact]
-    public async Task By_default_a_retry_is_told_and_a_success_is_only_counted()
+    public async Task By_default_a_job_that_is_retried_is_told_to_its_end_and_the_success_of_another_is_only_counted()
     {
         var dispatcher = await StartAsync();
         await using var viewer = await Viewer.StartAsync(TransportOf(dispatcher));
 
         var job = await dispatcher.EnqueueAsync(ContractJobs.Flaky(1), TestContext.Current.CancellationToken);
-        await Wait.Until(() => Count(viewer, "contract.flaky", "succeeded") == 1);
+        var plain = await dispatcher.EnqueueAsync(ContractJobs.Note("plain"), TestContext.Current.CancellationToken);
+        await Wait.Until(() => Count(viewer, "contract.flaky", "succeeded") == 1 && Count(viewer, "contract.note", "succeeded") == 1);
 
-        Assert.Equal(["task-received", "task-retried"], viewer.TypesOf(job.Id));
+        Assert.Equal(["task-received", "task-retried", "task-received", "task-started", "task-succeeded"], viewer.TypesOf(job.Id));
+        Assert.Empty(viewer.TypesOf(plain.Id));
         Assert.Equal("TimeoutException('attempt 1')", viewer.OfJob(job.Id)[1].GetProperty("exception").GetString());
         var counts = Counts(viewer, "contract.flaky");
         string[] counted = ["received", "started", "succeeded", "failed", "retried", "expired"];

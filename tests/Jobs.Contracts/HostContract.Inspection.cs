@@ -110,6 +110,27 @@ public abstract partial class HostContract
     }
 
     [Fact]
+    public async Task A_job_that_failed_first_or_was_enqueued_by_a_person_is_known_to_have_succeeded_although_others_are_only_counted()
+    {
+        var dispatcher = await StartAsync();
+        var plain = await dispatcher.EnqueueAsync(ContractJobs.Note("plain"));
+        var watched = await Control(dispatcher).EnqueueAsync(ContractJobs.Note("watched"), TestContext.Current.CancellationToken);
+        Bench.Broken = true;
+        var back = await dispatcher.EnqueueAsync(ContractJobs.Broken("back"));
+        await LettersAsync(dispatcher, 1);
+        Bench.Broken = false;
+        await Control(dispatcher).RetryDeadLettersAsync(new() { Ids = [back.Id] }, cancellationToken: TestContext.Current.CancellationToken);
+
+        await SucceededAsync(watched.Id);
+        await SucceededAsync(back.Id);
+
+        Assert.Equal(JobState.Unknown, (await Inspector(dispatcher).GetJobAsync(plain.Id, TestContext.Current.CancellationToken)).State);
+
+        Task SucceededAsync(string id) =>
+            Wait.Until(async () => (await Inspector(dispatcher).GetJobAsync(id, TestContext.Current.CancellationToken)).State == JobState.Succeeded);
+    }
+
+    [Fact]
     public async Task Each_job_that_runs_is_listed_with_its_worker_and_since_when()
     {
         var before = TimeProvider.System.GetUtcNow();

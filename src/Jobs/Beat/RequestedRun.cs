@@ -91,7 +91,7 @@ sealed class RequestedRun(
     {
         try
         {
-            await dispatcher.EnqueueAsync(schedule.JobOf(request), giveUp).ConfigureAwait(false);
+            await dispatcher.EnqueueAsync(schedule.JobOf(request) with { IsWatched = true }, giveUp).ConfigureAwait(false);
             Log.RunEnqueued(logger, id, request.Schedule);
         }
         catch (ArgumentException e)

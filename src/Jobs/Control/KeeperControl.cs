@@ -1,7 +1,7 @@
 namespace Jobs.Control;
 
-/// <summary>Acts through requests to the keeper.</summary>
-sealed class KeeperControl(KeeperClient keeper) : JobControl
+/// <summary>Acts through requests to the keeper, and through the dispatcher.</summary>
+sealed class KeeperControl(KeeperClient keeper, IJobDispatcher dispatcher) : JobControl
 {
     const int MostLength = 255;
 
@@ -61,6 +61,12 @@ sealed class KeeperControl(KeeperClient keeper) : JobControl
             At = keeper.Now,
         };
         return RequestAsync(request, wait, progress: null, cancellationToken);
+    }
+
+    public override Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(job);
+        return dispatcher.EnqueueAsync(job with { IsWatched = true }, cancellationToken);
     }
 
     public override async Task<DeadLetterRequest?> GetRequestAsync(string id, CancellationToken cancellationToken = default)

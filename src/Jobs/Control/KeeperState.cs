@@ -105,13 +105,15 @@ sealed class KeeperState(TimeProvider time)
     }
 
     /// <summary>Notes how far a request is, for those who ask; the journal has it when the keeper appends it.</summary>
-    public void Progressed(DeadLetterRequest request)
+    /// <param name="request">The request.</param>
+    /// <param name="version">The version that the journal has, or will have; 0 when it has no new one.</param>
+    public void Progressed(DeadLetterRequest request, long version = 0)
     {
         lock (gate)
         {
             if (requests.TryGetValue(request.Id, out var known))
             {
-                requests[request.Id] = (request, known.Version);
+                requests[request.Id] = (request, Math.Max(version, known.Version));
             }
         }
     }

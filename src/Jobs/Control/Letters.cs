@@ -83,6 +83,7 @@ static class Letters
         var copy = DeadLetter.Bare(message);
         copy.Headers[WireHeaders.Copy] = stamp;
         copy.Headers[WireHeaders.Request] = request.Id;
+        copy.Headers[WireHeaders.Tell] = true;
         copy.Headers.Remove(WireHeaders.Swept);
         copy.Headers.Remove(WireHeaders.Eta);
         copy.Headers.Remove(WireHeaders.Expires);

@@ -146,6 +146,7 @@ sealed class RecordLedger
             {
                 handles.Add(alone.Handle);
                 Lives(alone, -1);
+                alone.Detach(); // a new entry of the key may come before the record is forgotten
                 kept.Remove(key);
             }
             else
@@ -256,11 +257,14 @@ sealed class RecordLedger
         /// <summary>How many bytes had been appended when the record came.</summary>
         public long AppendedAt => appendedAt;
 
-        public string[] Keys => keys;
+        public string[] Keys { get; private set; } = keys;
 
         /// <summary>How many of its entries count.</summary>
         public int Living { get; set; }
 
-        public double LivingBytes => keys.Length == 0 ? 0 : (double)bytes * Living / keys.Length;
+        public double LivingBytes => Keys.Length == 0 ? 0 : (double)bytes * Living / Keys.Length;
+
+        /// <summary>The record has no more entries, and will be forgotten.</summary>
+        public void Detach() => Keys = [];
     }
 }

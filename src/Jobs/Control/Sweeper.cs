@@ -114,9 +114,9 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
             done = done with { Problem = done.Problem ?? "Not all letters could be looked at: somebody else consumes the queue." };
         }
 
-        await journal.AppendAsync(
-            KeeperRecord.Write(KeeperEntry.Of(done, Math.Max(version + 1, time.GetUtcNow().UtcTicks))), appendTimeout, over).ConfigureAwait(false);
-        state.Progressed(done);
+        var ended = Math.Max(version + 1, time.GetUtcNow().UtcTicks);
+        await journal.AppendAsync(KeeperRecord.Write(KeeperEntry.Of(done, ended)), appendTimeout, over).ConfigureAwait(false);
+        state.Progressed(done, ended); // with its version, or it would look like a request that ended long ago
         Log.LettersMoved(logger, done.Moved, done.Action == DeadLetterAction.Retry ? "sent back to their queues" : "deleted", done.Id, done.Kept);
     }
 

@@ -173,6 +173,7 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
             + (expires is null ? 0 : 1)
             + (job.Id is null ? 0 : 1)
             + (job.Schedule is null ? 0 : 1)
+            + (job.IsWatched ? 1 : 0)
             + (job.Headers?.Count ?? 0);
         var headers = new JobHeaders(count) { Task = job.TaskName, Id = sending.Id };
         if (sending.ParentId is { } parent)
@@ -199,6 +200,11 @@ sealed class JobEncoder(TaskRegistry tasks, JobsOptions options, JobTransport tr
         if (job.Schedule is { } schedule)
         {
             headers.Schedule = schedule;
+        }
+
+        if (job.IsWatched)
+        {
+            headers[WireHeaders.Tell] = true;
         }
 
         if (job.Headers is { } own)

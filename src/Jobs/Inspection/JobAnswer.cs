@@ -47,7 +47,7 @@ static class JobAnswer
             return known;
         }
 
-        var isNewer = known.State == JobState.Unknown || (known.EndedAt is null && status.HasEnded);
+        var isNewer = known.State == JobState.Unknown || (status.HasEnded && (known.EndedAt is null || status.EndedAt > known.EndedAt));
         return known with
         {
             State = isNewer ? status.State : known.State,

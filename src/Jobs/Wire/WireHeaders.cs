@@ -71,6 +71,11 @@ static class WireHeaders
     /// <summary>The request that sent the job back from the dead letters.</summary>
     public const string Request = "x-jobs-request";
 
+    /// <summary>
+    /// A person has enqueued the job, or sent it back: workers tell each of its steps, also where events only count jobs.
+    /// </summary>
+    public const string Tell = "x-jobs-tell";
+
     /// <summary>The id of the job that has failed, on the jobs that its failure enqueues.</summary>
     public const string FailedId = "x-jobs-failed-id";
 

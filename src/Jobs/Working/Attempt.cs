@@ -17,6 +17,7 @@ namespace Jobs.Working;
 sealed partial class Attempt(Delivery delivery, int stamp, long receivedAt = 0)
 {
     CancellationTokenSource? cancellation;
+    readonly bool isMarked = delivery.Message.Headers.ContainsKey(WireHeaders.Tell);
     volatile CancelCause cause;
 
     public Delivery Delivery => delivery;
@@ -51,6 +52,12 @@ sealed partial class Attempt(Delivery delivery, int stamp, long receivedAt = 0)
 
     /// <summary>Whether viewers were told that the job was received.</summary>
     public bool IsTold { get; set; }
+
+    /// <summary>
+    /// Viewers are told each step of the job, although events only count jobs: it has failed before, was sent back from
+    /// the dead letters, or was enqueued by a person. It would look failed, or unknown, for ever.
+    /// </summary>
+    public bool IsWatched => isMarked || Number > 1;
 
     /// <summary>Somebody wants to hear what becomes of the job.</summary>
     public bool WantsResult { get; } = delivery.Message.WantsResult;

@@ -116,7 +116,7 @@ sealed class JobEvents : IDisposable
             count.Waited(attempt.ReceivedAt - since);
         }
 
-        if (TellsAll && HasId(attempt))
+        if (Tells(attempt) && HasId(attempt))
         {
             Tell(attempt, attempt.ReceivedAt, TaskEvents.Received);
         }
@@ -130,7 +130,7 @@ sealed class JobEvents : IDisposable
         }
 
         CountOf(attempt).AddStarted();
-        if (TellsAll)
+        if (Tells(attempt))
         {
             Tell(attempt, time.GetUtcNow(), TaskEvents.Started);
         }
@@ -152,7 +152,7 @@ sealed class JobEvents : IDisposable
         {
             case Outcome.Succeeded succeeded:
                 count.AddSucceeded();
-                if (TellsAll)
+                if (Tells(attempt))
                 {
                     Tell(Event(attempt) with { Result = succeeded.Result, Runtime = runtime }, TaskEvents.Succeeded);
                 }
@@ -183,6 +183,8 @@ sealed class JobEvents : IDisposable
                 break;
         }
     }
+
+    bool Tells(Attempt attempt) => TellsAll || attempt.IsWatched;
 
     // The counts of tasks that this worker does not have share an entry: a sender must not be able to make up names.
     TaskCount CountOf(Attempt attempt) => counts.Of(attempt.Task?.Name ?? TelemetryNames.UnknownTask, attempt.Delivery.Queue);

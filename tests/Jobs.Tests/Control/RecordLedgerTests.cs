@@ -35,6 +35,20 @@ public sealed class RecordLedgerTests
     }
 
     [Fact]
+    public void An_entry_that_comes_while_the_record_of_its_predecessor_is_being_forgotten_counts()
+    {
+        var ledger = new RecordLedger();
+        ledger.CaughtUp();
+        ledger.Read(1, 100, [Entry("a", 1)], (_, _) => { });
+        var (going, _) = ledger.Removing(["a"]);
+        ledger.Read(2, 100, [Entry("a", 2)], (_, _) => { });
+
+        ledger.Forgotten(going);
+
+        Assert.Equal([2L], ledger.Removing(["a"]).Handles); // it is known, with its record
+    }
+
+    [Fact]
     public void A_removal_that_comes_before_what_was_written_anew_still_counts()
     {
         journal.Append(Entry("a", 1), Entry("b", 1));
