@@ -102,6 +102,15 @@ else
   log "no tests with Celery 5.5: $reason"
 fi
 
+# The tests of the dashboard look at it with a browser, and put a proxy in front of it.
+has_any() { local name; for name in "$@"; do if command -v "$name" >/dev/null || [ -x "/usr/sbin/$name" ]; then return 0; fi; done; return 1; }
+missing=()
+has_any chromium chromium-browser google-chrome || missing+=(chromium)
+has_any nginx || missing+=(nginx-light)
+if [ ${#missing[@]} != 0 ]; then
+  if can_install; then install_packages "${missing[@]}" || true; else log "${missing[*]} missing, and cannot be installed from here"; fi
+fi
+
 # What tests/packages.sh links native programs with.
 if ! command -v clang >/dev/null || ! [ -e /usr/include/zlib.h ]; then
   if can_install; then install_packages clang zlib1g-dev || true; fi

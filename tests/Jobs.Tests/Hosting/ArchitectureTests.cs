@@ -50,7 +50,8 @@ public sealed class ArchitectureTests
     [Theory]
     [InlineData("Jobs.RabbitMQ")]
     [InlineData("Jobs.Sqlite")]
-    public void A_transport_project_references_the_core_and_no_other_project(string project)
+    [InlineData("Jobs.Dashboard")]
+    public void A_project_beside_the_core_references_the_core_and_no_other_project(string project)
     {
         var text = File.ReadAllText(Path.Combine(Root(), "src", project, $"{project}.csproj"));
         var references = Regex.Matches(text, "<ProjectReference Include=\"(?<path>[^\"]*)\"").Select(m => m.Groups["path"].Value);
@@ -59,9 +60,10 @@ public sealed class ArchitectureTests
 
     /// <summary>Lines with code: no empty ones, and none with only a comment. Less is better.</summary>
     [Theory]
-    [InlineData("Jobs", 14_600)]
+    [InlineData("Jobs", 15_200)]
     [InlineData("Jobs.RabbitMQ", 6_500)]
     [InlineData("Jobs.Sqlite", 4_300)]
+    [InlineData("Jobs.Dashboard", 3_500)]
     [InlineData("Jobs.Generators", 2_200)]
     public void A_project_stays_within_its_budget_of_lines(string project, int budget) =>
         Assert.InRange(Sources(Path.Combine("src", project)).Sum(s => s.Lines.Count(HasCode)), 1, budget);

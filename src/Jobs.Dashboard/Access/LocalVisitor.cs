@@ -1,0 +1,54 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+
+namespace Jobs.Dashboard.Access;
+
+/// <summary>Whether a request comes from a browser on this machine, and not through a proxy.</summary>
+/// <remarks>
+/// 1. The address must be this machine's. A proxy on the same machine has such an address too, so:
+/// 2. The name that the browser asked for must be this machine's. A page of another site that has its name resolve to
+/// 127.0.0.1 (DNS rebinding) asks for its own name.
+/// 3. No proxy may have left a trace: a header that says for whom it asks, or HTTP/1.0, which nginx speaks unless told
+/// otherwise. ASP.NET Core's middleware for forwarded headers takes the address from such a header, which anybody can
+/// write, and keeps the true one in X-Original-For.
+/// A proxy that leaves no trace at all cannot be told from a browser. So this counts in Development only.
+/// </remarks>
+static class LocalVisitor
+{
+    static readonly string[] proxyHeaders =
+        ["Forwarded", "Via", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Fly-Client-IP", "X-Envoy-External-Address"];
+
+    static readonly string[] proxyPrefixes = ["X-Forwarded-", "X-Original-", "X-ProxyUser-"];
+
+    /// <summary>Why the request does not count as one of this machine; <see langword="null"/> when it does.</summary>
+    public static string? WhyNot(HttpContext http)
+    {
+        if (http.Connection.RemoteIpAddress is not { } address || !IsLoopback(address))
+        {
+            return $"it comes from {http.Connection.RemoteIpAddress?.ToString() ?? "an unknown address"}, and not from this machine";
+        }
+
+        if (!IsLoopback(http.Request.Host.Host))
+        {
+            return $"it asks for the host '{http.Request.Host.Host}', and not for localhost";
+        }
+
+        if (http.Request.Headers.Keys.FirstOrDefault(IsOfProxy) is { } header)
+        {
+            return $"it has the header {header}, so it came through a proxy";
+        }
+
+        return HttpProtocol.IsHttp10(http.Request.Protocol) || HttpProtocol.IsHttp09(http.Request.Protocol)
+            ? "it is HTTP/1.0, which proxies speak and browsers do not"
+            : null;
+    }
+
+    static bool IsOfProxy(string header) =>
+        proxyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase)
+        || proxyPrefixes.Any(prefix => header.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
+
+    static bool IsLoopback(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IsLoopback(address));
+
+    static bool IsLoopback(IPAddress address) => IPAddress.IsLoopback(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address);
+}

@@ -1,0 +1,288 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Jobs.Dashboard.Arguments;
+
+/// <summary>Reads one value in Python's notation and writes it as JSON.</summary>
+/// <remarks>
+/// The text may be cut off anywhere, and may hold anything: a worker can send what it likes. So the reader never gives
+/// up. What it does not know becomes a text, and what is open at the end is closed.
+/// </remarks>
+ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8JsonWriter json)
+{
+    const int Deepest = 60;
+
+    readonly ReadOnlySpan<char> text = text;
+    readonly SensitiveNames sensitive = sensitive;
+    readonly Utf8JsonWriter json = json;
+    int at;
+    int depth;
+    int hidden; // inside a value that nobody shall see, nothing is written
+
+    /// <summary>Whether the JSON says all that the text says.</summary>
+    public bool IsExact { get; private set; } = true;
+
+    public void Read()
+    {
+        Value();
+        Spaces();
+        if (at < text.Length)
+        {
+            IsExact = false;
+        }
+    }
+
+    readonly bool IsWriting => hidden == 0;
+
+    void Value()
+    {
+        Spaces();
+        if (at >= text.Length)
+        {
+            IsExact = false;
+            Text("…");
+            return;
+        }
+
+        switch (text[at])
+        {
+            case '[' when depth < Deepest: List(']'); break;
+            case '(' when depth < Deepest: List(')'); break;
+            case '{' when depth < Deepest: Dictionary(); break;
+            case '\'' or '"': Text(String()); break;
+            default: Word(); break;
+        }
+    }
+
+    void List(char end)
+    {
+        at++;
+        depth++;
+        if (IsWriting)
+        {
+            json.WriteStartArray();
+        }
+
+        while (More(end))
+        {
+            var before = at;
+            Value();
+            Comma();
+            at += at == before ? 1 : 0; // a closing bracket of another kind
+        }
+
+        depth--;
+        if (IsWriting)
+        {
+            json.WriteEndArray();
+        }
+    }
+
+    void Dictionary()
+    {
+        at++;
+        depth++;
+        if (IsWriting)
+        {
+            json.WriteStartObject();
+        }
+
+        while (More('}'))
+        {
+            var before = at;
+            var name = Name();
+            var isHidden = sensitive.Has(name);
+            if (IsWriting)
+            {
+                json.WritePropertyName(Whole(name));
+            }
+
+            Spaces();
+            if (at < text.Length && text[at] == ':')
+            {
+                at++;
+                Member(isHidden);
+            }
+            else
+            {
+                IsExact = false;
+                Text("…");
+            }
+
+            Comma();
+            at += at == before ? 1 : 0;
+        }
+
+        depth--;
+        if (IsWriting)
+        {
+            json.WriteEndObject();
+        }
+    }
+
+    void Member(bool isHidden)
+    {
+        if (!isHidden)
+        {
+            Value();
+            return;
+        }
+
+        hidden++;
+        Value();
+        hidden--;
+        IsExact = false;
+        Text(ArgumentText.Mask);
+    }
+
+    string Name()
+    {
+        Spaces();
+        if (at < text.Length && text[at] is '\'' or '"')
+        {
+            return String();
+        }
+
+        IsExact = false; // JSON's names are texts
+        return Rest(":,}").ToString();
+    }
+
+    bool More(char end)
+    {
+        Spaces();
+        if (at >= text.Length)
+        {
+            IsExact = false;
+            return false;
+        }
+
+        if (text[at] == end)
+        {
+            at++;
+            return false;
+        }
+
+        return true;
+    }
+
+    void Comma()
+    {
+        Spaces();
+        if (at < text.Length && text[at] == ',')
+        {
+            at++;
+        }
+    }
+
+    void Spaces()
+    {
+        while (at < text.Length && char.IsWhiteSpace(text[at]))
+        {
+            at++;
+        }
+    }
+
+    void Word()
+    {
+        var word = Rest(",)]}");
+        switch (word)
+        {
+            case "None": Raw("null"); break;
+            case "True": Raw("true"); break;
+            case "False": Raw("false"); break;
+            case var _ when IsNumber(word): Raw(word); break;
+            default:
+                IsExact = false;
+                Text(word.Length == 0 || word is "..." ? "…" : word.ToString());
+                break;
+        }
+    }
+
+    // Up to the end of a value that is none of the others: <User: (bob)>, datetime.date(2026, 1, 2), Decimal('1').
+    ReadOnlySpan<char> Rest(ReadOnlySpan<char> ends)
+    {
+        var (start, open) = (at, 0);
+        for (; at < text.Length && (open > 0 || !ends.Contains(text[at])); at++)
+        {
+            open += text[at] is '(' or '[' or '{' or '<' ? 1 : text[at] is ')' or ']' or '}' or '>' ? -1 : 0;
+            if (text[at] is '\'' or '"')
+            {
+                String();
+                at--;
+            }
+        }
+
+        return text[start..Math.Min(at, text.Length)].Trim();
+    }
+
+    string String()
+    {
+        var quote = text[at++];
+        var found = new StringBuilder();
+        while (at < text.Length && text[at] != quote)
+        {
+            if (text[at] == '\\' && at + 1 < text.Length)
+            {
+                Escape(found);
+            }
+            else
+            {
+                found.Append(text[at++]);
+            }
+        }
+
+        IsExact &= at < text.Length;
+        at = Math.Min(at + 1, text.Length);
+        return found.ToString();
+    }
+
+    void Escape(StringBuilder found)
+    {
+        var kind = text[at + 1];
+        at += 2;
+        var digits = kind switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
+        if (digits > 0 && at + digits <= text.Length
+            && int.TryParse(text.Slice(at, digits), NumberStyles.AllowHexSpecifier, null, out var code))
+        {
+            at += digits;
+            found.Append(Rune.IsValid(code) ? new Rune(code).ToString() : ((char)code).ToString());
+            return;
+        }
+
+        found.Append(kind switch { 'n' => '\n', 'r' => '\r', 't' => '\t', 'b' => '\b', 'f' => '\f', _ => kind });
+    }
+
+    readonly void Text(string value)
+    {
+        if (IsWriting)
+        {
+            json.WriteStringValue(Whole(value));
+        }
+    }
+
+    readonly void Raw(ReadOnlySpan<char> value)
+    {
+        if (IsWriting)
+        {
+            json.WriteRawValue(value);
+        }
+    }
+
+    // Half a character: the text was cut, or somebody wrote it so. The writer of JSON refuses it.
+    static string Whole(string value) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(value));
+
+    // As JSON has them. Python's nan, inf and 1_000 are none.
+    static bool IsNumber(ReadOnlySpan<char> word)
+    {
+        var digits = word.StartsWith("-") ? word[1..] : word;
+        if (digits.IsEmpty || !char.IsAsciiDigit(digits[0]) || (digits.Length > 1 && digits[0] == '0' && char.IsAsciiDigit(digits[1])))
+        {
+            return false;
+        }
+
+        return word.IndexOfAnyExcept("0123456789+-.eE") < 0 && char.IsAsciiDigit(word[^1])
+            && double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out _)
+            && !digits.Contains(".e", StringComparison.OrdinalIgnoreCase);
+    }
+}

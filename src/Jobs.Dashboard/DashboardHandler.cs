@@ -1,0 +1,198 @@
+using System.Collections.Frozen;
+using System.Security.Cryptography;
+using System.Text;
+using Jobs.Dashboard.Access;
+using Jobs.Dashboard.Actions;
+using Jobs.Dashboard.Markup;
+using Jobs.Dashboard.Pages;
+using Microsoft.AspNetCore.Http;
+
+namespace Jobs.Dashboard;
+
+/// <summary>Answers every request below the dashboard's address.</summary>
+/// <remarks>
+/// A request goes through here in this order: who asks (<see cref="Gate"/>), which page or file, and for a POST where the
+/// form comes from (<see cref="SameOrigin"/>) and whether the visitor may do it. All pages lie in one folder, so all
+/// addresses can be relative, whatever a proxy or the application puts in front.
+/// </remarks>
+sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<HttpContext, string> tokenLink)
+{
+    /// <summary>A request with this header gets only the part of the page that changes.</summary>
+    public const string FragmentHeader = "Jobs-Fragment";
+
+    static readonly FrozenDictionary<string, Func<Visit, Task<View>>> pages = new Dictionary<string, Func<Visit, Task<View>>>
+    {
+        [""] = NowPage.ShowAsync,
+        ["failures"] = FailuresPage.ShowAsync,
+        ["queues"] = QueuesPage.ShowAsync,
+        ["jobs"] = JobListPage.ShowAsync,
+        ["job"] = JobDetailPage.ShowAsync,
+        ["workers"] = WorkersPage.ShowAsync,
+        ["schedules"] = SchedulesPage.ShowAsync,
+        ["schedule"] = SchedulePage.ShowAsync,
+        ["dead"] = DeadLettersPage.ShowAsync,
+        ["request"] = RequestPage.ShowAsync,
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    static readonly FrozenDictionary<string, DashboardAction> actions = DashboardAction.All.ToFrozenDictionary(action => action.Path, StringComparer.Ordinal);
+
+    public async Task HandleAsync(HttpContext http)
+    {
+        var path = http.Request.RouteValues["path"] as string ?? "";
+        SetHeaders(http);
+        if (await gate.RightsAsync(http).ConfigureAwait(false) is var rights && rights == Rights.None)
+        {
+            await LetInAsync(http, path).ConfigureAwait(false);
+            return;
+        }
+
+        var visit = new Visit(http, rights, site);
+        try
+        {
+            await (http.Request.Method switch
+            {
+                "GET" or "HEAD" => GetAsync(visit, path),
+                "POST" => PostAsync(visit, path),
+                _ => NotAllowedAsync(http),
+            }).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+        }
+        catch (Exception e) when (!http.Response.HasStarted)
+        {
+            Log.PageFailed(site.Logger, e, Clean(path));
+            await WriteAsync(visit, path, Layout.Message("Something went wrong", Html.Of($"The log of the web application says what."), 500)).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A text without line breaks and other controls, for a line of the log.</summary>
+    public static string Clean(string text) => string.Concat(text.Take(300).Select(letter => char.IsControl(letter) ? ' ' : letter));
+
+    async Task GetAsync(Visit visit, string path)
+    {
+        var (http, request) = (visit.Http, visit.Http.Request);
+        if (AssetFiles.Find(path) is { } asset)
+        {
+            http.Response.ContentType = asset.Type;
+            http.Response.Headers.CacheControl = "private, max-age=31536000, immutable";
+            http.Response.ContentLength = asset.Bytes.Length;
+            await http.Response.Body.WriteAsync(asset.Bytes, visit.Stop).ConfigureAwait(false);
+        }
+        else if (path.Length == 0 && !request.Path.Value!.EndsWith('/'))
+        {
+            // Relative, because only the browser knows the whole address.
+            var own = (request.PathBase + request.Path).ToUriComponent();
+            http.Response.Redirect($"{own[(own.LastIndexOf('/') + 1)..]}/{request.QueryString}");
+        }
+        else if (actions.ContainsKey(path))
+        {
+            http.Response.Redirect("./"); // a login in between has made a GET of the POST
+        }
+        else if (path.EndsWith('/') && pages.ContainsKey(path.TrimEnd('/')))
+        {
+            http.Response.Redirect($"../{path.TrimEnd('/')}{request.QueryString}");
+        }
+        else
+        {
+            var view = pages.TryGetValue(path, out var show)
+                ? await show(visit).ConfigureAwait(false)
+                : Layout.Message("Not found", Html.Of($"""There is no such page. <a href="./">Back to the first one</a>"""), 404);
+            await WriteAsync(visit, path, view).ConfigureAwait(false);
+        }
+    }
+
+    async Task PostAsync(Visit visit, string path)
+    {
+        if (!actions.TryGetValue(path, out var action))
+        {
+            await WriteAsync(visit, path, Layout.Message("Not found", Html.Of($"There is no such action."), 404)).ConfigureAwait(false);
+            return;
+        }
+
+        var why = !SameOrigin.Is(visit.Http.Request) ? "the form does not come from this dashboard"
+            : !visit.May(action.Needs) ? "you do not have the right to do this"
+            : null;
+        if (why is not null)
+        {
+            Log.ActionRefused(site.Logger, Audit.User(visit), Audit.Address(visit), path, why);
+            await WriteAsync(visit, path, Layout.Message("Refused", Html.Of($"Nothing was changed, because {why}."), 403)).ConfigureAwait(false);
+            return;
+        }
+
+        var form = await visit.Http.Request.ReadFormAsync(visit.Stop).ConfigureAwait(false);
+        var done = await action.RunAsync(visit, form).ConfigureAwait(false);
+        visit.Source.Expire();
+        if (done.GoTo is { } target)
+        {
+            visit.Http.Response.StatusCode = 303;
+            visit.Http.Response.Headers.Location = target;
+        }
+        else
+        {
+            await WriteAsync(visit, path, done.View).ConfigureAwait(false);
+        }
+    }
+
+    async Task LetInAsync(HttpContext http, string path)
+    {
+        if (path.Length > 0 || http.Request.Method != "GET" || !token.TryExchange(http))
+        {
+            http.Response.StatusCode = 404;
+            return;
+        }
+
+        Log.TokenUsed(site.Logger, http.Connection.RemoteIpAddress?.ToString(), tokenLink(http));
+
+        // Not a redirect: when the link was on a page of another site, the browser would leave the cookie out.
+        http.Response.ContentType = "text/html; charset=utf-8";
+        await http.Response.WriteAsync(
+            """<!doctype html><html lang="en"><meta charset="utf-8"><title>Jobs</title><meta http-equiv="refresh" content="0;url=./"><p><a href="./">Open the dashboard</a>""",
+            http.RequestAborted).ConfigureAwait(false);
+    }
+
+    static Task NotAllowedAsync(HttpContext http)
+    {
+        http.Response.StatusCode = 405;
+        http.Response.Headers.Allow = "GET, HEAD, POST";
+        return Task.CompletedTask;
+    }
+
+    static async Task WriteAsync(Visit visit, string path, View view)
+    {
+        var response = visit.Http.Response;
+        response.StatusCode = view.Status;
+        response.ContentType = "text/html; charset=utf-8";
+        var isFragment = visit.Http.Request.Headers.ContainsKey(FragmentHeader);
+        var bytes = Encoding.UTF8.GetBytes((isFragment ? view.Live : Layout.Page(view, path, visit)).ToString());
+        if (isFragment)
+        {
+            var tag = $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..16]}\"";
+            response.Headers.ETag = tag;
+            if (visit.Http.Request.Headers.IfNoneMatch == tag)
+            {
+                response.StatusCode = 304;
+                return;
+            }
+        }
+
+        response.ContentLength = bytes.Length;
+        await response.Body.WriteAsync(bytes, visit.Stop).ConfigureAwait(false);
+    }
+
+    static void SetHeaders(HttpContext http)
+    {
+        var headers = http.Response.Headers;
+        headers.ContentSecurityPolicy =
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers.CacheControl = "no-store";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+
+        // With no-referrer a browser sends "Origin: null" with a form. Where it leaves Sec-Fetch-Site out, over plain HTTP,
+        // Origin is all that tells a form of ours from one of another site. Neither policy tells other sites anything.
+        headers["Referrer-Policy"] = http.Request.IsHttps || http.Request.Headers.ContainsKey("Sec-Fetch-Site") ? "no-referrer" : "same-origin";
+    }
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+
+namespace Jobs.Dashboard.Markup;
+
+/// <summary>Numbers, times and spans as a person reads them.</summary>
+static class Words
+{
+    /// <summary>A number in full, with a comma for each thousand.</summary>
+    public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>A number that may be unknown.</summary>
+    public static string Number(long? number) => number is { } known ? Number(known) : "–";
+
+    /// <summary>How often something happens in a second.</summary>
+    public static string Rate(double? perSecond) => perSecond switch
+    {
+        null => "–",
+        0 => "0/s",
+        < 0.1 => $"{(perSecond * 60).Value.ToString("0.#", CultureInfo.InvariantCulture)}/min",
+        < 10 => $"{perSecond.Value.ToString("0.0", CultureInfo.InvariantCulture)}/s",
+        _ => $"{perSecond.Value.ToString("N0", CultureInfo.InvariantCulture)}/s",
+    };
+
+    /// <summary>A span with its two largest units: 850 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 5 d 3 h.</summary>
+    public static string Span(TimeSpan span) => span.Duration() switch
+    {
+        { TotalMilliseconds: < 1 } => "0 ms",
+        { TotalSeconds: < 1 } s => $"{s.Milliseconds} ms",
+        { TotalSeconds: < 10 } s => $"{s.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s",
+        { TotalMinutes: < 1 } s => $"{(int)s.TotalSeconds} s",
+        { TotalHours: < 1 } s => Two((int)s.TotalMinutes, "min", s.Seconds, "s"),
+        { TotalDays: < 1 } s => Two((int)s.TotalHours, "h", s.Minutes, "min"),
+        var s => Two((int)s.TotalDays, "d", s.Hours, "h"),
+    };
+
+    /// <summary>A span that may be unknown.</summary>
+    public static string Span(TimeSpan? span) => span is { } known ? Span(known) : "–";
+
+    /// <summary>How long ago something was.</summary>
+    public static string Ago(TimeSpan span) => span < TimeSpan.FromSeconds(1) ? "just now" : $"{Span(Rounded(span))} ago";
+
+    /// <summary>A size in the unit that suits it.</summary>
+    public static string Bytes(long bytes) => bytes switch
+    {
+        < 1024 => $"{bytes} B",
+        < 1 << 20 => $"{(bytes / 1024.0).ToString("0.#", CultureInfo.InvariantCulture)} KiB",
+        < 1 << 30 => $"{(bytes / 1048576.0).ToString("0.#", CultureInfo.InvariantCulture)} MiB",
+        _ => $"{(bytes / 1073741824.0).ToString("0.#", CultureInfo.InvariantCulture)} GiB",
+    };
+
+    /// <summary>A count with its noun: 1 job, 2 jobs.</summary>
+    public static string Count(long count, string noun) => $"{Number(count)} {noun}{(count == 1 ? "" : noun.EndsWith('s') ? "es" : "s")}";
+
+    static string Two(int large, string unit, int small, string smallUnit) => small == 0 ? $"{large} {unit}" : $"{large} {unit} {small} {smallUnit}";
+
+    // Tenths of a second would flicker.
+    static TimeSpan Rounded(TimeSpan span) => TimeSpan.FromSeconds(Math.Floor(span.TotalSeconds));
+}

@@ -1,0 +1,60 @@
+using Jobs.Dashboard.Markup;
+
+namespace Jobs.Dashboard.Pages;
+
+/// <summary>Something that does not get well by itself.</summary>
+/// <param name="Says">What is wrong, in a sentence.</param>
+/// <param name="GoTo">The page that shows more.</param>
+readonly record struct Alarm(string Says, string? GoTo)
+{
+    // A beat is late for some seconds whenever another one takes over.
+    static readonly TimeSpan late = TimeSpan.FromMinutes(2);
+
+    public static IEnumerable<Alarm> Of(
+        TransportInfo? transport, QueuePage? queues, IReadOnlyList<WorkerInfo>? workers, IReadOnlyList<ScheduleInfo>? schedules) =>
+        [.. OfTransport(transport), .. OfWorkers(queues, workers), .. OfSchedules(schedules)];
+
+    static IEnumerable<Alarm> OfTransport(TransportInfo? transport)
+    {
+        if (transport is { IsUp: false })
+        {
+            yield return new($"Jobs cannot be enqueued: {transport.Problem ?? "the transport is down"}.", null);
+        }
+
+        foreach (var node in transport?.Nodes ?? [])
+        {
+            var why = !node.IsRunning ? "does not run"
+                : node.HasMemoryAlarm ? "has too little memory, so the cluster takes no jobs"
+                : node.HasDiskAlarm ? "has too little disk space, so the cluster takes no jobs"
+                : node.Partitions.Count > 0 ? $"has lost sight of {string.Join(", ", node.Partitions)}"
+                : null;
+            if (why is not null)
+            {
+                yield return new($"Node {node.Name} {why}.", null);
+            }
+        }
+    }
+
+    static IEnumerable<Alarm> OfWorkers(QueuePage? queues, IReadOnlyList<WorkerInfo>? workers)
+    {
+        var waiting = (queues?.Queues ?? []).Where(queue => queue is { Waiting: > 0, Consumers: 0 }).ToList();
+        if (workers is { Count: > 0 } && workers.All(worker => !worker.IsAlive))
+        {
+            yield return new("No worker is alive.", "workers");
+        }
+        else if (waiting.Count > 0)
+        {
+            var names = string.Join(", ", waiting.Take(3).Select(queue => queue.Name));
+            yield return new($"No worker takes jobs from {names}{(waiting.Count > 3 ? " and others" : "")}; {Words.Count(waiting.Sum(queue => queue.Waiting ?? 0), "job")} wait.", "queues");
+        }
+    }
+
+    static IEnumerable<Alarm> OfSchedules(IReadOnlyList<ScheduleInfo>? schedules)
+    {
+        var behind = (schedules ?? []).Where(schedule => schedule.Lateness > late).ToList();
+        if (behind.Count > 0)
+        {
+            yield return new($"{Words.Count(behind.Count, "schedule")} {(behind.Count == 1 ? "is" : "are")} late, by {Words.Span(behind.Max(schedule => schedule.Lateness))}: no beat runs, or the beat cannot enqueue.", "schedules");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Globalization;
+using Jobs.Dashboard.Access;
+using Jobs.Dashboard.Markup;
+
+namespace Jobs.Dashboard.Pages;
+
+/// <summary>Finds jobs. The whole search is in the URL, so it can be shared and kept as a bookmark.</summary>
+static class JobListPage
+{
+    static readonly JobState[] states =
+        [JobState.Queued, JobState.Running, JobState.Retrying, JobState.Succeeded, JobState.Dead, JobState.Expired, JobState.Revoked];
+
+    public static async Task<View> ShowAsync(Visit visit)
+    {
+        var query = Query(visit.Field);
+        Sample<JobPage> found;
+        try
+        {
+            found = await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
+        }
+        catch (ArgumentException e)
+        {
+            found = new(null, e.Message, visit.Now);
+        }
+
+        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}"), Html.Of($"{List(found, query, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}"));
+    }
+
+    /// <summary>The search that the fields of a URL, or of a form, stand for.</summary>
+    public static JobQuery Query(Func<string, string?> field)
+    {
+        var (any, id, arguments) = (field("q"), field("id"), field("args"));
+        (id, arguments) = any is null ? (id, arguments) : IsLikeId(any) ? (any, arguments) : (id, any);
+        return new()
+        {
+            Id = id,
+            ArgumentText = arguments,
+            Task = field("task"),
+            Queue = field("queue"),
+            Worker = field("worker"),
+            ErrorText = field("error"),
+            ErrorType = field("type"),
+            ErrorFrame = field("frame"),
+            States = [.. (field("state") ?? "").Split(',').Select(State).OfType<JobState>()],
+            From = Time(field("from")),
+            To = Time(field("to")),
+            Cursor = field("after"),
+        };
+    }
+
+    /// <summary>The fields of a search.</summary>
+    public static (string Name, string? Value)[] Fields(JobQuery query) =>
+    [
+        ("id", query.Id), ("task", query.Task), ("queue", query.Queue), ("worker", query.Worker), ("args", query.ArgumentText), ("error", query.ErrorText),
+        ("type", query.ErrorType), ("frame", query.ErrorFrame), ("state", string.Join(',', query.States).ToLowerInvariant()),
+        ("from", Text(query.From)), ("to", Text(query.To)),
+    ];
+
+    static Html Filters(JobQuery query) => Html.Of($"""
+        <form class="filters" action="jobs">
+        <label>Task <input name="task" value="{query.Task}" placeholder="news.*"></label>
+        <label>Arguments <input name="args" value="{query.ArgumentText}" placeholder="any part"></label>
+        <label>State <select name="state"><option value="">any</option>{states.Select(state => Option(state, query))}</select></label>
+        <label>Queue <input name="queue" value="{query.Queue}"></label>
+        <label>Error <input name="error" value="{query.ErrorText}" placeholder="any part"></label>
+        <label>Id <input name="id" value="{query.Id}" placeholder="or its beginning"></label>
+        <label>From, UTC <input name="from" type="datetime-local" step="1" value="{Text(query.From)}"></label>
+        <label>To, UTC <input name="to" type="datetime-local" step="1" value="{Text(query.To)}"></label>
+        {Parts.Hidden("type", query.ErrorType)}{Parts.Hidden("frame", query.ErrorFrame)}{Parts.Hidden("worker", query.Worker)}
+        <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
+        </form>
+        {(query.ErrorType is null ? Html.Empty : Html.Of($"""<p class="chosen">Only jobs that failed with <bdi>{query.ErrorType}</bdi> {(string.IsNullOrEmpty(query.ErrorFrame) ? Html.Empty : Html.Of($"<code>{query.ErrorFrame}</code>"))} <a href="{Parts.Address("jobs", Fields(query with { ErrorType = null, ErrorFrame = null }))}">Any error</a></p>"""))}
+        """);
+
+    static Html Option(JobState state, JobQuery query)
+    {
+        var name = state.ToString().ToLowerInvariant();
+        return Html.Of($"""<option value="{name}"{(query.States.Contains(state) ? new Html(" selected") : Html.Empty)}>{name}</option>""");
+    }
+
+    static Html List(Sample<JobPage> sample, JobQuery query, Visit visit)
+    {
+        if (sample.Value is not { } page)
+        {
+            return sample.IsPending ? Parts.Pending("jobs") : Html.Empty;
+        }
+
+        var back = page.SearchedBackTo is { } time
+            ? Html.Of($"""<p class="quiet small">Looked at all jobs since {Parts.Time(time)}. Jobs that succeed are only counted, and not listed, unless <code>Events</code> is <code>All</code> or their results are kept.</p>""")
+            : Html.Empty;
+        var pages = Html.Of($"""<nav class="pages" aria-label="Pages of the list">{(query.Cursor is null ? Html.Empty : Html.Of($"""<a href="{Parts.Address("jobs", Fields(query))}">First page</a>"""))} {(page.Next is null ? Html.Empty : Html.Of($"""<a rel="next" href="{Parts.Address("jobs", [.. Fields(query), ("after", page.Next)])}">{(page.Jobs.Count == 0 ? "Look further back" : "Older jobs")}</a>"""))}</nav>""");
+        if (page.Jobs.Count == 0)
+        {
+            return Html.Of($"{Parts.Nothing(page.Next is null ? "No job is like this." : "No job is like this so far.")}{back}{pages}");
+        }
+
+        var canSelect = visit.May(Rights.Act) && page.Jobs.Any(job => job.State == JobState.Dead);
+        var table = Parts.Table("Jobs", [.. canSelect ? ["Select"] : Array.Empty<string>(), "State", "Task", "Arguments", "Queue", "Attempts", "Last event", "Error", "Id"], page.Jobs.Select(job => Row(job, canSelect, visit)));
+        return canSelect
+            ? Html.Of($"""<form method="post" class="selection">{Fields(query).Where(field => !string.IsNullOrEmpty(field.Value)).Select(field => Parts.Hidden($"query.{field.Name}", field.Value))}{Buttons()}{table}</form>{back}{pages}""")
+            : Html.Of($"{table}{back}{pages}");
+    }
+
+    static Html Buttons() => Html.Of($"""
+        <div class="acts"><label class="select-all" hidden><input type="checkbox" data-all="ids"> All on this page</label>
+        <button formaction="retry-dead" class="main">Retry selected</button> <button formaction="delete-dead">Delete selected</button>
+        <button formaction="retry-dead" name="found" value="yes">Retry all dead jobs that match</button> <button formaction="delete-dead" name="found" value="yes">Delete all dead jobs that match</button></div>
+        """);
+
+    static Html Row(JobInfo job, bool canSelect, Visit visit)
+    {
+        var error = job.Error is { } failure ? Html.Of($"""<bdi title="{failure.Message}">{FailuresPage.Short(failure.Type)}: {Short(failure.Message)}</bdi>""") : Html.Empty;
+        (string, Html)[] cells =
+        [
+            ("State", Parts.State(job.State)), ("Task", Parts.Name(job.Task)), ("Arguments", Parts.Arguments(job, visit)), ("Queue", Html.Of($"<bdi>{job.Queue ?? "–"}</bdi>")),
+            ("Attempts", Parts.Number(job.AttemptCount)), ("Last event", Parts.Time(job.LastEventAt ?? job.EnqueuedAt)), ("Error", error), ("Id", Parts.Job(job.Id)),
+        ];
+        return canSelect
+            ? Parts.Row([("Select", job.State == JobState.Dead ? Html.Of($"""<input type="checkbox" name="ids" value="{job.Id}" aria-label="Select {job.Id}">""") : Html.Empty), .. cells])
+            : Parts.Row(cells);
+    }
+
+    static string Short(string message) => message.Length > 120 ? message[..120] + "…" : message;
+
+    static bool IsLikeId(string text) => Guid.TryParse(text, out _) || (text.Length >= 8 && text.All(letter => char.IsAsciiHexDigit(letter) || letter == '-'));
+
+    static JobState? State(string name) => Enum.TryParse<JobState>(name, ignoreCase: true, out var state) && states.Contains(state) ? state : null;
+
+    static DateTimeOffset? Time(string? text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+
+    static string? Text(DateTimeOffset? time) => time?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,71 @@
+using Jobs.Dashboard.Markup;
+
+namespace Jobs.Dashboard.Pages;
+
+/// <summary>What waits where, for how long, and whether anybody takes it.</summary>
+static class QueuesPage
+{
+    const int MostInShort = 6;
+
+    public static async Task<View> ShowAsync(Visit visit)
+    {
+        var (askingQueues, askingHour) = (visit.Source.QueuesAsync(visit.Stop), visit.Source.ThroughputAsync(visit.Stop));
+        var (queues, hour) = (await askingQueues.ConfigureAwait(false), await askingHour.ConfigureAwait(false));
+        return new("Queues", Html.Of($"<h1>Queues</h1>"), Html.Of($"{Table(queues, visit, isShort: false, hour.Value)}{Parts.Problem(queues.Value?.Problem, queues.Problem, hour.Problem)}"));
+    }
+
+    public static Html Table(Sample<QueuePage> sample, Visit visit, bool isShort, ThroughputInfo? hour = null)
+    {
+        if (sample.Value is not { } page)
+        {
+            return sample.IsPending ? Parts.Pending("the queues") : Html.Empty;
+        }
+
+        if (page.Queues.Count == 0)
+        {
+            return Parts.Nothing("No queue is known: no worker runs, and this program has no tasks.");
+        }
+
+        if (isShort)
+        {
+            var busiest = page.Queues.OrderByDescending(queue => queue.Waiting ?? 0).ThenBy(queue => queue.Name, StringComparer.Ordinal).Take(MostInShort);
+            return Parts.Table("Queues", ["Queue", "Waiting", "Running", "Dead"], busiest.Select(queue => Parts.Row(
+                ("Queue", Link(queue)), ("Waiting", Parts.Number(queue.Waiting)), ("Running", Parts.Number(queue.Running)), ("Dead", Dead(queue)))));
+        }
+
+        return Parts.Table(
+            "Queues",
+            ["Queue", "Waiting", "Oldest", "Running", "Delayed", "Dead", "In", "Out", "Workers", "Last hour", "Why it grows"],
+            page.Queues.Select(queue => Parts.Row(
+                ("Queue", Link(queue)),
+                ("Waiting", Parts.Number(queue.Waiting)),
+                ("Oldest", Html.Of($"{Words.Span(queue.OldestAge ?? queue.Wait)}")),
+                ("Running", Html.Of($"{Parts.Number(queue.Running)}{(queue.Held is { } held && held > queue.Running ? Html.Of($""" <span class="quiet" title="Workers have these jobs, and have not begun with them">+{Words.Number(held - queue.Running)}</span>""") : Html.Empty)}")),
+                ("Delayed", Parts.Number(queue.Delayed)),
+                ("Dead", Dead(queue)),
+                ("In", Html.Of($"{Words.Rate(queue.InRate)}")),
+                ("Out", Html.Of($"{Words.Rate(queue.OutRate)}")),
+                ("Workers", Parts.Number(queue.Consumers)),
+                ("Last hour", hour is null ? Html.Empty : Throughput.Chart(hour, hour.Tasks.Where(task => task.Queue == queue.Name), $"Jobs of {queue.Name} done and failed in each minute of the last hour")),
+                ("Why it grows", Html.Of($"{Why(queue)}")))));
+    }
+
+    /// <summary>What somebody would conclude from the figures.</summary>
+    static string Why(QueueInfo queue) => queue switch
+    {
+        { Waiting: null } => "",
+        { Waiting: 0 } => "Nothing waits.",
+        { Consumers: 0 } => "No worker takes jobs from it.",
+        { InRate: > 0, OutRate: { } done } when done < queue.InRate * 0.95 =>
+            done == 0 && queue.Running > 0 ? "All that runs takes long: nothing ended lately." : $"More comes than is done: {Words.Rate(queue.InRate - done)} too many.",
+        { InRate: { } more, OutRate: > 0 and { } done } when done > more => $"It shrinks: empty in {Words.Span(TimeSpan.FromSeconds(Math.Min(queue.Waiting.Value / (done - more), 1e8)))}.",
+        { OutRate: 0, Running: 0 } => "Workers listen, and take nothing: see their log.",
+        _ => "It keeps its length.",
+    };
+
+    static Html Link(QueueInfo queue) => Html.Of($"""<a href="{Parts.Address("jobs", ("queue", queue.Name))}"><bdi class="name">{queue.Name}</bdi></a>""");
+
+    static Html Dead(QueueInfo queue) => queue.Dead is > 0 and { } dead
+        ? Html.Of($"""<a class="number bad" href="{Parts.Address("dead", ("queue", queue.Name))}">{Words.Number(dead)}</a>""")
+        : Parts.Number(queue.Dead);
+}

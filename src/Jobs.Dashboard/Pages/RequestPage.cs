@@ -1,0 +1,52 @@
+using Jobs.Dashboard.Markup;
+
+namespace Jobs.Dashboard.Pages;
+
+/// <summary>How far a request about dead letters is.</summary>
+static class RequestPage
+{
+    public static async Task<View> ShowAsync(Visit visit)
+    {
+        DeadLetterRequest? request = null;
+        string? problem = null;
+        try
+        {
+            request = visit.Field("id") is { } id ? await visit.Site.Control.GetRequestAsync(id, visit.Stop).ConfigureAwait(false) : null;
+        }
+        catch (JobTransportException e)
+        {
+            problem = e.Message;
+        }
+
+        if (request is null && problem is null)
+        {
+            return Layout.Message("Request", Html.Of($"""Nobody knows this request any more. <a href="dead">Dead letters</a>"""), 404);
+        }
+
+        var total = long.TryParse(visit.Field("of"), out var selected) ? selected : 0;
+        return new("Request", Html.Of($"<h1>{(request?.Action == DeadLetterAction.Delete ? "Delete" : "Retry")} dead letters</h1>"), Html.Of($"""
+            {(request is null ? Html.Empty : Progress(request, total))}
+            <p><a href="dead">Dead letters</a> <a href="failures">Failures</a></p>{Parts.Problem(problem)}
+            """));
+    }
+
+    static Html Progress(DeadLetterRequest request, long total)
+    {
+        var done = request.Action == DeadLetterAction.Delete ? "deleted" : "sent back";
+        var says = request.State switch
+        {
+            DeadLetterRequestState.Waiting => "It waits for a process with a worker to begin.",
+            DeadLetterRequestState.Running => "It is being carried out. Leave this page if you like.",
+            _ when request.Problem is not null => "Done, but not for all.",
+            _ => "Done.",
+        };
+        return Html.Of($"""
+            <p class="verdict {(request is { State: DeadLetterRequestState.Done, Problem: null } ? "good" : "plain")}" role="status">{says}</p>
+            <p class="facts"><span>{WorkersPage.Meter(request.State == DeadLetterRequestState.Done ? 1 : request.Moved, request.State == DeadLetterRequestState.Done ? 1 : Math.Max(total, request.Moved + 1))}</span>
+            <span><b>{Words.Number(request.Moved)}</b>{(total > 0 ? $" of {Words.Number(total)}" : "")} {done}</span>
+            {(request.Kept > 0 ? Html.Of($"<span><b>{Words.Number(request.Kept)}</b> stay</span>") : Html.Empty)}
+            <span>asked for {Parts.Time(request.At)}</span></p>
+            {(request.Problem is { } why ? Html.Of($"""<p class="note bad"><bdi>{why}</bdi></p>""") : Html.Empty)}
+            """);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Globalization;
+using Jobs.Dashboard.Access;
+using Jobs.Dashboard.Markup;
+
+namespace Jobs.Dashboard.Pages;
+
+/// <summary>The form that adds a schedule or changes one.</summary>
+static class SchedulePage
+{
+    public static async Task<View> ShowAsync(Visit visit)
+    {
+        if (!visit.May(Rights.Administer))
+        {
+            return Layout.Message("Refused", Html.Of($"You do not have the right to change schedules."), 403);
+        }
+
+        var name = visit.Field("name");
+        var all = await visit.Source.SchedulesAsync(visit.Stop, wait: true).ConfigureAwait(false);
+        var schedule = name is null ? null : all.Value?.FirstOrDefault(one => one.Name == name);
+        return schedule is null && name is not null
+            ? Layout.Message("Not found", Html.Of($"There is no schedule of that name. {all.Problem}"), 404)
+            : Form(ScheduleForm.Of(schedule), isNew: schedule is null, problem: null);
+    }
+
+    /// <summary>The form with what is filled in, and what is wrong with it.</summary>
+    public static View Form(ScheduleForm form, bool isNew, string? problem) => new(isNew ? "Add a schedule" : "Change a schedule", Html.Of($"""
+        <h1>{(isNew ? "Add a schedule" : "Change a schedule")}</h1>
+        {(problem is null ? Html.Empty : Html.Of($"""<p class="note bad" role="alert">{problem}</p>"""))}
+        {(isNew ? Html.Empty : Html.Of($"""<p class="quiet">A change here goes before what the code or the configuration says, until it is undone.</p>"""))}
+        <form method="post" action="schedule-set" class="sheet">
+        {Parts.Hidden("new", isNew ? "yes" : null)}
+        <label>Name {(isNew ? Html.Of($"""<input name="name" value="{form.Name}" required>""") : Html.Of($"""<input name="name" value="{form.Name}" readonly>"""))}</label>
+        <label>Task <input name="task" value="{form.Task}" required placeholder="news.refresh"></label>
+        <label>Cron expression, or an interval <input name="timing" value="{form.Timing}" required placeholder="*/15 * * * *  or  00:15:00"></label>
+        <label>Time zone of the expression <input name="zone" value="{form.Zone}" placeholder="UTC"></label>
+        <label>Arguments, a JSON array <textarea name="args" rows="3" spellcheck="false">{form.Arguments}</textarea></label>
+        <label>Named arguments, a JSON object <textarea name="kwargs" rows="2" spellcheck="false">{form.NamedArguments}</textarea></label>
+        <label>Queue <input name="queue" value="{form.Queue}" placeholder="the queue of the task"></label>
+        <label>When occurrences were missed <select name="misfire">{Enum.GetValues<MisfirePolicy>().Select(policy => Html.Of($"""<option{(policy == form.Misfire ? new Html(" selected") : Html.Empty)}>{policy.ToString()}</option>"""))}</select></label>
+        <div class="acts"><button class="main">Save</button> <a href="schedules">Cancel</a></div>
+        </form>
+        """), Html.Empty) { Status = problem is null ? 200 : 400 };
+}
+
+/// <summary>What the form says.</summary>
+readonly record struct ScheduleForm(string? Name, string? Task, string? Timing, string? Zone, string? Arguments, string? NamedArguments, string? Queue, MisfirePolicy Misfire)
+{
+    public static ScheduleForm Of(ScheduleInfo? schedule) => new(
+        schedule?.Name, schedule?.TaskName, schedule?.Cron ?? schedule?.Every?.ToString("c", CultureInfo.InvariantCulture), schedule?.TimeZone,
+        schedule?.Arguments ?? "[]", schedule?.NamedArguments ?? "{}", schedule?.Queue, schedule?.Misfire ?? MisfirePolicy.Once);
+
+    public static ScheduleForm Of(Func<string, string?> field) => new(
+        field("name"), field("task"), field("timing"), field("zone"), field("args") ?? "[]", field("kwargs") ?? "{}", field("queue"),
+        Enum.TryParse<MisfirePolicy>(field("misfire"), out var policy) && Enum.IsDefined(policy) ? policy : MisfirePolicy.Once);
+}

@@ -1,0 +1,32 @@
+using System.Globalization;
+using Jobs.Dashboard.Markup;
+
+namespace Jobs.Dashboard.Pages;
+
+/// <summary>Adds up and draws what workers did in the last hour.</summary>
+static class Throughput
+{
+    public static ThroughputMinute Sum(IEnumerable<TaskThroughput> tasks) => Sum(tasks.SelectMany(task => task.Minutes));
+
+    /// <summary>A bar for each minute.</summary>
+    public static Html Chart(ThroughputInfo hour, IEnumerable<TaskThroughput> tasks, string label)
+    {
+        var chosen = tasks.ToList();
+        var minutes = Enumerable.Range(0, 60).Select(minute => Sum(chosen.Select(task => task.Minutes[minute]))).ToList();
+        return Markup.Chart.Of([.. minutes.Select((minute, at) => Bar(minute, hour.From.AddMinutes(at)))], label);
+    }
+
+    static Bar Bar(ThroughputMinute minute, DateTimeOffset at) => new(
+        minute.Succeeded, minute.Failed + minute.Retried,
+        $"{at.UtcDateTime.ToString("HH:mm", CultureInfo.InvariantCulture)} UTC: {Words.Number(minute.Succeeded)} done, {Words.Number(minute.Failed)} dead, {Words.Number(minute.Retried)} tried again");
+
+    static ThroughputMinute Sum(IEnumerable<ThroughputMinute> minutes) => minutes.Aggregate(default(ThroughputMinute), (sum, one) => new()
+    {
+        Started = sum.Started + one.Started,
+        Succeeded = sum.Succeeded + one.Succeeded,
+        Failed = sum.Failed + one.Failed,
+        Retried = sum.Retried + one.Retried,
+        Expired = sum.Expired + one.Expired,
+        Runtime = sum.Runtime + one.Runtime,
+    });
+}

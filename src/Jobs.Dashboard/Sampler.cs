@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace Jobs.Dashboard;
+
+/// <summary>An answer to a question, as old as <paramref name="At"/> says.</summary>
+/// <param name="Value">The answer; <see langword="default"/> when there is none yet.</param>
+/// <param name="Problem">Why there is no newer answer; <see langword="null"/> when there is one.</param>
+/// <param name="At">When the answer was given.</param>
+readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
+{
+    /// <summary>Whether the question has no answer yet, because it has only just been asked.</summary>
+    public bool IsPending => Value is null && Problem is null;
+}
+
+/// <summary>
+/// Asks each question once for all pages that show it, and only while somebody looks: ten open tabs cost what one costs.
+/// </summary>
+/// <remarks>
+/// A question that was answered within the last second and a half is not asked again. A page waits for a new answer for
+/// as long as it wants, and then shows the old one.
+/// </remarks>
+sealed class Sampler(TimeProvider time, ILogger logger)
+{
+    const int MostQuestions = 500;
+
+    static readonly TimeSpan fresh = TimeSpan.FromSeconds(1.5);
+    static readonly TimeSpan deadline = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan forgotten = TimeSpan.FromMinutes(1);
+
+    readonly ConcurrentDictionary<string, Entry> entries = new(StringComparer.Ordinal);
+
+    /// <param name="question">The question, with all that the answer depends on.</param>
+    /// <param name="ask">Asks it.</param>
+    /// <param name="patience">How long the caller waits for a new answer.</param>
+    /// <param name="cancellationToken">Ends the wait; the question stays asked.</param>
+    public async ValueTask<Sample<T>> AskAsync<T>(
+        string question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken)
+        where T : class
+    {
+        Forget();
+        var entry = entries.GetOrAdd(question, static _ => new());
+        Task running;
+        lock (entry)
+        {
+            entry.AskedAt = time.GetUtcNow();
+            if (entry.Last is { } last && time.GetUtcNow() - last.At < fresh)
+            {
+                return Read<T>(last);
+            }
+
+            if (entry.Running is not { IsCompleted: false })
+            {
+                using (ExecutionContext.SuppressFlow()) // it serves others too
+                {
+                    entry.Running = Task.Run(() => RunAsync(entry, ask), CancellationToken.None);
+                }
+            }
+
+            running = entry.Running;
+        }
+
+        try
+        {
+            await running.WaitAsync(patience, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+        }
+
+        lock (entry)
+        {
+            return entry.Last is { } last ? Read<T>(last) : default;
+        }
+    }
+
+    /// <summary>Makes the next page ask everything anew: the visitor has changed something.</summary>
+    public void Expire() => entries.Clear();
+
+    async Task RunAsync<T>(Entry entry, Func<CancellationToken, Task<T>> ask)
+        where T : class
+    {
+        using var limit = new CancellationTokenSource(deadline, time);
+        object? value = null;
+        string? problem = null;
+        try
+        {
+            value = await ask(limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is JobTransportException or NotSupportedException)
+        {
+            problem = e.Message;
+        }
+        catch (OperationCanceledException)
+        {
+            problem = $"There was no answer within {deadline.TotalSeconds} seconds.";
+        }
+        catch (Exception e)
+        {
+            Log.QuestionFailed(logger, e);
+            problem = "This could not be found out; the log of the web application says why.";
+        }
+
+        lock (entry)
+        {
+            entry.Last = new(value ?? entry.Last?.Value, problem, time.GetUtcNow());
+        }
+    }
+
+    static Sample<T> Read<T>(Answer answer) => new((T?)answer.Value, answer.Problem, answer.At);
+
+    void Forget()
+    {
+        if (entries.Count <= MostQuestions)
+        {
+            return;
+        }
+
+        foreach (var (question, entry) in entries)
+        {
+            if (time.GetUtcNow() - entry.AskedAt > forgotten)
+            {
+                entries.TryRemove(question, out _);
+            }
+        }
+
+        if (entries.Count > MostQuestions)
+        {
+            entries.Clear(); // somebody asks for everything there is
+        }
+    }
+
+    sealed record Answer(object? Value, string? Problem, DateTimeOffset At);
+
+    sealed class Entry
+    {
+        public Task? Running { get; set; }
+
+        public Answer? Last { get; set; }
+
+        public DateTimeOffset AskedAt { get; set; }
+    }
+}

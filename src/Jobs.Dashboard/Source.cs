@@ -1,0 +1,48 @@
+namespace Jobs.Dashboard;
+
+/// <summary>What the pages ask, each question once for all of them.</summary>
+sealed class Source(JobInspector inspector, Sampler sampler)
+{
+    // The first question of a process waits for the workers, which takes seconds. A page does not: it shows what is
+    // known, and the rest two seconds later.
+    static readonly TimeSpan shortly = TimeSpan.FromMilliseconds(500);
+
+    // A search is what the reader waits for.
+    static readonly TimeSpan patiently = TimeSpan.FromSeconds(6);
+
+    public ValueTask<Sample<QueuePage>> QueuesAsync(CancellationToken stop) => sampler.AskAsync("queues", inspector.QueuesAsync, shortly, stop);
+
+    public ValueTask<Sample<IReadOnlyList<WorkerInfo>>> WorkersAsync(CancellationToken stop) =>
+        sampler.AskAsync("workers", inspector.WorkersAsync, shortly, stop);
+
+    public ValueTask<Sample<ThroughputInfo>> ThroughputAsync(CancellationToken stop) =>
+        sampler.AskAsync("throughput", inspector.ThroughputAsync, shortly, stop);
+
+    public ValueTask<Sample<TransportInfo>> TransportAsync(CancellationToken stop) =>
+        sampler.AskAsync("transport", inspector.TransportAsync, shortly, stop);
+
+    public ValueTask<Sample<IReadOnlyList<ScheduleInfo>>> SchedulesAsync(CancellationToken stop, bool wait = false) =>
+        sampler.AskAsync("schedules", inspector.SchedulesAsync, wait ? patiently : shortly, stop);
+
+    /// <summary>The failures, of which only those since the time count.</summary>
+    public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop) =>
+        sampler.AskAsync($"failures {query with { From = Rounded(query.From) }}", token => inspector.FailuresAsync(query, token), patiently, stop);
+
+    public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
+        sampler.AskAsync($"search {string.Join('+', query.States)} {query}", token => inspector.SearchAsync(query, token), patiently, stop);
+
+    public ValueTask<Sample<JobInfo>> JobAsync(string id, CancellationToken stop) =>
+        sampler.AskAsync($"job {id}", token => inspector.GetJobAsync(id, token), patiently, stop);
+
+    public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
+        sampler.AskAsync($"letters {limit} {after} {string.Join('+', query.Ids ?? [])} {query}", token => inspector.DeadLettersAsync(query, limit, after, token), wait ? patiently : shortly, stop);
+
+    public ValueTask<Sample<IReadOnlyList<DeadLetterGroup>>> LetterGroupsAsync(DeadLetterQuery query, CancellationToken stop, bool wait = true) =>
+        sampler.AskAsync($"groups {query}", token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop);
+
+    /// <summary>Makes the next page ask everything anew.</summary>
+    public void Expire() => sampler.Expire();
+
+    // "The last hour" is another time in every second, and the same question.
+    static DateTimeOffset? Rounded(DateTimeOffset? time) => time is { } known ? known.AddTicks(-(known.Ticks % TimeSpan.TicksPerMinute)) : null;
+}
