@@ -26,6 +26,7 @@ sealed record CommandLine
           --site URL          where other processes reach the pages; default: the value of --urls
           --feed NAME=URL     an RSS or Atom feed, repeatable; default: cricket and football, served by this site itself
           --cron EXPRESSION   when feeds are refreshed, in UTC, five or six fields; default: */15 * * * *
+          --operator NAME     the reader who may see the dashboard at /jobs; default: a browser on this machine, in Development
           --database PATH     SQLite file that all processes of the site share; default: data/news.db beside the program
           --help              this text
         """;
@@ -51,6 +52,9 @@ sealed record CommandLine
     public IReadOnlyDictionary<string, Uri> Feeds { get; private init; } = new SortedDictionary<string, Uri>();
 
     public string Cron { get; private init; } = "*/15 * * * *";
+
+    /// <summary>The reader who may see the dashboard.</summary>
+    public string? Operator { get; private init; }
 
     public string Database { get; private init; } = Path.Combine(AppContext.BaseDirectory, "data", "news.db");
 
@@ -89,6 +93,7 @@ sealed record CommandLine
                 "--site" => result with { Site = (site = Address(option, Value(), "http", "https")).ToString() },
                 "--feed" => Feed(Value()),
                 "--cron" => result with { Cron = Value() },
+                "--operator" => result with { Operator = Value().ToLowerInvariant() },
                 "--database" => result with { Database = FilePath(option, Value()) },
                 _ => throw new FormatException($"There is no option '{option}'."),
             };

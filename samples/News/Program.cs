@@ -25,6 +25,7 @@ try
         News: {options.Roles.ToString().ToLowerInvariant()}
           jobs      {WhereJobsAre()}
           pages     {options.Site}
+          dashboard {options.Site}/jobs
           database  {options.Database}
           Ctrl-C stops it.
 
@@ -50,12 +51,24 @@ IHost Site()
     var builder = WebApplication.CreateBuilder();
     Configure(builder);
     builder.WebHost.UseUrls(options.Urls.ToString());
-    builder.Services.AddAuthentication(CookieAuthenticationDefaults.AuthenticationScheme).AddCookie();
+    builder.Services.AddAuthentication(CookieAuthenticationDefaults.AuthenticationScheme).AddCookie(cookie => cookie.LoginPath = "/");
+    builder.Services.AddAuthorization();
     var app = builder.Build();
     app.UseAuthentication();
+    app.UseAuthorization();
     Pages.Map(app);
     LocalFeeds.Map(app);
+    MapDashboard(app);
     return app;
+}
+
+void MapDashboard(WebApplication app)
+{
+    var dashboard = app.MapJobsDashboard("/jobs", dashboard => dashboard.Title = "News");
+    if (options.Operator is { } name)
+    {
+        dashboard.RequireAuthorization(policy => policy.RequireUserName(name));
+    }
 }
 
 IHost Background()

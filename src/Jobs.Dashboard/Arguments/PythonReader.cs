@@ -188,10 +188,10 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
         var word = Rest(",)]}");
         switch (word)
         {
-            case "None": Raw("null"); break;
-            case "True": Raw("true"); break;
-            case "False": Raw("false"); break;
-            case var _ when IsNumber(word): Raw(word); break;
+            case "None" when IsWriting: json.WriteNullValue(); break;
+            case "True" or "False" when IsWriting: json.WriteBooleanValue(word is "True"); break;
+            case var _ when IsNumber(word): Number(word); break;
+            case "None" or "True" or "False": break;
             default:
                 IsExact = false;
                 Text(word.Length == 0 || word is "..." ? "…" : word.ToString());
@@ -261,9 +261,20 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
         }
     }
 
-    readonly void Raw(ReadOnlySpan<char> value)
+    // With all its digits. The writer does not indent what it is given raw, so that is only for what has too many of them.
+    readonly void Number(ReadOnlySpan<char> value)
     {
-        if (IsWriting)
+        if (!IsWriting)
+        {
+            return;
+        }
+
+        if (decimal.TryParse(value, NumberStyles.Number, CultureInfo.InvariantCulture, out var number)
+            && value.SequenceEqual(number.ToString(CultureInfo.InvariantCulture)))
+        {
+            json.WriteNumberValue(number);
+        }
+        else
         {
             json.WriteRawValue(value);
         }

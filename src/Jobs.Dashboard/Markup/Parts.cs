@@ -15,7 +15,7 @@ static class Parts
 
     /// <summary>How long ago something was; the exact time when the pointer rests on it.</summary>
     public static Html Ago(DateTimeOffset? time, DateTimeOffset now) => time is { } at
-        ? Html.Of($"""<time class="ago" datetime="{Iso(at)}" title="{at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC">{(at > now ? $"in {Words.Span(Whole(at - now))}" : Words.Ago(now - at))}</time>""")
+        ? Html.Of($"""<time class="ago" datetime="{Iso(at)}" title="{at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC">{(at > now ? $"in {Words.Whole(at - now)}" : Words.Ago(now - at))}</time>""")
         : Html.Of($"–");
 
     public static string Iso(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
@@ -75,7 +75,7 @@ static class Parts
 
     /// <summary>A row; each cell says what its column is.</summary>
     public static Html Row(params (string Column, Html Cell)[] cells) =>
-        Html.Of($"<tr>{cells.Select(cell => Html.Of($"""<td data-label="{cell.Column}">{cell.Cell}</td>"""))}</tr>");
+        Html.Of($"<tr>{cells.Select(cell => Html.Of($"""<td data-label="{cell.Column}"><div>{cell.Cell}</div></td>"""))}</tr>");
 
     /// <summary>A number, set so that digits stand below each other.</summary>
     public static Html Number(long? number) => Html.Of($"""<span class="number">{Words.Number(number)}</span>""");
@@ -89,6 +89,4 @@ static class Parts
         var query = string.Join('&', fields.Where(field => !string.IsNullOrEmpty(field.Value)).Select(field => $"{field.Name}={Uri.EscapeDataString(field.Value!)}"));
         return query.Length == 0 ? path : $"{path}?{query}";
     }
-
-    static TimeSpan Whole(TimeSpan span) => TimeSpan.FromSeconds(Math.Ceiling(span.TotalSeconds));
 }

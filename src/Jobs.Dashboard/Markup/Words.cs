@@ -37,7 +37,10 @@ static class Words
     public static string Span(TimeSpan? span) => span is { } known ? Span(known) : "–";
 
     /// <summary>How long ago something was.</summary>
-    public static string Ago(TimeSpan span) => span < TimeSpan.FromSeconds(1) ? "just now" : $"{Span(Rounded(span))} ago";
+    public static string Ago(TimeSpan span) => span < TimeSpan.FromSeconds(1) ? "just now" : $"{Whole(span)} ago";
+
+    /// <summary>A span without parts of a second, which would flicker.</summary>
+    public static string Whole(TimeSpan span) => span.TotalSeconds < 60 ? $"{(int)span.TotalSeconds} s" : Span(span);
 
     /// <summary>A size in the unit that suits it.</summary>
     public static string Bytes(long bytes) => bytes switch
@@ -52,7 +55,4 @@ static class Words
     public static string Count(long count, string noun) => $"{Number(count)} {noun}{(count == 1 ? "" : noun.EndsWith('s') ? "es" : "s")}";
 
     static string Two(int large, string unit, int small, string smallUnit) => small == 0 ? $"{large} {unit}" : $"{large} {unit} {small} {smallUnit}";
-
-    // Tenths of a second would flicker.
-    static TimeSpan Rounded(TimeSpan span) => TimeSpan.FromSeconds(Math.Floor(span.TotalSeconds));
 }

@@ -39,7 +39,7 @@ static class QueuesPage
             page.Queues.Select(queue => Parts.Row(
                 ("Queue", Link(queue)),
                 ("Waiting", Parts.Number(queue.Waiting)),
-                ("Oldest", Html.Of($"{Words.Span(queue.OldestAge ?? queue.Wait)}")),
+                ("Oldest", Html.Of($"{(queue.Waiting > 0 ? Words.Span(queue.OldestAge ?? queue.Wait) : "–")}")),
                 ("Running", Html.Of($"{Parts.Number(queue.Running)}{(queue.Held is { } held && held > queue.Running ? Html.Of($""" <span class="quiet" title="Workers have these jobs, and have not begun with them">+{Words.Number(held - queue.Running)}</span>""") : Html.Empty)}")),
                 ("Delayed", Parts.Number(queue.Delayed)),
                 ("Dead", Dead(queue)),

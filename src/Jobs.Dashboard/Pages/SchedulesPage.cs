@@ -31,7 +31,7 @@ static class SchedulesPage
         ("Schedule", Html.Of($"""{Parts.Name(schedule.Name)}{(schedule.IsSetAtRunTime ? Html.Of($""" <span class="quiet small">set at run time</span>""") : Html.Empty)}""")),
         ("When", Html.Of($"""{schedule.Words}<br><code class="quiet">{schedule.Timing}</code>""")),
         ("Task", schedule.TaskName is null ? Html.Of($"–") : Html.Of($"""<a href="{Parts.Address("jobs", ("task", schedule.TaskName))}">{Parts.Name(schedule.TaskName)}</a>""")),
-        ("Last", Html.Of($"""{Parts.Ago(schedule.LastOccurrence, visit.Now)}{(schedule.LastJobId is { } id ? Html.Of($"<br>{Parts.Job(id)}") : Html.Empty)}""")),
+        ("Last", schedule.LastJobId is { } id ? Html.Of($"{Parts.Ago(schedule.LastOccurrence, visit.Now)}<br>{Parts.Job(id)}") : Html.Of($"–")),
         ("Next", Parts.Ago(schedule.NextOccurrence, visit.Now)),
         ("State", State(schedule)),
         ("Do", Acts(schedule, visit)));

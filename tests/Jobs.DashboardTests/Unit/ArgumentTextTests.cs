@@ -1,0 +1,74 @@
+using System.Text.Json;
+using Jobs.Dashboard.Arguments;
+
+namespace Jobs.DashboardTests.Unit;
+
+/// <summary>Arguments in Python's notation become JSON, whatever a worker sends, and without what nobody shall see.</summary>
+public sealed class ArgumentTextTests
+{
+    static readonly string[] sensitive = ["password", "api_key"];
+
+    [Theory]
+    [InlineData("()", "[]")]
+    [InlineData("('cricket',)", """["cricket"]""")]
+    [InlineData("(1, -2.5, 1e+20, None, True, False)", "[1,-2.5,1e+20,null,true,false]")]
+    [InlineData("(12345678901234567890123456789012345678901234567890,)", "[12345678901234567890123456789012345678901234567890]")]
+    [InlineData("(1.10,)", "[1.10]")]
+    [InlineData("""("it's", 'say "x"', '\\ \' \n \t \x41 \u00e9 \U0001f600')""", """["it's","say \"x\"","\\ ' \n \t A é \uD83D\uDE00"]""")]
+    [InlineData("{'a': [1, {'b': ()}], 'c': {}}", """{"a":[1,{"b":[]}],"c":{}}""")]
+    public void What_JSON_has_is_exact(string python, string json)
+    {
+        var text = ArgumentText.Of(python, sensitive, isIndented: false);
+
+        Assert.Equal((json, true), (text.Json, text.IsExact));
+    }
+
+    [Theory]
+    [InlineData("('cut off he", """["cut off he"]""")]
+    [InlineData("[1, 2", "[1,2]")]
+    [InlineData("{'a': ", """{"a":"…"}""")]
+    [InlineData("{'a'", """{"a":"…"}""")]
+    [InlineData("", "\"…\"")]
+    [InlineData("[..., {...}]", """["…",{"...":"…"}]""")]
+    [InlineData("(<User: bob (1)>, datetime.date(2026, 1, 2), Decimal('1.5'), b'x')", """["<User: bob (1)>","datetime.date(2026, 1, 2)","Decimal('1.5')","b'x'"]""")]
+    [InlineData("(nan, inf, 1_000, 01, 1.)", """["nan","inf","1_000","01","1."]""")]
+    [InlineData("{1: 2}", """{"1":2}""")]
+    [InlineData("(1,) and more", "[1]")]
+    public void What_is_cut_or_no_JSON_is_shown_as_far_as_it_goes_and_is_not_exact(string python, string json)
+    {
+        var text = ArgumentText.Of(python, sensitive, isIndented: false);
+
+        Assert.Equal((json, false), (text.Json, text.IsExact));
+    }
+
+    [Theory]
+    [InlineData("{'password': 'hunter2'}", """{"password":"***"}""")]
+    [InlineData("({'Api-Key': {'deep': ['hunter2']}, 'user': 'bob'},)", """[{"Api-Key":"***","user":"bob"}]""")]
+    [InlineData("{'db_pass_word': 'hunter2", """{"db_pass_word":"***"}""")]
+    [InlineData("{'a': {'b': [{'user_password': None}]}}", """{"a":{"b":[{"user_password":"***"}]}}""")]
+    public void What_nobody_shall_see_is_hidden_at_any_depth(string python, string json)
+    {
+        var text = ArgumentText.Of(python, sensitive, isIndented: false);
+
+        Assert.Equal((json, false), (text.Json, text.IsExact));
+    }
+
+    [Fact]
+    public void Each_value_has_a_line() => Assert.Equal("[\n  \"a\",\n  1,\n  {\n    \"b\": null\n  }\n]", ArgumentText.Of("('a', 1, {'b': None})", sensitive).Json);
+
+    [Fact]
+    public void Whatever_comes_it_is_JSON_in_the_end()
+    {
+        const string Letters = "()[]{},:'\"\\ \n.0123456789abcxNTFe-+<>…\ud800\udc00u";
+        var random = new Random(11);
+        for (var i = 0; i < 20_000; i++)
+        {
+            var python = new string([.. Enumerable.Range(0, random.Next(40)).Select(_ => Letters[random.Next(Letters.Length)])]);
+
+            using var read = JsonDocument.Parse(ArgumentText.Of(python, sensitive, isIndented: i % 2 == 0).Json);
+        }
+    }
+
+    [Fact]
+    public void A_very_deep_text_is_shown_as_far_as_it_goes() => Assert.False(ArgumentText.Of(new string('[', 100_000), sensitive).IsExact);
+}

@@ -1,0 +1,109 @@
+using Jobs.Contracts;
+using Jobs.Dashboard;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Jobs.DashboardTests.Unit;
+
+/// <summary>Each question is asked once for all who want to know.</summary>
+public sealed class SamplerTests
+{
+    static readonly TimeSpan patience = TimeSpan.FromSeconds(5);
+
+    readonly FakeTimeProvider time = new();
+    readonly Sampler sampler;
+    int asked;
+
+    public SamplerTests() => sampler = new(time, NullLogger.Instance);
+
+    [Fact]
+    public async Task Ten_who_ask_at_once_cost_one_question()
+    {
+        var answer = new TaskCompletionSource<string>();
+        var asking = Enumerable.Range(0, 10).Select(_ => AskAsync(() => answer.Task)).ToList();
+
+        answer.SetResult("yes");
+
+        Assert.All(await Task.WhenAll(asking).Soon(), sample => Assert.Equal("yes", sample.Value));
+        Assert.Equal(1, asked);
+    }
+
+    [Fact]
+    public async Task An_answer_counts_for_a_second_and_a_half_and_nothing_is_asked_while_nobody_looks()
+    {
+        await AskAsync(() => Task.FromResult("one")).Soon();
+        time.Advance(TimeSpan.FromSeconds(1.4));
+        Assert.Equal("one", (await AskAsync(() => Task.FromResult("two")).Soon()).Value);
+        time.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(1, asked);
+
+        Assert.Equal("two", (await AskAsync(() => Task.FromResult("two")).Soon()).Value);
+        Assert.Equal(2, asked);
+    }
+
+    [Fact]
+    public async Task Who_has_no_patience_left_gets_the_old_answer_and_later_the_new_one()
+    {
+        await AskAsync(() => Task.FromResult("old")).Soon();
+        time.Advance(TimeSpan.FromSeconds(2));
+        var answer = new TaskCompletionSource<string>();
+        var asking = AskAsync(() => answer.Task);
+        await Wait.Until(() => asked == 2);
+        time.Advance(patience);
+        Assert.Equal("old", (await asking.Soon()).Value);
+
+        answer.SetResult("new");
+
+        await Wait.Until(async () => (await AskAsync(() => answer.Task)).Value == "new");
+        Assert.Equal(2, asked);
+    }
+
+    [Fact]
+    public async Task A_failure_is_said_beside_the_last_answer()
+    {
+        await AskAsync(() => Task.FromResult("known")).Soon();
+        time.Advance(TimeSpan.FromSeconds(2));
+
+        var sample = await AskAsync(() => throw new JobTransportException("The broker is away.")).Soon();
+
+        Assert.Equal(("known", "The broker is away."), (sample.Value, sample.Problem));
+    }
+
+    [Fact]
+    public async Task A_question_that_nobody_can_answer_ends_after_fifteen_seconds()
+    {
+        var asking = sampler.AskAsync<string>("q", NeverAsync, TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken).AsTask();
+        await Wait.Until(() => asked == 1);
+
+        time.Advance(TimeSpan.FromSeconds(15));
+
+        Assert.Contains("15 seconds", (await asking.Soon()).Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_an_action_everything_is_asked_anew()
+    {
+        await AskAsync(() => Task.FromResult("before")).Soon();
+
+        sampler.Expire();
+
+        Assert.Equal("after", (await AskAsync(() => Task.FromResult("after")).Soon()).Value);
+    }
+
+    async Task<string> NeverAsync(CancellationToken token)
+    {
+        Interlocked.Increment(ref asked);
+        await Task.Delay(Timeout.InfiniteTimeSpan, time, token);
+        return "";
+    }
+
+    Task<Sample<string>> AskAsync(Func<Task<string>> ask) => sampler.AskAsync(
+        "q",
+        _ =>
+        {
+            Interlocked.Increment(ref asked);
+            return ask();
+        },
+        patience,
+        TestContext.Current.CancellationToken).AsTask();
+}
