@@ -21,13 +21,20 @@ static class Chart
     public static Html Of(IReadOnlyList<Bar> bars, string label)
     {
         var most = Math.Max(1, bars.Count == 0 ? 1 : bars.Max(bar => bar.Good + bar.Bad));
-        return Html.Of($"""<svg class="chart" viewBox="0 0 {bars.Count * Step} {Height}" preserveAspectRatio="none" role="img" aria-label="{label}">{bars.Select((bar, at) => One(bar, at, most))}</svg>""");
+        return Html.Of($"""
+            <svg class="chart" viewBox="0 0 {bars.Count * Step} {Height}" preserveAspectRatio="none" role="img" aria-label="{label}">
+            {bars.Select((bar, at) => One(bar, at, most))}
+            </svg>
+            """);
     }
 
     static Html One(Bar bar, int at, double most)
     {
         var (good, bad) = (Scaled(bar.Good, most), Scaled(bar.Bad, most));
-        return Html.Of($"""<g><rect class="hit" x="{at * Step}" y="0" width="{Step}" height="{Height}"><title>{bar.Says}</title></rect>{Rect("good", at, Height - good, good)}{Rect("bad", at, Height - good - bad, bad)}</g>""");
+        return Html.Of($"""
+            <g><rect class="hit" x="{at * Step}" y="0" width="{Step}" height="{Height}"><title>{bar.Says}</title></rect>
+            {Rect("good", at, Height - good, good)}{Rect("bad", at, Height - good - bad, bad)}</g>
+            """);
     }
 
     static Html Rect(string kind, int at, double y, double height) => height <= 0

@@ -38,22 +38,28 @@ static class Layout
         <header class="top">
         <a class="brand" href="./">{visit.Site.Title}</a>
         <nav aria-label="Pages">{pages.Select(page => Link(page, path))}</nav>
-        <form class="find" action="jobs" role="search"><input type="search" name="q" aria-label="Find jobs by id or argument" placeholder="Id or argument"><button>Find</button></form>
+        <form class="find" action="jobs" role="search">
+        <input type="search" name="q" aria-label="Find jobs by id or argument" placeholder="Id or argument"><button>Find</button>
+        </form>
         </header>
         <main id="main" tabindex="-1">
         {view.Fixed}
         <div id="live">{view.Live}</div>
         </main>
-        <footer><span id="pulse" role="status"></span>{(visit.May(Rights.Act) ? Html.Empty : Html.Of($"<span>Read only</span>"))}<span>Jobs</span></footer>
+        <footer><span id="pulse" role="status"></span>{Parts.If(!visit.May(Rights.Act), Html.Of($"<span>Read only</span>"))}<span>Jobs</span></footer>
         </body>
         </html>
         """);
 
     /// <summary>A page with a sentence, and nothing else.</summary>
-    public static View Message(string title, Html text, int status = 200) => new(title, Html.Of($"<h1>{title}</h1><p>{text}</p>"), Html.Empty) { Status = status };
+    public static View Message(string title, Html text, int status = 200) =>
+        new(title, Html.Of($"<h1>{title}</h1><p>{text}</p>"), Html.Empty) { Status = status };
 
-    static Html Link((string Path, string Name) page, string path) =>
-        Html.Of($"""<a href="{(page.Path.Length == 0 ? "./" : page.Path)}"{(page.Path == Section(path) ? new Html(" aria-current=\"page\"") : Html.Empty)}>{page.Name}</a>""");
+    static Html Link((string Path, string Name) page, string path)
+    {
+        var address = page.Path.Length == 0 ? "./" : page.Path;
+        return Html.Of($"""<a href="{address}"{Parts.Current(page.Path == Section(path), "page")}>{page.Name}</a>""");
+    }
 
     // The pages that have no link of their own.
     static string Section(string path) => path switch

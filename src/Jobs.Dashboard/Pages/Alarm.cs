@@ -45,7 +45,9 @@ readonly record struct Alarm(string Says, string? GoTo)
         else if (waiting.Count > 0)
         {
             var names = string.Join(", ", waiting.Take(3).Select(queue => queue.Name));
-            yield return new($"No worker takes jobs from {names}{(waiting.Count > 3 ? " and others" : "")}; {Words.Count(waiting.Sum(queue => queue.Waiting ?? 0), "job")} wait.", "queues");
+            var others = waiting.Count > 3 ? " and others" : "";
+            var jobs = Words.Count(waiting.Sum(queue => queue.Waiting ?? 0), "job");
+            yield return new($"No worker takes jobs from {names}{others}; {jobs} wait.", "queues");
         }
     }
 
@@ -54,7 +56,9 @@ readonly record struct Alarm(string Says, string? GoTo)
         var behind = (schedules ?? []).Where(schedule => schedule.Lateness > late).ToList();
         if (behind.Count > 0)
         {
-            yield return new($"{Words.Count(behind.Count, "schedule")} {(behind.Count == 1 ? "is" : "are")} late, by {Words.Span(behind.Max(schedule => schedule.Lateness))}: no beat runs, or the beat cannot enqueue.", "schedules");
+            var which = $"{Words.Count(behind.Count, "schedule")} {(behind.Count == 1 ? "is" : "are")}";
+            var lateness = Words.Span(behind.Max(schedule => schedule.Lateness));
+            yield return new($"{which} late, by {lateness}: no beat runs, or the beat cannot enqueue.", "schedules");
         }
     }
 }

@@ -8,15 +8,18 @@ static class DeadLettersPage
 {
     const int PageSize = 50;
     const int MostGroups = 20;
+    const int LongestReason = 160;
 
     public static async Task<View> ShowAsync(Visit visit)
     {
         var (query, after) = (Query(visit.Field), visit.Field("after"));
-        var askingGroups = after is null ? visit.Source.LetterGroupsAsync(query, visit.Stop) : ValueTask.FromResult(default(Sample<IReadOnlyList<DeadLetterGroup>>));
+        var askingGroups = after is null
+            ? visit.Source.LetterGroupsAsync(query, visit.Stop)
+            : ValueTask.FromResult(default(Sample<IReadOnlyList<DeadLetterGroup>>));
         var letters = await visit.Source.LettersAsync(query, PageSize, after, visit.Stop).ConfigureAwait(false);
         var groups = await askingGroups.ConfigureAwait(false);
         return new("Dead letters", Html.Of($"<h1>Dead letters</h1>{Filters(query)}"), Html.Of($"""
-            {(groups.Value is { Count: > 0 } found ? Html.Of($"""<ul class="cards">{found.Take(MostGroups).Select(group => Card(group, query, visit))}</ul>{(found.Count > MostGroups ? Html.Of($"<p>And {Words.Number(found.Count - MostGroups)} more kinds.</p>") : Html.Empty)}""") : Html.Empty)}
+            {Groups(groups.Value ?? [], query, visit)}
             {List(letters, query, after, visit)}
             {Parts.Problem(letters.Problem, groups.Problem)}
             """));
@@ -43,16 +46,48 @@ static class DeadLettersPage
         {Parts.Hidden("type", query.ExceptionType)}{Parts.Hidden("frame", query.Frame)}
         <span class="acts"><button class="main">Show</button> <a href="dead">Clear</a></span>
         </form>
-        {(query.ExceptionType is null ? Html.Empty : Html.Of($"""<p class="chosen">Only <bdi>{query.ExceptionType}</bdi> {(query.Frame is null ? Html.Empty : Html.Of($"<code>{query.Frame}</code>"))}</p>"""))}
+        {Parts.IfKnown(query.ExceptionType, type => Html.Of($"""<p class="chosen">Only <bdi>{type}</bdi> {Frame(query.Frame)}</p>"""))}
         """);
 
-    static Html Card(DeadLetterGroup group, DeadLetterQuery query, Visit visit) => Html.Of($"""
-        <li class="card"><h2>{(group.ExceptionType is { } type ? Html.Of($"""<a href="{Parts.Address("dead", Fields(query with { ExceptionType = type, Frame = group.Frame }))}"><bdi title="{type}">{FailuresPage.Short(type)}</bdi></a>""") : Html.Of($"No exception"))}</h2>
-        <p class="message"><bdi>{group.Reason}</bdi></p>
-        {(group.Frame is { Length: > 0 } frame ? Html.Of($"""<p class="frame"><code>{frame}</code></p>""") : Html.Empty)}
-        <p class="facts"><span><b>{Words.Number(group.Count)}</b> {(group.Count == 1 ? "letter" : "letters")}</span> <span>in {group.Tasks.Select((task, at) => Html.Of($"{(at == 0 ? "" : ", ")}{Parts.Name(task)}"))}</span> <span>first {Parts.Time(group.First)}</span> <span>last {Parts.Time(group.Last)}</span></p>
-        <div class="acts">{(group.ExceptionType is null ? Html.Empty : FailuresPage.RetryAll(group.ExceptionType, group.Frame, group.Count, visit))}</div></li>
-        """);
+    static Html Frame(string? frame) => Parts.IfKnown(frame, place => Html.Of($"<code>{place}</code>"));
+
+    static Html Groups(IReadOnlyList<DeadLetterGroup> groups, DeadLetterQuery query, Visit visit)
+    {
+        if (groups.Count == 0)
+        {
+            return Html.Empty;
+        }
+
+        var more = groups.Count - MostGroups;
+        return Html.Of($"""
+            <ul class="cards">{groups.Take(MostGroups).Select(group => Card(group, query, visit))}</ul>
+            {Parts.If(more > 0, Html.Of($"<p>And {Words.Number(more)} more kinds.</p>"))}
+            """);
+    }
+
+    static Html Card(DeadLetterGroup group, DeadLetterQuery query, Visit visit)
+    {
+        var retry = group.ExceptionType is null ? Html.Empty : FailuresPage.RetryAll(group.ExceptionType, group.Frame, group.Count, visit);
+        return Html.Of($"""
+            <li class="card"><h2>{Heading(group, query)}</h2>
+            <p class="message"><bdi>{group.Reason}</bdi></p>
+            {Parts.If(!string.IsNullOrEmpty(group.Frame), Html.Of($"""<p class="frame">{Frame(group.Frame)}</p>"""))}
+            <p class="facts"><span><b>{Words.Number(group.Count)}</b> {(group.Count == 1 ? "letter" : "letters")}</span>
+            <span>in {Parts.Names(group.Tasks)}</span> <span>first {Parts.Time(group.First)}</span> <span>last {Parts.Time(group.Last)}</span></p>
+            <div class="acts">{retry}</div></li>
+            """);
+    }
+
+    static Html Heading(DeadLetterGroup group, DeadLetterQuery query)
+    {
+        if (group.ExceptionType is not { } type)
+        {
+            return Html.Of($"No exception");
+        }
+
+        var address = Parts.Address("dead", Fields(query with { ExceptionType = type, Frame = group.Frame }));
+        return Html.Of($"""<a href="{address}"><bdi title="{type}">{FailuresPage.Short(type)}</bdi></a>""");
+    }
 
     static Html List(Sample<DeadLetterPage> sample, DeadLetterQuery query, string? after, Visit visit)
     {
@@ -67,29 +102,45 @@ static class DeadLettersPage
         }
 
         var mayAct = visit.May(Rights.Act);
-        var table = Parts.Table("Dead letters", [.. mayAct ? ["Select"] : Array.Empty<string>(), "Died", "Task", "Reason", "Queue", "Attempts", "Id"], page.Letters.Select(letter => Row(letter, mayAct)));
+        string[] columns = [.. mayAct ? ["Select"] : Array.Empty<string>(), "Died", "Task", "Reason", "Queue", "Attempts", "Id"];
+        var table = Parts.Table("Dead letters", columns, page.Letters.Select(letter => Row(letter, mayAct)));
         var total = Html.Of($"""<p class="quiet">{Words.Count(page.Total, "dead letter")}</p>""");
-        var pages = Html.Of($"""<nav class="pages" aria-label="Pages of the list">{(after is null ? Html.Empty : Html.Of($"""<a href="{Parts.Address("dead", Fields(query))}">First page</a>"""))} {(page.Next is null ? Html.Empty : Html.Of($"""<a rel="next" href="{Parts.Address("dead", [.. Fields(query), ("after", page.Next)])}">Older letters</a>"""))}</nav>""");
+        var pages = Parts.Pages(
+            after is null ? null : Parts.Address("dead", Fields(query)),
+            page.Next is null ? null : Parts.Address("dead", [.. Fields(query), ("after", page.Next)]),
+            "Older letters");
         return mayAct
-            ? Html.Of($"""{total}<form method="post" class="selection">{Fields(query).Select(field => Parts.Hidden(field.Name, field.Value))}{Buttons(page.Total)}{table}</form>{pages}""")
+            ? Html.Of($"{total}{Selection(query, page.Total, table)}{pages}")
             : Html.Of($"{total}{table}{pages}");
     }
 
+    static Html Selection(DeadLetterQuery query, int total, Html table) => Html.Of($"""
+        <form method="post" class="selection">
+        {Fields(query).Select(field => Parts.Hidden(field.Name, field.Value))}
+        {Buttons(total)}
+        {table}
+        </form>
+        """);
+
     static Html Buttons(int total) => Html.Of($"""
-        <div class="acts"><label class="select-all" hidden><input type="checkbox" data-all="ids"> All on this page</label>
+        <div class="acts">{Parts.SelectAllBox()}
         <button formaction="retry-dead" class="main">Retry selected</button> <button formaction="delete-dead">Delete selected</button>
-        <button formaction="retry-dead" name="all" value="yes">Retry all {Words.Number(total)}</button> <button formaction="delete-dead" name="all" value="yes">Delete all {Words.Number(total)}</button></div>
+        <button formaction="retry-dead" name="all" value="yes">Retry all {Words.Number(total)}</button>
+        <button formaction="delete-dead" name="all" value="yes">Delete all {Words.Number(total)}</button></div>
         """);
 
     static Html Row(DeadLetterInfo letter, bool mayAct)
     {
+        var reason = letter.Reason.Length > LongestReason ? letter.Reason[..LongestReason] + "…" : letter.Reason;
         (string, Html)[] cells =
         [
-            ("Died", Parts.Time(letter.At)), ("Task", Parts.Name(letter.Task)), ("Reason", Html.Of($"""<bdi title="{letter.Reason}">{(letter.Reason.Length > 160 ? letter.Reason[..160] + "…" : letter.Reason)}</bdi>""")),
-            ("Queue", Html.Of($"<bdi>{letter.Queue ?? "–"}</bdi>")), ("Attempts", Parts.Number(letter.Attempts)), ("Id", Parts.Job(letter.Id)),
+            ("Died", Parts.Time(letter.At)),
+            ("Task", Parts.Name(letter.Task)),
+            ("Reason", Html.Of($"""<bdi title="{letter.Reason}">{reason}</bdi>""")),
+            ("Queue", Html.Of($"<bdi>{letter.Queue ?? "–"}</bdi>")),
+            ("Attempts", Parts.Number(letter.Attempts)),
+            ("Id", Parts.Job(letter.Id)),
         ];
-        return mayAct
-            ? Parts.Row([("Select", Html.Of($"""<input type="checkbox" name="ids" value="{letter.Id}" aria-label="Select {letter.Id}">""")), .. cells])
-            : Parts.Row(cells);
+        return mayAct ? Parts.Row([("Select", Parts.SelectBox(letter.Id)), .. cells]) : Parts.Row(cells);
     }
 }

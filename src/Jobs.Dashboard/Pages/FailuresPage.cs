@@ -12,7 +12,7 @@ static class FailuresPage
         var query = new JobQuery { From = period.From, Task = visit.Field("task"), Queue = visit.Field("queue") };
         var (asking, askingLetters) = (visit.Source.FailuresAsync(query, visit.Stop), visit.Source.LetterGroupsAsync(new(), visit.Stop, wait: false));
         var (failures, letters) = (await asking.ConfigureAwait(false), await askingLetters.ConfigureAwait(false));
-        return new("Failures", Html.Of($"""
+        var heading = Html.Of($"""
             <h1>Failures</h1>
             <form class="filters" action="failures">
             {Period.Tabs(period, "failures", ("task", query.Task), ("queue", query.Queue))}
@@ -20,7 +20,9 @@ static class FailuresPage
             <label>Queue <input name="queue" value="{query.Queue}"></label>
             {Parts.Hidden("since", period.Name)}<button>Show</button>
             </form>
-            """), Html.Of($"{Groups(failures, letters.Value ?? [], visit)}{Parts.Problem(failures.Value?.Problem, failures.Problem, letters.Problem)}"));
+            """);
+        var problem = Parts.Problem(failures.Value?.Problem, failures.Problem, letters.Problem);
+        return new("Failures", heading, Html.Of($"{Groups(failures, letters.Value ?? [], visit)}{problem}"));
     }
 
     /// <summary>The jobs of a group.</summary>
@@ -38,7 +40,7 @@ static class FailuresPage
             return sample.IsPending ? Parts.Pending("failures") : Html.Empty;
         }
 
-        var back = page.SearchedBackTo is { } time ? Html.Of($"""<p class="quiet small">Looked at all jobs since {Parts.Time(time)}.</p>""") : Html.Empty;
+        var back = Parts.IfKnown(page.SearchedBackTo, time => Html.Of($"""<p class="quiet small">Looked at all jobs since {Parts.Time(time)}.</p>"""));
         return page.Groups.Count == 0
             ? Html.Of($"{Parts.Nothing("Nothing has failed.")}{back}")
             : Html.Of($"""<ul class="cards">{page.Groups.Select(group => Card(group, letters, visit))}</ul>{back}""");
@@ -47,23 +49,29 @@ static class FailuresPage
     static Html Card(FailureGroup group, IReadOnlyList<DeadLetterGroup> letters, Visit visit)
     {
         var dead = letters.Where(letter => IsOf(letter, group)).Sum(letter => letter.Count);
+        var lastJob = Parts.Address("job", ("id", group.LastJobId));
         return Html.Of($"""
             <li class="card">
             <h2><a href="{ToJobs(group)}"><bdi title="{group.Type}">{Short(group.Type)}</bdi></a></h2>
             <p class="message"><bdi>{group.LastMessage}</bdi></p>
-            {(group.Frame.Length > 0 ? Html.Of($"""<p class="frame"><code>{group.Frame}</code></p>""") : Html.Empty)}
-            <p class="facts"><span><b>{Words.Number(group.Count)}</b> {(group.Count == 1 ? "failure" : "failures")} of {Words.Count(group.Jobs, "job")}</span> <span>in {group.Tasks.Select((task, at) => Html.Of($"{(at == 0 ? "" : ", ")}{Parts.Name(task)}"))}</span> <span>first {Parts.Time(group.First)}</span> <span>last {Parts.Time(group.Last)}</span></p>
-            <div class="acts"><a class="button" href="{ToJobs(group)}">Jobs</a> <a class="button" href="job?id={Uri.EscapeDataString(group.LastJobId)}">Last job</a>{RetryAll(group.Type, group.Frame, dead, visit)}</div>
+            {Parts.If(group.Frame.Length > 0, Html.Of($"""<p class="frame"><code>{group.Frame}</code></p>"""))}
+            <p class="facts">
+            <span><b>{Words.Number(group.Count)}</b> {(group.Count == 1 ? "failure" : "failures")} of {Words.Count(group.Jobs, "job")}</span>
+            <span>in {Parts.Names(group.Tasks)}</span> <span>first {Parts.Time(group.First)}</span> <span>last {Parts.Time(group.Last)}</span></p>
+            <div class="acts"><a class="button" href="{ToJobs(group)}">Jobs</a> <a class="button" href="{lastJob}">Last job</a>
+            {RetryAll(group.Type, group.Frame, dead, visit)}</div>
             </li>
             """);
     }
 
     // Events name a type without its namespace, as Python does, and dead letters name it in full.
     static bool IsOf(DeadLetterGroup letters, FailureGroup group) =>
-        (letters.Frame ?? "") == group.Frame && (letters.ExceptionType == group.Type || letters.ExceptionType?.EndsWith($".{group.Type}", StringComparison.Ordinal) == true);
+        (letters.Frame ?? "") == group.Frame
+        && (letters.ExceptionType == group.Type || letters.ExceptionType?.EndsWith($".{group.Type}", StringComparison.Ordinal) == true);
 
     /// <summary>The button that sends all dead letters of a kind back.</summary>
-    public static Html RetryAll(string? type, string? frame, int dead, Visit visit) => dead == 0 || !visit.May(Rights.Act)
-        ? Html.Empty
-        : Html.Of($"""<form method="post" action="retry-dead">{Parts.Hidden("all", "yes")}{Parts.Hidden("type", type)}{Parts.Hidden("frame", frame)}<button class="main">Retry {(dead == 1 ? "the dead job" : $"all {Words.Number(dead)} dead jobs")}</button></form>""");
+    public static Html RetryAll(string? type, string? frame, int dead, Visit visit) => Parts.If(dead > 0 && visit.May(Rights.Act), Html.Of($"""
+        <form method="post" action="retry-dead">{Parts.Hidden("all", "yes")}{Parts.Hidden("type", type)}{Parts.Hidden("frame", frame)}
+        <button class="main">Retry {(dead == 1 ? "the dead job" : $"all {Words.Number(dead)} dead jobs")}</button></form>
+        """));
 }

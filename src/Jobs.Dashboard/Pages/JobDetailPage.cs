@@ -49,26 +49,44 @@ static class JobDetailPage
     {
         if (job.State == JobState.Unknown && letter is null)
         {
-            return Html.Of($"""<p class="note">Nobody has heard of this job{(job.SearchedBackTo is { } time ? Html.Of($" since {Parts.Time(time)}") : Html.Empty)}. It may wait in its queue, have succeeded without a word, or be forgotten.</p>""");
+            return Unheard(job);
         }
 
         return Html.Of($"""
             <p class="facts">{Parts.State(letter is null ? job.State : JobState.Dead)}
             {Fact("queue", job.Queue ?? letter?.Queue)}{Fact("worker", job.Worker)}
             <span>{Words.Count(Math.Max(job.AttemptCount, letter?.Attempts ?? 0), "attempt")}</span>
-            {(job.Runtime is { } runtime ? Html.Of($"<span>ran for <b>{Words.Span(runtime)}</b></span>") : Html.Empty)}
-            {(job.Eta is { } eta && eta > visit.Now ? Html.Of($"<span>not before {Parts.Time(eta)}</span>") : Html.Empty)}
-            {(job.Expires is { } end ? Html.Of($"<span>expires {Parts.Time(end)}</span>") : Html.Empty)}
-            {(job.TraceId is { } trace ? Html.Of($"<span>trace {Parts.Copyable(trace)}</span>") : Html.Empty)}</p>
+            {Parts.IfKnown(job.Runtime, runtime => Html.Of($"<span>ran for <b>{Words.Span(runtime)}</b></span>"))}
+            {Parts.If(job.Eta > visit.Now, Html.Of($"<span>not before {Parts.Time(job.Eta)}</span>"))}
+            {Parts.IfKnown(job.Expires, end => Html.Of($"<span>expires {Parts.Time(end)}</span>"))}
+            {Parts.IfKnown(job.TraceId, trace => Html.Of($"<span>trace {Parts.Copyable(trace)}</span>"))}</p>
             {Progress(job, visit)}
             """);
     }
 
-    static Html Fact(string name, string? value) => value is null ? Html.Empty : Html.Of($"<span>{name} <bdi><b>{value}</b></bdi></span>");
+    static Html Unheard(JobInfo job)
+    {
+        var since = Parts.IfKnown(job.SearchedBackTo, time => Html.Of($" since {Parts.Time(time)}"));
+        return Html.Of($"""
+            <p class="note">Nobody has heard of this job{since}. It may wait in its queue, have succeeded without a word, or be forgotten.</p>
+            """);
+    }
 
-    static Html Progress(JobInfo job, Visit visit) => job.Progress is not { } progress || job.State >= JobState.Succeeded
-        ? Html.Empty
-        : Html.Of($"""<p class="facts"><span>{WorkersPage.Meter((long)(progress * 100), 100)} {(progress * 100).ToString("0", CultureInfo.InvariantCulture)} %</span> {(visit.May(Rights.Arguments) ? Html.Of($"<bdi>{job.ProgressText}</bdi>") : Html.Empty)}</p>""");
+    static Html Fact(string name, string? value) => Parts.IfKnown(value, known => Html.Of($"<span>{name} <bdi><b>{known}</b></bdi></span>"));
+
+    static Html Progress(JobInfo job, Visit visit)
+    {
+        if (job.Progress is not { } progress || job.State >= JobState.Succeeded)
+        {
+            return Html.Empty;
+        }
+
+        var percent = progress * 100;
+        var text = Parts.If(visit.May(Rights.Arguments), Html.Of($"<bdi>{job.ProgressText}</bdi>"));
+        return Html.Of($"""
+            <p class="facts"><span>{WorkersPage.Meter((long)percent, 100)} {percent.ToString("0", CultureInfo.InvariantCulture)} %</span> {text}</p>
+            """);
+    }
 
     static Html Failure(JobInfo job, DeadLetterInfo? letter)
     {
@@ -79,13 +97,16 @@ static class JobDetailPage
 
         if (job.Error is not { } error)
         {
-            return letter is null ? Html.Empty : Html.Of($"""<section class="failure"><h2>Why it died</h2><p class="message"><bdi>{letter.Reason}</bdi></p></section>""");
+            return Parts.IfKnown(letter, dead => Html.Of($"""
+                <section class="failure"><h2>Why it died</h2><p class="message"><bdi>{dead.Reason}</bdi></p></section>
+                """));
         }
 
+        var saysMore = letter is not null && !letter.Reason.Contains(error.Message, StringComparison.Ordinal);
         return Html.Of($"""
             <section class="failure"><h2><bdi>{error.Type}</bdi></h2><p class="message"><bdi>{error.Message}</bdi></p>
-            {(letter is { } dead && !dead.Reason.Contains(error.Message, StringComparison.Ordinal) ? Html.Of($"<p><bdi>{dead.Reason}</bdi></p>") : Html.Empty)}
-            {(error.Stack is null ? Html.Empty : Html.Of($"""<pre class="stack" tabindex="0"><code>{error.Stack}</code></pre>"""))}</section>
+            {Parts.If(saysMore, Html.Of($"<p><bdi>{letter?.Reason}</bdi></p>"))}
+            {Parts.IfKnown(error.Stack, stack => Html.Of($"""<pre class="stack" tabindex="0"><code>{stack}</code></pre>"""))}</section>
             """);
     }
 
@@ -94,7 +115,8 @@ static class JobDetailPage
         var steps = new List<Html>();
         if (job.EnqueuedAt is { } enqueued)
         {
-            steps.Add(Html.Of($"<li>{Parts.Time(enqueued)} <span>enqueued{(job.ParentId is null ? Html.Empty : Html.Of($" by {Parts.Job(job.ParentId)}"))}</span></li>"));
+            var by = Parts.IfKnown(job.ParentId, parent => Html.Of($" by {Parts.Job(parent)}"));
+            steps.Add(Html.Of($"<li>{Parts.Time(enqueued)} <span>enqueued{by}</span></li>"));
         }
 
         var left = job.AttemptCount - job.Attempts.Count;
@@ -115,14 +137,17 @@ static class JobDetailPage
     {
         var (begin, end) = (attempt.StartedAt ?? attempt.ReceivedAt, attempt.EndedAt);
         var took = attempt.Runtime ?? (attempt.StartedAt is { } start && end is { } ended ? ended - start : null);
+        var waited = number == 1 ? begin - job.EnqueuedAt : null;
         return Html.Of($"""
-            <li class="{attempt.State.ToString().ToLowerInvariant()}">{Parts.Time(begin ?? end)} <span><b>Attempt {number}</b> {Parts.State(attempt.State)}
-            {(attempt.Worker is null ? Html.Empty : Html.Of($"on <bdi>{attempt.Worker}</bdi>"))}
-            {(number == 1 && job.EnqueuedAt is { } from && begin is { } to && to > from ? Html.Of($"""<span class="quiet">waited {Words.Span(to - from)}</span>""") : Html.Empty)}
-            {(took is { } span && span >= TimeSpan.Zero ? Html.Of($"""<span class="quiet">ran {Words.Span(span)}</span>""") : Html.Empty)}
-            {(attempt.Error is { } error ? Html.Of($"""<br><bdi class="message">{FailuresPage.Short(error.Type)}: {error.Message}</bdi>""") : Html.Empty)}</span></li>
+            <li class="{Parts.Name(attempt.State)}">{Parts.Time(begin ?? end)} <span><b>Attempt {number}</b> {Parts.State(attempt.State)}
+            {Parts.IfKnown(attempt.Worker, worker => Html.Of($"on <bdi>{worker}</bdi>"))}
+            {Parts.If(waited > TimeSpan.Zero, Html.Of($"""<span class="quiet">waited {Words.Span(waited)}</span>"""))}
+            {Parts.If(took >= TimeSpan.Zero, Html.Of($"""<span class="quiet">ran {Words.Span(took)}</span>"""))}
+            {Parts.IfKnown(attempt.Error, Message)}</span></li>
             """);
     }
+
+    static Html Message(JobError error) => Html.Of($"""<br><bdi class="message">{FailuresPage.Short(error.Type)}: {error.Message}</bdi>""");
 
     static Html Arguments(JobInfo job, Visit visit)
     {
@@ -136,7 +161,8 @@ static class JobDetailPage
             return Parts.Nothing("No event has told of them.");
         }
 
-        return Html.Of($"""{Value(job.Arguments, "Arguments", visit)}{(job.NamedArguments is null or "{}" ? Html.Empty : Value(job.NamedArguments, "Named arguments", visit))}""");
+        var named = job.NamedArguments is null or "{}" ? Html.Empty : Value(job.NamedArguments, "Named arguments", visit);
+        return Html.Of($"{Value(job.Arguments, "Arguments", visit)}{named}");
     }
 
     static Html Result(JobInfo job, Visit visit) => job.Result is null || !visit.May(Rights.Arguments)
@@ -146,12 +172,25 @@ static class JobDetailPage
     static Html Value(string? python, string name, Visit visit)
     {
         var text = ArgumentText.Of(python ?? "()", visit.Site.SensitiveNames);
-        return Html.Of($"""<pre class="value" tabindex="0" aria-label="{name}"><code>{text.Json}</code></pre><p class="small quiet"><button type="button" class="copy" data-copy="{text.Json}" hidden>Copy</button> {(text.IsExact ? "" : "The worker has cut or hidden a part.")}</p>""");
+        return Html.Of($"""
+            <pre class="value" tabindex="0" aria-label="{name}"><code>{text.Json}</code></pre>
+            <p class="small quiet">{Parts.CopyButton(text.Json)} {(text.IsExact ? "" : "The worker has cut or hidden a part.")}</p>
+            """);
     }
 
-    static Html Chain(JobInfo job, List<JobInfo> chain) => chain.Count < 2
-        ? Html.Empty
-        : Html.Of($"""<section><h2>Chain</h2><ol class="chain">{chain.Select(link => Html.Of($"""<li{(link.Id == job.Id ? new Html(" aria-current=\"true\"") : Html.Empty)}><a href="job?id={Uri.EscapeDataString(link.Id)}">{Parts.Name(link.Task)}</a> {Parts.State(link.State)}</li>"""))}{(job.Chain.Count > chain.Count ? Html.Of($"<li>and {Words.Number(job.Chain.Count - chain.Count)} more</li>") : Html.Empty)}</ol></section>""");
+    static Html Chain(JobInfo job, List<JobInfo> chain)
+    {
+        var left = job.Chain.Count - chain.Count;
+        return Parts.If(chain.Count > 1, Html.Of($"""
+            <section><h2>Chain</h2>
+            <ol class="chain">{chain.Select(link => Link(link, link.Id == job.Id))}{Parts.If(left > 0, Html.Of($"<li>and {Words.Number(left)} more</li>"))}</ol>
+            </section>
+            """));
+    }
+
+    static Html Link(JobInfo link, bool isThis) => Html.Of($"""
+        <li{Parts.Current(isThis)}><a href="{Parts.Address("job", ("id", link.Id))}">{Parts.Name(link.Task)}</a> {Parts.State(link.State)}</li>
+        """);
 
     static Html Relatives(JobInfo job)
     {
@@ -160,12 +199,15 @@ static class JobDetailPage
             return Html.Empty;
         }
 
+        var isNested = job.RootId is not null && job.RootId != job.Id;
         var children = job.Children.Take(MostRelatives).Select(id => Html.Of($"<li>{Parts.Job(id)}</li>"));
         return Html.Of($"""
             <section><h2>Relatives</h2><dl class="pairs">
-            {(job.ParentId is null ? Html.Empty : Html.Of($"<dt>Enqueued by</dt><dd>{Parts.Job(job.ParentId)}</dd>"))}
-            {(job.RootId is { } root && root != job.Id ? Html.Of($"<dt>First of all</dt><dd>{Parts.Job(root)}</dd>") : Html.Empty)}
-            {(job.Children.Count == 0 ? Html.Empty : Html.Of($"""<dt>Has enqueued {Words.Number(job.Children.Count)}</dt><dd><ul class="plain">{children}</ul></dd>"""))}
+            {Parts.IfKnown(job.ParentId, parent => Html.Of($"<dt>Enqueued by</dt><dd>{Parts.Job(parent)}</dd>"))}
+            {Parts.If(isNested, Html.Of($"<dt>First of all</dt><dd>{Parts.Job(job.RootId ?? "")}</dd>"))}
+            {Parts.If(job.Children.Count > 0, Html.Of($"""
+                <dt>Has enqueued {Words.Number(job.Children.Count)}</dt><dd><ul class="plain">{children}</ul></dd>
+                """))}
             </dl></section>
             """);
     }
@@ -177,11 +219,13 @@ static class JobDetailPage
             return Html.Empty;
         }
 
-        var retry = letter is null
-            ? Html.Empty
-            : Html.Of($"""<form method="post" action="retry-dead">{Parts.Hidden("ids", letter.Id)}<button class="main">Retry</button></form> <form method="post" action="delete-dead">{Parts.Hidden("ids", letter.Id)}<button>Delete</button></form>""");
-        return Html.Of($"""<div class="acts">{retry}</div>{Again(job, letter, visit)}""");
+        return Html.Of($"""<div class="acts">{Parts.IfKnown(letter, RetryOrDelete)}</div>{Again(job, letter, visit)}""");
     }
+
+    static Html RetryOrDelete(DeadLetterInfo letter) => Html.Of($"""
+        <form method="post" action="retry-dead">{Parts.Hidden("ids", letter.Id)}<button class="main">Retry</button></form>
+        <form method="post" action="delete-dead">{Parts.Hidden("ids", letter.Id)}<button>Delete</button></form>
+        """);
 
     /// <summary>The form that enqueues a job like this one, or sends a dead one back with other arguments.</summary>
     static Html Again(JobInfo job, DeadLetterInfo? letter, Visit visit)
@@ -191,8 +235,10 @@ static class JobDetailPage
             return Html.Empty;
         }
 
-        var (args, named) = (ArgumentText.Of(job.Arguments ?? "()", visit.Site.SensitiveNames), ArgumentText.Of(job.NamedArguments ?? "{}", visit.Site.SensitiveNames));
+        var args = ArgumentText.Of(job.Arguments ?? "()", visit.Site.SensitiveNames);
+        var named = ArgumentText.Of(job.NamedArguments ?? "{}", visit.Site.SensitiveNames);
         var isKnown = job.Arguments is not null;
+        var isWhole = isKnown && args.IsExact && named.IsExact;
         return Html.Of($"""
             <details class="again"><summary>{(letter is null ? "Enqueue again" : "Retry with other arguments, or enqueue again")}</summary>
             <form method="post" action="enqueue">
@@ -200,9 +246,20 @@ static class JobDetailPage
             <label>Arguments, a JSON array <textarea name="args" rows="4" spellcheck="false">{(isKnown ? args.Json : "[]")}</textarea></label>
             <label>Named arguments, a JSON object <textarea name="kwargs" rows="3" spellcheck="false">{named.Json}</textarea></label>
             <label>Queue <input name="queue" value="{job.Queue ?? letter?.Queue}"></label>
-            {(isKnown && args.IsExact && named.IsExact ? Html.Empty : Html.Of($"""<p class="note">The history does not have all of the arguments. Fill in what is missing: <code>{ArgumentText.Mask}</code> and <code>…</code> would be sent as they stand here, so they are refused.</p>"""))}
-            <div class="acts">{(letter is null ? Html.Empty : Html.Of($"""<button formaction="retry-dead" class="main">Retry this job with these arguments</button>"""))} <button{(letter is null ? new Html(" class=\"main\"") : Html.Empty)}>Enqueue a new job</button></div>
+            {Parts.If(!isWhole, Gaps)}
+            <div class="acts">{(letter is null ? EnqueueButton : RetryOrEnqueueButtons)}</div>
             </form></details>
             """);
     }
+
+    static Html EnqueueButton => Html.Of($"""<button class="main">Enqueue a new job</button>""");
+
+    static Html RetryOrEnqueueButtons => Html.Of($"""
+        <button formaction="retry-dead" class="main">Retry this job with these arguments</button> <button>Enqueue a new job</button>
+        """);
+
+    static Html Gaps => Html.Of($"""
+        <p class="note">The history does not have all of the arguments. Fill in what is missing:
+        <code>{ArgumentText.Mask}</code> and <code>…</code> would be sent as they stand here, so they are refused.</p>
+        """);
 }

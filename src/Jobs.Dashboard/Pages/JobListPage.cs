@@ -7,6 +7,8 @@ namespace Jobs.Dashboard.Pages;
 /// <summary>Finds jobs. The whole search is in the URL, so it can be shared and kept as a bookmark.</summary>
 static class JobListPage
 {
+    const DateTimeStyles InUtc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+
     static readonly JobState[] states =
         [JobState.Queued, JobState.Running, JobState.Retrying, JobState.Succeeded, JobState.Dead, JobState.Expired, JobState.Revoked];
 
@@ -23,7 +25,8 @@ static class JobListPage
             found = new(null, e.Message, visit.Now);
         }
 
-        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}"), Html.Of($"{List(found, query, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}"));
+        var live = Html.Of($"{List(found, query, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}");
+        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}"), live);
     }
 
     /// <summary>The search that the fields of a URL, or of a form, stand for.</summary>
@@ -69,13 +72,26 @@ static class JobListPage
         {Parts.Hidden("type", query.ErrorType)}{Parts.Hidden("frame", query.ErrorFrame)}{Parts.Hidden("worker", query.Worker)}
         <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
         </form>
-        {(query.ErrorType is null ? Html.Empty : Html.Of($"""<p class="chosen">Only jobs that failed with <bdi>{query.ErrorType}</bdi> {(string.IsNullOrEmpty(query.ErrorFrame) ? Html.Empty : Html.Of($"<code>{query.ErrorFrame}</code>"))} <a href="{Parts.Address("jobs", Fields(query with { ErrorType = null, ErrorFrame = null }))}">Any error</a></p>"""))}
+        {Chosen(query)}
         """);
+
+    static Html Chosen(JobQuery query)
+    {
+        if (query.ErrorType is not { } type)
+        {
+            return Html.Empty;
+        }
+
+        var frame = Parts.If(!string.IsNullOrEmpty(query.ErrorFrame), Html.Of($"<code>{query.ErrorFrame}</code>"));
+        var any = Parts.Address("jobs", Fields(query with { ErrorType = null, ErrorFrame = null }));
+        return Html.Of($"""<p class="chosen">Only jobs that failed with <bdi>{type}</bdi> {frame} <a href="{any}">Any error</a></p>""");
+    }
 
     static Html Option(JobState state, JobQuery query)
     {
-        var name = state.ToString().ToLowerInvariant();
-        return Html.Of($"""<option value="{name}"{(query.States.Contains(state) ? new Html(" selected") : Html.Empty)}>{name}</option>""");
+        var name = Parts.Name(state);
+        var selected = Parts.If(query.States.Contains(state), Html.Of($" selected"));
+        return Html.Of($"""<option value="{name}"{selected}>{name}</option>""");
     }
 
     static Html List(Sample<JobPage> sample, JobQuery query, Visit visit)
@@ -85,38 +101,65 @@ static class JobListPage
             return sample.IsPending ? Parts.Pending("jobs") : Html.Empty;
         }
 
-        var back = page.SearchedBackTo is { } time
-            ? Html.Of($"""<p class="quiet small">Looked at all jobs since {Parts.Time(time)}. Jobs that succeed are only counted, and not listed, unless <code>Events</code> is <code>All</code> or their results are kept.</p>""")
-            : Html.Empty;
-        var pages = Html.Of($"""<nav class="pages" aria-label="Pages of the list">{(query.Cursor is null ? Html.Empty : Html.Of($"""<a href="{Parts.Address("jobs", Fields(query))}">First page</a>"""))} {(page.Next is null ? Html.Empty : Html.Of($"""<a rel="next" href="{Parts.Address("jobs", [.. Fields(query), ("after", page.Next)])}">{(page.Jobs.Count == 0 ? "Look further back" : "Older jobs")}</a>"""))}</nav>""");
+        var back = Parts.IfKnown(page.SearchedBackTo, LookedBack);
+        var pages = Parts.Pages(
+            query.Cursor is null ? null : Parts.Address("jobs", Fields(query)),
+            page.Next is null ? null : Parts.Address("jobs", [.. Fields(query), ("after", page.Next)]),
+            page.Jobs.Count == 0 ? "Look further back" : "Older jobs");
         if (page.Jobs.Count == 0)
         {
             return Html.Of($"{Parts.Nothing(page.Next is null ? "No job is like this." : "No job is like this so far.")}{back}{pages}");
         }
 
         var canSelect = visit.May(Rights.Act) && page.Jobs.Any(job => job.State == JobState.Dead);
-        var table = Parts.Table("Jobs", [.. canSelect ? ["Select"] : Array.Empty<string>(), "State", "Task", "Arguments", "Queue", "Attempts", "Last event", "Error", "Id"], page.Jobs.Select(job => Row(job, canSelect, visit)));
-        return canSelect
-            ? Html.Of($"""<form method="post" class="selection">{Fields(query).Where(field => !string.IsNullOrEmpty(field.Value)).Select(field => Parts.Hidden($"query.{field.Name}", field.Value))}{Buttons()}{table}</form>{back}{pages}""")
-            : Html.Of($"{table}{back}{pages}");
+        string[] columns =
+            [.. canSelect ? ["Select"] : Array.Empty<string>(), "State", "Task", "Arguments", "Queue", "Attempts", "Last event", "Error", "Id"];
+        var table = Parts.Table("Jobs", columns, page.Jobs.Select(job => Row(job, canSelect, visit)));
+        return Html.Of($"{(canSelect ? Selection(query, table) : table)}{back}{pages}");
+    }
+
+    static Html LookedBack(DateTimeOffset time) => Html.Of($"""
+        <p class="quiet small">Looked at all jobs since {Parts.Time(time)}. Jobs that succeed are only counted, and not listed,
+        unless <code>Events</code> is <code>All</code> or their results are kept.</p>
+        """);
+
+    static Html Selection(JobQuery query, Html table)
+    {
+        var fields = Fields(query).Where(field => !string.IsNullOrEmpty(field.Value));
+        return Html.Of($"""
+            <form method="post" class="selection">
+            {fields.Select(field => Parts.Hidden($"query.{field.Name}", field.Value))}
+            {Buttons()}
+            {table}
+            </form>
+            """);
     }
 
     static Html Buttons() => Html.Of($"""
-        <div class="acts"><label class="select-all" hidden><input type="checkbox" data-all="ids"> All on this page</label>
+        <div class="acts">{Parts.SelectAllBox()}
         <button formaction="retry-dead" class="main">Retry selected</button> <button formaction="delete-dead">Delete selected</button>
-        <button formaction="retry-dead" name="found" value="yes">Retry all dead jobs that match</button> <button formaction="delete-dead" name="found" value="yes">Delete all dead jobs that match</button></div>
+        <button formaction="retry-dead" name="found" value="yes">Retry all dead jobs that match</button>
+        <button formaction="delete-dead" name="found" value="yes">Delete all dead jobs that match</button></div>
         """);
 
     static Html Row(JobInfo job, bool canSelect, Visit visit)
     {
-        var error = job.Error is { } failure ? Html.Of($"""<bdi title="{failure.Message}">{FailuresPage.Short(failure.Type)}: {Short(failure.Message)}</bdi>""") : Html.Empty;
+        var error = Parts.IfKnown(job.Error, failure => Html.Of($"""
+            <bdi title="{failure.Message}">{FailuresPage.Short(failure.Type)}: {Short(failure.Message)}</bdi>
+            """));
         (string, Html)[] cells =
         [
-            ("State", Parts.State(job.State)), ("Task", Parts.Name(job.Task)), ("Arguments", Parts.Arguments(job, visit)), ("Queue", Html.Of($"<bdi>{job.Queue ?? "–"}</bdi>")),
-            ("Attempts", Parts.Number(job.AttemptCount)), ("Last event", Parts.Time(job.LastEventAt ?? job.EnqueuedAt)), ("Error", error), ("Id", Parts.Job(job.Id)),
+            ("State", Parts.State(job.State)),
+            ("Task", Parts.Name(job.Task)),
+            ("Arguments", Parts.Arguments(job, visit)),
+            ("Queue", Html.Of($"<bdi>{job.Queue ?? "–"}</bdi>")),
+            ("Attempts", Parts.Number(job.AttemptCount)),
+            ("Last event", Parts.Time(job.LastEventAt ?? job.EnqueuedAt)),
+            ("Error", error),
+            ("Id", Parts.Job(job.Id)),
         ];
         return canSelect
-            ? Parts.Row([("Select", job.State == JobState.Dead ? Html.Of($"""<input type="checkbox" name="ids" value="{job.Id}" aria-label="Select {job.Id}">""") : Html.Empty), .. cells])
+            ? Parts.Row([("Select", Parts.If(job.State == JobState.Dead, Parts.SelectBox(job.Id))), .. cells])
             : Parts.Row(cells);
     }
 
@@ -127,7 +170,7 @@ static class JobListPage
     static JobState? State(string name) => Enum.TryParse<JobState>(name, ignoreCase: true, out var state) && states.Contains(state) ? state : null;
 
     static DateTimeOffset? Time(string? text) =>
-        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, InUtc, out var time) ? time : null;
 
     static string? Text(DateTimeOffset? time) => time?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture);
 }

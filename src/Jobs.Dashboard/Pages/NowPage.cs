@@ -11,12 +11,21 @@ static class NowPage
     public static async Task<View> ShowAsync(Visit visit)
     {
         var hour = new JobQuery { From = visit.Now.AddHours(-1) };
-        var (throughput, queues, workers) = (visit.Source.ThroughputAsync(visit.Stop), visit.Source.QueuesAsync(visit.Stop), visit.Source.WorkersAsync(visit.Stop));
+        var (throughput, queues) = (visit.Source.ThroughputAsync(visit.Stop), visit.Source.QueuesAsync(visit.Stop));
+        var workers = visit.Source.WorkersAsync(visit.Stop);
         var (transport, schedules) = (visit.Source.TransportAsync(visit.Stop), visit.Source.SchedulesAsync(visit.Stop));
         var (letters, failures) = (visit.Source.LettersAsync(new(), 1, null, visit.Stop, wait: false), visit.Source.FailuresAsync(hour, visit.Stop));
         var now = new State(
-            await throughput.ConfigureAwait(false), await queues.ConfigureAwait(false), await workers.ConfigureAwait(false), await transport.ConfigureAwait(false),
-            await schedules.ConfigureAwait(false), await letters.ConfigureAwait(false), await failures.ConfigureAwait(false));
+            await throughput.ConfigureAwait(false),
+            await queues.ConfigureAwait(false),
+            await workers.ConfigureAwait(false),
+            await transport.ConfigureAwait(false),
+            await schedules.ConfigureAwait(false),
+            await letters.ConfigureAwait(false),
+            await failures.ConfigureAwait(false));
+        var problem = Parts.Problem(
+            now.Queues.Value?.Problem, now.Queues.Problem, now.Workers.Problem, now.Throughput.Value?.Problem, now.Throughput.Problem,
+            now.Schedules.Problem, now.Letters.Problem);
         return new("Now", Html.Of($"<h1>Now</h1>"), Html.Of($"""
             {Alarms(now, visit)}
             <div class="tiles">
@@ -30,7 +39,7 @@ static class NowPage
             <section><h2>Longest running</h2>{Running(now.Workers, visit)}</section>
             <section><h2>What changed in the last hour</h2>{Changes(now, visit)}</section>
             </div>
-            {Parts.Problem(now.Queues.Value?.Problem, now.Queues.Problem, now.Workers.Problem, now.Throughput.Value?.Problem, now.Throughput.Problem, now.Schedules.Problem, now.Letters.Problem)}
+            {problem}
             """));
     }
 
@@ -44,7 +53,13 @@ static class NowPage
 
         return alarms.Count == 0
             ? Html.Of($"""<p class="verdict good"><span aria-hidden="true">✓</span> {(now.IsPending ? "Asking …" : "It works.")} {Doing(now)}</p>""")
-            : Html.Of($"""<ul class="verdict bad" aria-label="Needs somebody">{alarms.Select(alarm => Html.Of($"""<li><span aria-hidden="true">!</span> {alarm.Says} {(alarm.GoTo is { } target ? Html.Of($"""<a href="{target}">See</a>""") : Html.Empty)}</li>"""))}</ul>""");
+            : Html.Of($"""<ul class="verdict bad" aria-label="Needs somebody">{alarms.Select(Line)}</ul>""");
+    }
+
+    static Html Line(Alarm alarm)
+    {
+        var see = Parts.IfKnown(alarm.GoTo, target => Html.Of($"""<a href="{target}">See</a>"""));
+        return Html.Of($"""<li><span aria-hidden="true">!</span> {alarm.Says} {see}</li>""");
     }
 
     static string Doing(State now)
@@ -67,11 +82,14 @@ static class NowPage
 
         var total = Throughput.Sum(hour.Tasks);
         var failed = total.Failed + total.Retried;
+        var failures = (failed == 1 ? "failure" : "failures") + (total.Retried > 0 ? $", {Words.Number(total.Retried)} tried again" : "");
+        var isShort = hour.KnownFrom > hour.From.AddMinutes(1);
         return Html.Of($"""
             <section class="tile wide"><h2>Last hour</h2>
-            <p class="figures"><span><b class="big">{Words.Number(total.Succeeded)}</b> done</span> <span class="{(failed > 0 ? "bad" : "quiet")}"><b class="big">{Words.Number(failed)}</b> {(failed == 1 ? "failure" : "failures")}{(total.Retried > 0 ? $", {Words.Number(total.Retried)} tried again" : "")}</span></p>
+            <p class="figures"><span><b class="big">{Words.Number(total.Succeeded)}</b> done</span>
+            <span class="{(failed > 0 ? "bad" : "quiet")}"><b class="big">{Words.Number(failed)}</b> {failures}</span></p>
             {Throughput.Chart(hour, hour.Tasks, "Jobs done and failed in each minute of the last hour")}
-            {(hour.KnownFrom is { } from && from > hour.From.AddMinutes(1) ? Html.Of($"""<p class="quiet small">Known since {Parts.Time(from)}.</p>""") : Html.Empty)}
+            {Parts.If(isShort, Html.Of($"""<p class="quiet small">Known since {Parts.Time(hour.KnownFrom)}.</p>"""))}
             </section>
             """);
     }
@@ -86,7 +104,8 @@ static class NowPage
         var oldest = page.Queues.Max(queue => queue.OldestAge) ?? page.Queues.Max(queue => queue.Wait);
         var isAge = page.Queues.Any(queue => queue.OldestAge is not null);
         var says = oldest is { } age ? $"{(isAge ? "the oldest for" : "lately for")} {Words.Span(age)}" : "nothing is old";
-        return Tile("Waiting", Html.Of($"""<a href="queues"><b class="big">{Words.Number(page.Queues.Sum(queue => queue.Waiting ?? 0))}</b></a>"""), Html.Of($"{says}"));
+        var waiting = page.Queues.Sum(queue => queue.Waiting ?? 0);
+        return Tile("Waiting", Html.Of($"""<a href="queues"><b class="big">{Words.Number(waiting)}</b></a>"""), Html.Of($"{says}"));
     }
 
     static Html Slots(Sample<IReadOnlyList<WorkerInfo>> sample)
@@ -98,18 +117,27 @@ static class NowPage
 
         var alive = workers.Where(worker => worker.IsAlive).ToList();
         var (used, slots) = (alive.Sum(worker => worker.Active ?? 0), alive.Sum(worker => worker.Slots ?? 0));
-        return Tile(
-            "Workers",
-            Html.Of($"""<a href="workers"><b class="big">{Words.Number(alive.Count)}</b></a>"""),
-            slots == 0 ? Html.Of($"{Words.Count(used, "job")} running") : Html.Of($"""{WorkersPage.Meter(used, slots)} {Words.Number(used)} of {Words.Count(slots, "slot")} in use"""));
+        var says = slots == 0
+            ? Html.Of($"{Words.Count(used, "job")} running")
+            : Html.Of($"""{WorkersPage.Meter(used, slots)} {Words.Number(used)} of {Words.Count(slots, "slot")} in use""");
+        return Tile("Workers", Html.Of($"""<a href="workers"><b class="big">{Words.Number(alive.Count)}</b></a>"""), says);
     }
 
-    static Html Dead(Sample<DeadLetterPage> sample) => sample.Value is { } page
-        ? Tile("Dead letters", Html.Of($"""<a href="dead"><b class="big{(page.Total > 0 ? " bad" : "")}">{Words.Number(page.Total)}</b></a>"""),
-            page.Letters is [var last, ..] ? Html.Of($"the last one {Parts.Time(last.At)}") : Html.Of($"nothing to mend"))
-        : Tile("Dead letters", sample.Problem is null ? Parts.Pending("the keeper") : Html.Of($"""<b class="big">–</b>"""), Html.Empty);
+    static Html Dead(Sample<DeadLetterPage> sample)
+    {
+        if (sample.Value is not { } page)
+        {
+            return Tile("Dead letters", sample.Problem is null ? Parts.Pending("the keeper") : Html.Of($"""<b class="big">–</b>"""), Html.Empty);
+        }
 
-    static Html Tile(string name, Html figure, Html says) => Html.Of($"""<section class="tile"><h2>{name}</h2><div>{figure}</div><p class="quiet">{says}</p></section>""");
+        var says = page.Letters is [var last, ..] ? Html.Of($"the last one {Parts.Time(last.At)}") : Html.Of($"nothing to mend");
+        var figure = Html.Of($"""<a href="dead"><b class="big{(page.Total > 0 ? " bad" : "")}">{Words.Number(page.Total)}</b></a>""");
+        return Tile("Dead letters", figure, says);
+    }
+
+    static Html Tile(string name, Html figure, Html says) => Html.Of($"""
+        <section class="tile"><h2>{name}</h2><div>{figure}</div><p class="quiet">{says}</p></section>
+        """);
 
     static Html Running(Sample<IReadOnlyList<WorkerInfo>> sample, Visit visit)
     {
@@ -118,27 +146,37 @@ static class NowPage
             return Parts.Pending("the workers");
         }
 
-        var running = workers.Where(worker => worker.IsAlive).SelectMany(worker => worker.Running).OrderBy(job => job.StartedAt).Take(MostRunning).ToList();
-        return running.Count == 0
-            ? Parts.Nothing("No job runs that a worker has named.")
-            : Html.Of($"""<ul class="lines">{running.Select(job => Html.Of($"<li>{Parts.Name(job.Task)} {Parts.Job(job.Id)} <span>for {Words.Span(visit.Now - job.StartedAt)}</span></li>"))}</ul>""");
+        var running = workers
+            .Where(worker => worker.IsAlive)
+            .SelectMany(worker => worker.Running)
+            .OrderBy(job => job.StartedAt)
+            .Take(MostRunning)
+            .ToList();
+        return running.Count == 0 ? Parts.Nothing("No job runs that a worker has named.") : Parts.Running(running, visit.Now);
     }
 
     static Html Changes(State now, Visit visit)
     {
         var since = visit.Now.AddHours(-1);
-        var failures = (now.Failures.Value?.Groups ?? []).Select(group => (
-            At: group.First, Says: Html.Of($"""<a href="{FailuresPage.ToJobs(group)}"><bdi>{FailuresPage.Short(group.Type)}</bdi></a> in {string.Join(", ", group.Tasks)}: {Words.Count(group.Count, "time")}""")));
-        var workers = (now.Workers.Value ?? []).SelectMany(worker => new (DateTimeOffset? At, Html Says)[]
-        {
-            (worker.StartedAt, Html.Of($"""Worker <bdi>{worker.Name}</bdi> came""")),
-            (worker.IsAlive ? null : worker.LastSeenAt, Html.Of($"""Worker <bdi>{worker.Name}</bdi> went""")),
-        }).Where(change => change.At is not null).Select(change => (At: change.At!.Value, change.Says));
+        var failures = now.Failures.Value?.Groups.Select(Change) ?? [];
+        var workers = now.Workers.Value?.SelectMany(Changes) ?? [];
         var all = failures.Concat(workers).Where(change => change.At >= since).OrderByDescending(change => change.At).Take(MostChanges).ToList();
+        var lines = all.Select(change => Html.Of($"<li>{Parts.Time(change.At)} <span>{change.Says}</span></li>"));
         return all.Count == 0
             ? Parts.Nothing("Nothing: no worker came or went, and nothing failed.")
-            : Html.Of($"""<ul class="lines">{all.Select(change => Html.Of($"<li>{Parts.Time(change.At)} <span>{change.Says}</span></li>"))}</ul>""");
+            : Html.Of($"""<ul class="lines">{lines}</ul>""");
     }
+
+    static (DateTimeOffset? At, Html Says) Change(FailureGroup group) => (group.First, Html.Of($"""
+        <a href="{FailuresPage.ToJobs(group)}"><bdi>{FailuresPage.Short(group.Type)}</bdi></a>
+        in {string.Join(", ", group.Tasks)}: {Words.Count(group.Count, "time")}
+        """));
+
+    static IEnumerable<(DateTimeOffset? At, Html Says)> Changes(WorkerInfo worker) =>
+    [
+        (worker.StartedAt, Html.Of($"Worker <bdi>{worker.Name}</bdi> came")),
+        (worker.IsAlive ? null : worker.LastSeenAt, Html.Of($"Worker <bdi>{worker.Name}</bdi> went")),
+    ];
 
     readonly record struct State(
         Sample<ThroughputInfo> Throughput, Sample<QueuePage> Queues, Sample<IReadOnlyList<WorkerInfo>> Workers, Sample<TransportInfo> Transport,

@@ -17,7 +17,11 @@ readonly record struct Period(string Name, DateTimeOffset? From)
         return new(found.Name, found.Span is { } span ? visit.Now - span : null);
     }
 
-    public static Html Tabs(Period chosen, string path, params (string Name, string? Value)[] fields) => Html.Of($"""
-        <span class="tabs">{all.Select(one => Html.Of($"""<a href="{Parts.Address(path, [("since", one.Name), .. fields])}"{(one.Name == chosen.Name ? new Html(" aria-current=\"true\"") : Html.Empty)}>{one.Words}</a>"""))}</span>
-        """);
+    public static Html Tabs(Period chosen, string path, params (string Name, string? Value)[] fields)
+    {
+        var tabs = all.Select(one => Html.Of($"""
+            <a href="{Parts.Address(path, [("since", one.Name), .. fields])}"{Parts.Current(one.Name == chosen.Name)}>{one.Words}</a>
+            """));
+        return Html.Of($"""<span class="tabs">{tabs}</span>""");
+    }
 }

@@ -25,7 +25,7 @@ static class RequestPage
 
         var total = long.TryParse(visit.Field("of"), out var selected) ? selected : 0;
         return new("Request", Html.Of($"<h1>{(request?.Action == DeadLetterAction.Delete ? "Delete" : "Retry")} dead letters</h1>"), Html.Of($"""
-            {(request is null ? Html.Empty : Progress(request, total))}
+            {Parts.IfKnown(request, known => Progress(known, total))}
             <p><a href="dead">Dead letters</a> <a href="failures">Failures</a></p>{Parts.Problem(problem)}
             """));
     }
@@ -40,13 +40,15 @@ static class RequestPage
             _ when request.Problem is not null => "Done, but not for all.",
             _ => "Done.",
         };
+        var isDone = request.State == DeadLetterRequestState.Done;
+        var meter = isDone ? WorkersPage.Meter(1, 1) : WorkersPage.Meter(request.Moved, Math.Max(total, request.Moved + 1));
         return Html.Of($"""
-            <p class="verdict {(request is { State: DeadLetterRequestState.Done, Problem: null } ? "good" : "plain")}" role="status">{says}</p>
-            <p class="facts"><span>{WorkersPage.Meter(request.State == DeadLetterRequestState.Done ? 1 : request.Moved, request.State == DeadLetterRequestState.Done ? 1 : Math.Max(total, request.Moved + 1))}</span>
+            <p class="verdict {(isDone && request.Problem is null ? "good" : "plain")}" role="status">{says}</p>
+            <p class="facts"><span>{meter}</span>
             <span><b>{Words.Number(request.Moved)}</b>{(total > 0 ? $" of {Words.Number(total)}" : "")} {done}</span>
-            {(request.Kept > 0 ? Html.Of($"<span><b>{Words.Number(request.Kept)}</b> stay</span>") : Html.Empty)}
+            {Parts.If(request.Kept > 0, Html.Of($"<span><b>{Words.Number(request.Kept)}</b> stay</span>"))}
             <span>asked for {Parts.Time(request.At)}</span></p>
-            {(request.Problem is { } why ? Html.Of($"""<p class="note bad"><bdi>{why}</bdi></p>""") : Html.Empty)}
+            {Parts.IfKnown(request.Problem, why => Html.Of($"""<p class="note bad"><bdi>{why}</bdi></p>"""))}
             """);
     }
 }

@@ -23,27 +23,35 @@ static class SchedulePage
     }
 
     /// <summary>The form with what is filled in, and what is wrong with it.</summary>
-    public static View Form(ScheduleForm form, bool isNew, string? problem) => new(isNew ? "Add a schedule" : "Change a schedule", Html.Of($"""
-        <h1>{(isNew ? "Add a schedule" : "Change a schedule")}</h1>
-        {(problem is null ? Html.Empty : Html.Of($"""<p class="note bad" role="alert">{problem}</p>"""))}
-        {(isNew ? Html.Empty : Html.Of($"""<p class="quiet">A change here goes before what the code or the configuration says, until it is undone.</p>"""))}
-        <form method="post" action="schedule-set" class="sheet">
-        {Parts.Hidden("new", isNew ? "yes" : null)}
-        <label>Name {(isNew ? Html.Of($"""<input name="name" value="{form.Name}" required>""") : Html.Of($"""<input name="name" value="{form.Name}" readonly>"""))}</label>
-        <label>Task <input name="task" value="{form.Task}" required placeholder="news.refresh"></label>
-        <label>Cron expression, or an interval <input name="timing" value="{form.Timing}" required placeholder="*/15 * * * *  or  00:15:00"></label>
-        <label>Time zone of the expression <input name="zone" value="{form.Zone}" placeholder="UTC"></label>
-        <label>Arguments, a JSON array <textarea name="args" rows="3" spellcheck="false">{form.Arguments}</textarea></label>
-        <label>Named arguments, a JSON object <textarea name="kwargs" rows="2" spellcheck="false">{form.NamedArguments}</textarea></label>
-        <label>Queue <input name="queue" value="{form.Queue}" placeholder="the queue of the task"></label>
-        <label>When occurrences were missed <select name="misfire">{Enum.GetValues<MisfirePolicy>().Select(policy => Html.Of($"""<option{(policy == form.Misfire ? new Html(" selected") : Html.Empty)}>{policy.ToString()}</option>"""))}</select></label>
-        <div class="acts"><button class="main">Save</button> <a href="schedules">Cancel</a></div>
-        </form>
-        """), Html.Empty) { Status = problem is null ? 200 : 400 };
+    public static View Form(ScheduleForm form, bool isNew, string? problem)
+    {
+        const string Precedence = "A change here goes before what the code or the configuration says, until it is undone.";
+        var title = isNew ? "Add a schedule" : "Change a schedule";
+        var policies = Enum.GetValues<MisfirePolicy>().Select(policy => Parts.Option(policy.ToString(), policy == form.Misfire));
+        return new(title, Html.Of($"""
+            <h1>{title}</h1>
+            {Parts.IfKnown(problem, why => Html.Of($"""<p class="note bad" role="alert">{why}</p>"""))}
+            {Parts.If(!isNew, Html.Of($"""<p class="quiet">{Precedence}</p>"""))}
+            <form method="post" action="schedule-set" class="sheet">
+            {Parts.Hidden("new", isNew ? "yes" : null)}
+            <label>Name <input name="name" value="{form.Name}" {(isNew ? "required" : "readonly")}></label>
+            <label>Task <input name="task" value="{form.Task}" required placeholder="news.refresh"></label>
+            <label>Cron expression, or an interval
+            <input name="timing" value="{form.Timing}" required placeholder="*/15 * * * *  or  00:15:00"></label>
+            <label>Time zone of the expression <input name="zone" value="{form.Zone}" placeholder="UTC"></label>
+            <label>Arguments, a JSON array <textarea name="args" rows="3" spellcheck="false">{form.Arguments}</textarea></label>
+            <label>Named arguments, a JSON object <textarea name="kwargs" rows="2" spellcheck="false">{form.NamedArguments}</textarea></label>
+            <label>Queue <input name="queue" value="{form.Queue}" placeholder="the queue of the task"></label>
+            <label>When occurrences were missed <select name="misfire">{policies}</select></label>
+            <div class="acts"><button class="main">Save</button> <a href="schedules">Cancel</a></div>
+            </form>
+            """), Html.Empty) { Status = problem is null ? 200 : 400 };
+    }
 }
 
 /// <summary>What the form says.</summary>
-readonly record struct ScheduleForm(string? Name, string? Task, string? Timing, string? Zone, string? Arguments, string? NamedArguments, string? Queue, MisfirePolicy Misfire)
+readonly record struct ScheduleForm(
+    string? Name, string? Task, string? Timing, string? Zone, string? Arguments, string? NamedArguments, string? Queue, MisfirePolicy Misfire)
 {
     public static ScheduleForm Of(ScheduleInfo? schedule) => new(
         schedule?.Name, schedule?.TaskName, schedule?.Cron ?? schedule?.Every?.ToString("c", CultureInfo.InvariantCulture), schedule?.TimeZone,

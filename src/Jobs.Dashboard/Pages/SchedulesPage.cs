@@ -9,10 +9,11 @@ static class SchedulesPage
     public static async Task<View> ShowAsync(Visit visit)
     {
         var schedules = await visit.Source.SchedulesAsync(visit.Stop).ConfigureAwait(false);
-        return new("Schedules", Html.Of($"""
-            <h1>Schedules</h1>
-            {(visit.May(Rights.Administer) ? Html.Of($"""<div class="acts"><a class="button" href="schedule">Add a schedule</a></div>""") : Html.Empty)}
-            """), Html.Of($"{List(schedules, visit)}{Parts.Problem(schedules.Problem)}"));
+        var add = Html.Of($"""<div class="acts"><a class="button" href="schedule">Add a schedule</a></div>""");
+        return new(
+            "Schedules",
+            Html.Of($"<h1>Schedules</h1>{Parts.If(visit.May(Rights.Administer), add)}"),
+            Html.Of($"{List(schedules, visit)}{Parts.Problem(schedules.Problem)}"));
     }
 
     static Html List(Sample<IReadOnlyList<ScheduleInfo>> sample, Visit visit)
@@ -28,18 +29,29 @@ static class SchedulesPage
     }
 
     static Html Row(ScheduleInfo schedule, Visit visit) => Parts.Row(
-        ("Schedule", Html.Of($"""{Parts.Name(schedule.Name)}{(schedule.IsSetAtRunTime ? Html.Of($""" <span class="quiet small">set at run time</span>""") : Html.Empty)}""")),
+        ("Schedule", Name(schedule)),
         ("When", Html.Of($"""{schedule.Words}<br><code class="quiet">{schedule.Timing}</code>""")),
-        ("Task", schedule.TaskName is null ? Html.Of($"–") : Html.Of($"""<a href="{Parts.Address("jobs", ("task", schedule.TaskName))}">{Parts.Name(schedule.TaskName)}</a>""")),
+        ("Task", Task(schedule.TaskName)),
         ("Last", schedule.LastJobId is { } id ? Html.Of($"{Parts.Ago(schedule.LastOccurrence, visit.Now)}<br>{Parts.Job(id)}") : Html.Of($"–")),
         ("Next", Parts.Ago(schedule.NextOccurrence, visit.Now)),
         ("State", State(schedule)),
         ("Do", Acts(schedule, visit)));
 
+    static Html Name(ScheduleInfo schedule)
+    {
+        var note = Parts.If(schedule.IsSetAtRunTime, Html.Of($""" <span class="quiet small">set at run time</span>"""));
+        return Html.Of($"{Parts.Name(schedule.Name)}{note}");
+    }
+
+    static Html Task(string? name) => name is null
+        ? Html.Of($"–")
+        : Html.Of($"""<a href="{Parts.Address("jobs", ("task", name))}">{Parts.Name(name)}</a>""");
+
     static Html State(ScheduleInfo schedule) => schedule switch
     {
         { IsPaused: true } => Html.Of($"""<span class="state retrying">paused</span>"""),
-        { Lateness: { } late } when late > TimeSpan.FromSeconds(5) => Html.Of($"""<span class="state dead">late</span> by {Words.Span(late)}{Missed(schedule.Missed ?? 0)}"""),
+        { Lateness: { } late } when late > TimeSpan.FromSeconds(5) =>
+            Html.Of($"""<span class="state dead">late</span> by {Words.Span(late)}{Missed(schedule.Missed ?? 0)}"""),
         { Lateness: not null } => Html.Of($"""<span class="state succeeded">on time</span>"""),
         _ => Html.Of($"""<span class="state unknown">unknown</span>"""),
     };
@@ -52,11 +64,20 @@ static class SchedulesPage
     };
 
     static Html Acts(ScheduleInfo schedule, Visit visit) => Html.Of($"""
-        <div class="acts">{(visit.May(Rights.Act) ? Form("run-now", "Run now", schedule) : Html.Empty)}{(visit.May(Rights.Administer)
-            ? Html.Of($"""{(schedule.IsPaused ? Form("resume", "Resume", schedule) : Form("pause", "Pause", schedule))}<a class="button" href="{Parts.Address("schedule", ("name", schedule.Name))}">Change</a>{(schedule.IsSetAtRunTime ? Form("remove", "Undo", schedule) : Html.Empty)}""")
-            : Html.Empty)}</div>
+        <div class="acts">
+        {Parts.If(visit.May(Rights.Act), Form("run-now", "Run now", schedule))}
+        {Parts.If(visit.May(Rights.Administer), Changes(schedule))}
+        </div>
         """);
 
-    static Html Form(string action, string name, ScheduleInfo schedule) =>
-        Html.Of($"""<form method="post" action="schedule-{action}">{Parts.Hidden("name", schedule.Name)}<button>{name}<span class="unseen"> {schedule.Name}</span></button></form>""");
+    static Html Changes(ScheduleInfo schedule) => Html.Of($"""
+        {(schedule.IsPaused ? Form("resume", "Resume", schedule) : Form("pause", "Pause", schedule))}
+        <a class="button" href="{Parts.Address("schedule", ("name", schedule.Name))}">Change</a>
+        {Parts.If(schedule.IsSetAtRunTime, Form("remove", "Undo", schedule))}
+        """);
+
+    static Html Form(string action, string name, ScheduleInfo schedule) => Html.Of($"""
+        <form method="post" action="schedule-{action}">{Parts.Hidden("name", schedule.Name)}
+        <button>{name}<span class="unseen"> {schedule.Name}</span></button></form>
+        """);
 }

@@ -16,9 +16,12 @@ static class Throughput
         return Markup.Chart.Of([.. minutes.Select((minute, at) => Bar(minute, hour.From.AddMinutes(at)))], label);
     }
 
-    static Bar Bar(ThroughputMinute minute, DateTimeOffset at) => new(
-        minute.Succeeded, minute.Failed + minute.Retried,
-        $"{at.UtcDateTime.ToString("HH:mm", CultureInfo.InvariantCulture)} UTC: {Words.Number(minute.Succeeded)} done, {Words.Number(minute.Failed)} dead, {Words.Number(minute.Retried)} tried again");
+    static Bar Bar(ThroughputMinute minute, DateTimeOffset at)
+    {
+        var time = at.UtcDateTime.ToString("HH:mm", CultureInfo.InvariantCulture);
+        var (done, dead, retried) = (Words.Number(minute.Succeeded), Words.Number(minute.Failed), Words.Number(minute.Retried));
+        return new(minute.Succeeded, minute.Failed + minute.Retried, $"{time} UTC: {done} done, {dead} dead, {retried} tried again");
+    }
 
     static ThroughputMinute Sum(IEnumerable<ThroughputMinute> minutes) => minutes.Aggregate(default(ThroughputMinute), (sum, one) => new()
     {

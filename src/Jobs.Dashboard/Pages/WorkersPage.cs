@@ -18,7 +18,10 @@ static class WorkersPage
     public static Html Meter(long used, long slots)
     {
         var width = slots == 0 ? 0 : Math.Min(MeterWidth, used * MeterWidth / slots);
-        return Html.Of($"""<svg class="meter" viewBox="0 0 {MeterWidth} 8" preserveAspectRatio="none" role="img" aria-label="{Words.Number(used)} of {Words.Number(slots)}"><rect class="rail" width="{MeterWidth}" height="8"/><rect class="fill" width="{width}" height="8"/></svg>""");
+        return Html.Of($"""
+            <svg class="meter" viewBox="0 0 {MeterWidth} 8" preserveAspectRatio="none" role="img" aria-label="{Words.Number(used)} of {Words.Number(slots)}">
+            <rect class="rail" width="{MeterWidth}" height="8"/><rect class="fill" width="{width}" height="8"/></svg>
+            """);
     }
 
     static Html List(Sample<IReadOnlyList<WorkerInfo>> sample, Visit visit)
@@ -35,26 +38,51 @@ static class WorkersPage
 
     static Html Card(WorkerInfo worker, Visit visit) => Html.Of($"""
         <li class="card{(worker.IsAlive ? "" : " gone")}">
-        <h2><bdi>{worker.Name}</bdi> {(worker.IsAlive ? Html.Of($"""<span class="state succeeded">alive</span>""") : Html.Of($"""<span class="state dead">gone</span>"""))}</h2>
+        <h2><bdi>{worker.Name}</bdi> {Pulse(worker)}</h2>
         <p class="facts">
-        <span>{(worker.Slots is { } slots ? Html.Of($"{Meter(worker.Active ?? 0, slots)} {Words.Number(worker.Active ?? 0)} of {Words.Count(slots, "slot")}") : Html.Of($"{Words.Count(worker.Active ?? 0, "job")} running"))}</span>
+        <span>{Busy(worker)}</span>
         <span>last heard of {Parts.Ago(worker.LastSeenAt, visit.Now)}</span>
-        {(worker.StartedAt is { } start ? Html.Of($"<span>up since {Parts.Time(start)}</span>") : Html.Empty)}
-        {(worker.Processed is { } processed ? Html.Of($"<span>{Words.Count(processed, "job")} taken</span>") : Html.Empty)}
+        {Parts.IfKnown(worker.StartedAt, start => Html.Of($"<span>up since {Parts.Time(start)}</span>"))}
+        {Parts.IfKnown(worker.Processed, processed => Html.Of($"<span>{Words.Count(processed, "job")} taken</span>"))}
         </p>
         <dl class="pairs">
-        <dt>Queues</dt><dd>{(worker.Queues.Count == 0 ? Html.Of($"–") : Html.Join(worker.Queues.Select((queue, at) => Html.Of($"""{(at == 0 ? "" : ", ")}<a href="{Parts.Address("jobs", ("queue", queue))}"><bdi>{queue}</bdi></a>"""))))}</dd>
-        <dt>Host</dt><dd><bdi>{Host(worker.Name)}</bdi>{(worker.ProcessId is { } pid ? Html.Of($", process {pid.ToString(CultureInfo.InvariantCulture)}") : Html.Empty)}{(worker.System is null ? Html.Empty : Html.Of($", <bdi>{worker.System}</bdi>"))}</dd>
+        <dt>Queues</dt><dd>{Queues(worker.Queues)}</dd>
+        <dt>Host</dt><dd>{Host(worker)}</dd>
         <dt>Version</dt><dd><bdi>{worker.Version ?? "–"}</bdi>, <bdi>{worker.Software}</bdi> <bdi>{worker.SoftwareVersion}</bdi></dd>
-        <dt>Load</dt><dd>{(worker.LoadAverage.Count == 0 ? "–" : string.Join("  ", worker.LoadAverage.Select(load => load.ToString("0.00", CultureInfo.InvariantCulture))))}</dd>
+        <dt>Load</dt><dd>{Load(worker.LoadAverage)}</dd>
         </dl>
         {Running(worker, visit)}
         </li>
         """);
 
-    static Html Running(WorkerInfo worker, Visit visit) => worker.Running.Count == 0
-        ? Html.Empty
-        : Html.Of($"""<details open><summary>{Words.Count(worker.Running.Count, "running job")}</summary><ul class="lines">{worker.Running.Select(job => Html.Of($"<li>{Parts.Name(job.Task)} {Parts.Job(job.Id)} <span>for {Words.Span(visit.Now - job.StartedAt)}</span></li>"))}</ul></details>""");
+    static Html Pulse(WorkerInfo worker) => worker.IsAlive
+        ? Html.Of($"""<span class="state succeeded">alive</span>""")
+        : Html.Of($"""<span class="state dead">gone</span>""");
 
-    static string Host(string name) => name[(name.IndexOf('@', StringComparison.Ordinal) + 1)..];
+    static Html Busy(WorkerInfo worker)
+    {
+        var active = worker.Active ?? 0;
+        return worker.Slots is { } slots
+            ? Html.Of($"{Meter(active, slots)} {Words.Number(active)} of {Words.Count(slots, "slot")}")
+            : Html.Of($"{Words.Count(active, "job")} running");
+    }
+
+    static Html Queues(IReadOnlyList<string> queues) => queues.Count == 0
+        ? Html.Of($"–")
+        : Parts.Commas(queues.Select(queue => Html.Of($"""<a href="{Parts.Address("jobs", ("queue", queue))}"><bdi>{queue}</bdi></a>""")));
+
+    static Html Host(WorkerInfo worker)
+    {
+        var host = worker.Name[(worker.Name.IndexOf('@', StringComparison.Ordinal) + 1)..];
+        var process = Parts.IfKnown(worker.ProcessId, id => Html.Of($", process {id.ToString(CultureInfo.InvariantCulture)}"));
+        var system = Parts.IfKnown(worker.System, name => Html.Of($", <bdi>{name}</bdi>"));
+        return Html.Of($"<bdi>{host}</bdi>{process}{system}");
+    }
+
+    static string Load(IReadOnlyList<double> averages) =>
+        averages.Count == 0 ? "–" : string.Join("  ", averages.Select(load => load.ToString("0.00", CultureInfo.InvariantCulture)));
+
+    static Html Running(WorkerInfo worker, Visit visit) => Parts.If(worker.Running.Count > 0, Html.Of($"""
+        <details open><summary>{Words.Count(worker.Running.Count, "running job")}</summary>{Parts.Running(worker.Running, visit.Now)}</details>
+        """));
 }
