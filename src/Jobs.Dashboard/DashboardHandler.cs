@@ -20,6 +20,15 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
     /// <summary>A request with this header gets only the part of the page that changes.</summary>
     public const string FragmentHeader = "Jobs-Fragment";
 
+    const string EntryPage = """
+        <!doctype html><html lang="en"><meta charset="utf-8"><title>Jobs</title><meta http-equiv="refresh" content="0;url=./">
+        <p><a href="./">Open the dashboard</a>
+        """;
+
+    const string ContentSecurityPolicy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
     static readonly FrozenDictionary<string, Func<Visit, Task<View>>> pages = new Dictionary<string, Func<Visit, Task<View>>>
     {
         [""] = NowPage.ShowAsync,
@@ -62,7 +71,8 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         catch (Exception e) when (!http.Response.HasStarted)
         {
             Log.PageFailed(site.Logger, e, Clean(path));
-            await WriteAsync(visit, path, Layout.Message("Something went wrong", Html.Of($"The log of the web application says what."), 500)).ConfigureAwait(false);
+            var sorry = Layout.Message("Something went wrong", Html.Of($"The log of the web application says what."), 500);
+            await WriteAsync(visit, path, sorry).ConfigureAwait(false);
         }
     }
 
@@ -146,9 +156,7 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
 
         // Not a redirect: when the link was on a page of another site, the browser would leave the cookie out.
         http.Response.ContentType = "text/html; charset=utf-8";
-        await http.Response.WriteAsync(
-            """<!doctype html><html lang="en"><meta charset="utf-8"><title>Jobs</title><meta http-equiv="refresh" content="0;url=./"><p><a href="./">Open the dashboard</a>""",
-            http.RequestAborted).ConfigureAwait(false);
+        await http.Response.WriteAsync(EntryPage, http.RequestAborted).ConfigureAwait(false);
     }
 
     static Task NotAllowedAsync(HttpContext http)
@@ -183,8 +191,7 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
     static void SetHeaders(HttpContext http)
     {
         var headers = http.Response.Headers;
-        headers.ContentSecurityPolicy =
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+        headers.ContentSecurityPolicy = ContentSecurityPolicy;
         headers.XContentTypeOptions = "nosniff";
         headers.XFrameOptions = "DENY";
         headers.CacheControl = "no-store";

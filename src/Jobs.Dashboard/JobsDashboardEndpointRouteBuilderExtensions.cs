@@ -1,5 +1,6 @@
 using Jobs.Dashboard;
 using Jobs.Dashboard.Access;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -53,7 +54,11 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
             new(inspector, new(time, logger)), [.. Required<IOptions<JobsOptions>>(services).Value.SensitiveNames], time, logger);
         var token = new OneTimeToken(time);
         var address = $"/{pattern.Trim('/')}".TrimEnd('/');
-        var handler = new DashboardHandler(site, new(options, token, environment, logger), token, http => Link(token, $"{http.Request.Scheme}://{http.Request.Host}{http.Request.PathBase}{address}"));
+        var handler = new DashboardHandler(
+            site,
+            new(options, token, environment, logger),
+            token,
+            http => Link(token, $"{http.Request.Scheme}://{http.Request.Host}{http.Request.PathBase}{address}"));
         EndpointMetadataCollection? metadata = null;
         var builder = endpoints.Map($"{address}/{{**path}}", handler.HandleAsync).WithDisplayName("Jobs dashboard");
         builder.Finally(endpoint => metadata = new(endpoint.Metadata));
@@ -67,7 +72,9 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
     }
 
     static T Required<T>(IServiceProvider services)
-        where T : class => services.GetService<T>() ?? throw new InvalidOperationException("The dashboard needs Jobs in the application: call builder.Services.AddJobs(…) first.");
+        where T : class =>
+        services.GetService<T>()
+        ?? throw new InvalidOperationException("The dashboard needs Jobs in the application: call builder.Services.AddJobs(…) first.");
 
     static void RequirePolicies(IServiceProvider services, JobsDashboardOptions options)
     {
@@ -77,13 +84,14 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
             return;
         }
 
-        if (services.GetService<Microsoft.AspNetCore.Authorization.IAuthorizationService>() is null)
+        if (services.GetService<IAuthorizationService>() is null)
         {
-            throw new InvalidOperationException($"The dashboard has the policy '{policies[0]}', but the application has no authorization: call builder.Services.AddAuthorization(…).");
+            throw new InvalidOperationException(
+                $"The dashboard has the policy '{policies[0]}', but the application has no authorization: call builder.Services.AddAuthorization(…).");
         }
 
-        var known = services.GetRequiredService<IOptions<Microsoft.AspNetCore.Authorization.AuthorizationOptions>>().Value;
-        if (services.GetRequiredService<Microsoft.AspNetCore.Authorization.IAuthorizationPolicyProvider>() is Microsoft.AspNetCore.Authorization.DefaultAuthorizationPolicyProvider
+        var known = services.GetRequiredService<IOptions<AuthorizationOptions>>().Value;
+        if (services.GetRequiredService<IAuthorizationPolicyProvider>() is DefaultAuthorizationPolicyProvider
             && Array.Find(policies, policy => known.GetPolicy(policy) is null) is { } missing)
         {
             throw new InvalidOperationException($"The dashboard has the policy '{missing}', but AddAuthorization has none of that name.");

@@ -13,7 +13,8 @@ static partial class Log
         + "MapJobsDashboard(…).RequireAuthorization(…), or open the link with the token that this log has. This line comes once.")]
     public static partial void Closed(ILogger logger, string path, string reason);
 
-    [LoggerMessage(EventId = 602, Level = LogLevel.Information, Message = "Dashboard: a browser at {Address} has used the token. The link for another browser: {Url}")]
+    [LoggerMessage(EventId = 602, Level = LogLevel.Information, Message =
+        "Dashboard: a browser at {Address} has used the token. The link for another browser: {Url}")]
     public static partial void TokenUsed(ILogger logger, string? address, string url);
 
     [LoggerMessage(EventId = 603, Level = LogLevel.Information, Message = "Dashboard: {User} at {Address}: {Action}: {What} ({Count})")]

@@ -35,7 +35,11 @@ sealed class Source(JobInspector inspector, Sampler sampler)
         sampler.AskAsync($"job {id}", token => inspector.GetJobAsync(id, token), patiently, stop);
 
     public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
-        sampler.AskAsync($"letters {limit} {after} {string.Join('+', query.Ids ?? [])} {query}", token => inspector.DeadLettersAsync(query, limit, after, token), wait ? patiently : shortly, stop);
+        sampler.AskAsync(
+            $"letters {limit} {after} {string.Join('+', query.Ids ?? [])} {query}",
+            token => inspector.DeadLettersAsync(query, limit, after, token),
+            wait ? patiently : shortly,
+            stop);
 
     public ValueTask<Sample<IReadOnlyList<DeadLetterGroup>>> LetterGroupsAsync(DeadLetterQuery query, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync($"groups {query}", token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop);

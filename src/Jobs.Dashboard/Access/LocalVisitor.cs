@@ -16,7 +16,10 @@ namespace Jobs.Dashboard.Access;
 static class LocalVisitor
 {
     static readonly string[] proxyHeaders =
-        ["Forwarded", "Via", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Fly-Client-IP", "X-Envoy-External-Address"];
+    [
+        "Forwarded", "Via", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Fly-Client-IP",
+        "X-Envoy-External-Address",
+    ];
 
     static readonly string[] proxyPrefixes = ["X-Forwarded-", "X-Original-", "X-ProxyUser-"];
 

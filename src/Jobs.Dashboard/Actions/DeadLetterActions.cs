@@ -1,3 +1,4 @@
+using System.Globalization;
 using Jobs.Dashboard.Markup;
 using Jobs.Dashboard.Pages;
 using Microsoft.AspNetCore.Http;
@@ -19,10 +20,22 @@ static class DeadLetterActions
             return Done.Refuse("Not retried", why);
         }
 
-        return await SelectedAsync(visit, form).ConfigureAwait(false) is not { } selected
-            ? Done.Refuse("Nothing selected", "Go back, and select at least one job.")
-            : await RequestAsync(visit, "retry dead letters", selected, query => visit.Site.Control.RetryDeadLettersAsync(
-                query, new() { Wait = false, Arguments = EnqueueAction.Json(form["args"]), NamedArguments = EnqueueAction.Json(form["kwargs"]) }, visit.Stop)).ConfigureAwait(false);
+        if (await SelectedAsync(visit, form).ConfigureAwait(false) is not { } selected)
+        {
+            return Done.Refuse("Nothing selected", "Go back, and select at least one job.");
+        }
+
+        var options = new DeadLetterRetry
+        {
+            Wait = false,
+            Arguments = EnqueueAction.Json(form["args"]),
+            NamedArguments = EnqueueAction.Json(form["kwargs"]),
+        };
+        return await RequestAsync(
+            visit,
+            "retry dead letters",
+            selected,
+            query => visit.Site.Control.RetryDeadLettersAsync(query, options, visit.Stop)).ConfigureAwait(false);
     }
 
     public static async Task<Done> DeleteAsync(Visit visit, IFormCollection form)
@@ -34,7 +47,11 @@ static class DeadLetterActions
 
         return Visit.Text(form["confirm"]) != Confirmed
             ? Done.Show(Confirm(form, selected))
-            : await RequestAsync(visit, "delete dead letters", selected, query => visit.Site.Control.DeleteDeadLettersAsync(query, wait: false, visit.Stop)).ConfigureAwait(false);
+            : await RequestAsync(
+                visit,
+                "delete dead letters",
+                selected,
+                query => visit.Site.Control.DeleteDeadLettersAsync(query, wait: false, visit.Stop)).ConfigureAwait(false);
     }
 
     static async Task<Done> RequestAsync(Visit visit, string action, Selection selected, Func<DeadLetterQuery, Task<DeadLetterRequest>> ask)
@@ -43,7 +60,8 @@ static class DeadLetterActions
         {
             var request = await ask(selected.Query).ConfigureAwait(false);
             Audit.Write(visit, action, $"{selected.Says}; request {request.Id}", Words.Number(selected.Count));
-            return Done.To(Parts.Address("request", ("id", request.Id), ("of", selected.Count.ToString(System.Globalization.CultureInfo.InvariantCulture))));
+            var count = selected.Count.ToString(CultureInfo.InvariantCulture);
+            return Done.To(Parts.Address("request", ("id", request.Id), ("of", count)));
         }
         catch (Exception e) when (e is JobsException or ArgumentException)
         {
@@ -75,15 +93,22 @@ static class DeadLetterActions
     }
 
     // A page and not a dialog of the script, so that nobody deletes without having seen it.
-    static View Confirm(IFormCollection form, Selection selected) => new("Delete", Html.Of($"""
-        <h1>Delete {Words.Count(selected.Count, "dead letter")}?</h1>
-        <p>{(selected.IsMany ? $"These are {selected.Says}. " : "")}The jobs are gone for good.</p>
-        <form method="post" action="delete-dead" class="sheet">
-        {form.Where(field => field.Key != "confirm").SelectMany(field => field.Value.Select(value => Parts.Hidden(field.Key, value)))}
-        {(selected.IsMany ? Html.Of($"""<label>Type <b>{Confirmed}</b> <input name="confirm" required pattern="{Confirmed}" autocomplete="off"></label>""") : Parts.Hidden("confirm", Confirmed))}
-        <div class="acts"><button class="danger">Delete {Words.Number(selected.Count)}</button> <a href="dead">Cancel</a></div>
-        </form>
-        """), Html.Empty);
+    static View Confirm(IFormCollection form, Selection selected)
+    {
+        var fields = form.Where(field => field.Key != "confirm").SelectMany(field => field.Value.Select(value => Parts.Hidden(field.Key, value)));
+        var confirm = selected.IsMany
+            ? Html.Of($"""<label>Type <b>{Confirmed}</b> <input name="confirm" required pattern="{Confirmed}" autocomplete="off"></label>""")
+            : Parts.Hidden("confirm", Confirmed);
+        return new("Delete", Html.Of($"""
+            <h1>Delete {Words.Count(selected.Count, "dead letter")}?</h1>
+            <p>{(selected.IsMany ? $"These are {selected.Says}. " : "")}The jobs are gone for good.</p>
+            <form method="post" action="delete-dead" class="sheet">
+            {fields}
+            {confirm}
+            <div class="acts"><button class="danger">Delete {Words.Number(selected.Count)}</button> <a href="dead">Cancel</a></div>
+            </form>
+            """), Html.Empty);
+    }
 
     sealed record Selection(DeadLetterQuery Query, int Count, string Says, bool IsMany);
 }

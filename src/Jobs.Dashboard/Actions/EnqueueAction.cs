@@ -34,10 +34,14 @@ static class EnqueueAction
 
     /// <summary>Why arguments cannot be sent as they are written; <see langword="null"/> when they can.</summary>
     public static string? WhyNot(string? args, string? kwargs) =>
-        new[] { args, kwargs }.Any(text => text is not null && (text.Contains($"\"{ArgumentText.Mask}\"", StringComparison.Ordinal) || text.Contains("\"…\"", StringComparison.Ordinal)))
+        HasGap(args) || HasGap(kwargs)
             ? $"The arguments still have {ArgumentText.Mask} or … in the place of a value that was hidden or cut. Go back, and write the value."
             : null;
 
     /// <summary>What was written; <see langword="null"/> for nothing.</summary>
     public static string? Json(string? text) => string.IsNullOrWhiteSpace(text) ? null : text;
+
+    static bool HasGap(string? text) =>
+        text is not null
+        && (text.Contains($"\"{ArgumentText.Mask}\"", StringComparison.Ordinal) || text.Contains("\"…\"", StringComparison.Ordinal));
 }

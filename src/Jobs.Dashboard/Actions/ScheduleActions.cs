@@ -53,13 +53,15 @@ static class ScheduleActions
 
     static async Task SetAsync(Visit visit, ScheduleForm form, bool isNew)
     {
-        var (name, timing) = (form.Name ?? throw new ArgumentException("The name is missing."), form.Timing ?? throw new ArgumentException("The timing is missing."));
+        var name = form.Name ?? throw new ArgumentException("The name is missing.");
+        var timing = form.Timing ?? throw new ArgumentException("The timing is missing.");
         if (isNew && (await visit.Site.Schedules.ListAsync(visit.Stop).ConfigureAwait(false)).Any(one => one.Name == name))
         {
             throw new ArgumentException($"There is a schedule '{name}' already. Change that one, or take another name.");
         }
 
-        var job = Job.FromJson(form.Task ?? throw new ArgumentException("The task is missing."), form.Arguments, form.NamedArguments) with { Queue = form.Queue };
+        var task = form.Task ?? throw new ArgumentException("The task is missing.");
+        var job = Job.FromJson(task, form.Arguments, form.NamedArguments) with { Queue = form.Queue };
         if (TimeSpan.TryParseExact(timing, ["c", @"h\:mm", @"h\:mm\:ss"], CultureInfo.InvariantCulture, out var every))
         {
             await visit.Site.Schedules.SetAsync(name, every, job, form.Misfire, visit.Stop).ConfigureAwait(false);
