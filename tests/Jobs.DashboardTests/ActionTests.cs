@@ -31,7 +31,7 @@ public abstract class ActionTests
 
         await app.PageWithAsync($"request?id={DashboardApp.IdOf(answer)}&of=1", "<b>1</b> of 1 sent back");
         await app.JobAsync(id, JobState.Succeeded);
-        Assert.Contains(app.Logs.All, line => line.Event == 603 && line.Text.Contains("retry dead letters", StringComparison.Ordinal) && line.Text.Contains("(1)", StringComparison.Ordinal));
+        app.MustHaveLogged(603, "retry dead letters", "(1)");
     }
 
     [Fact]
@@ -43,11 +43,11 @@ public abstract class ActionTests
 
         using var question = await app.PostAsync("delete-dead", ("ids", one));
         Assert.Contains("Delete 1 dead letter?", await question.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
-        Assert.Equal(2, (await app.Inspector.DeadLettersAsync(new(), cancellationToken: TestContext.Current.CancellationToken)).Total);
+        Assert.Equal(2, (await app.LettersAsync()).Total);
         using var answer = await app.PostAsync("delete-dead", ("ids", one), ("confirm", "delete"));
 
         await app.PageWithAsync($"request?id={DashboardApp.IdOf(answer)}", "1</b> deleted");
-        Assert.Equal(other, Assert.Single((await app.Inspector.DeadLettersAsync(new(), cancellationToken: TestContext.Current.CancellationToken)).Letters).Id);
+        Assert.Equal(other, Assert.Single((await app.LettersAsync()).Letters).Id);
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public abstract class ActionTests
 
         await app.PageWithAsync($"request?id={DashboardApp.IdOf(answer)}", "1</b> sent back");
         await app.JobAsync(fetch, JobState.Succeeded);
-        Assert.Equal(store, Assert.Single((await app.Inspector.DeadLettersAsync(new(), cancellationToken: TestContext.Current.CancellationToken)).Letters).Id);
+        Assert.Equal(store, Assert.Single((await app.LettersAsync()).Letters).Id);
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public abstract class ActionTests
 
         await app.PageWithAsync($"request?id={DashboardApp.IdOf(answer)}", "1</b> sent back");
         await app.JobAsync(cricket, JobState.Succeeded);
-        Assert.Equal(football, Assert.Single((await app.Inspector.DeadLettersAsync(new(), cancellationToken: TestContext.Current.CancellationToken)).Letters).Id);
+        Assert.Equal(football, Assert.Single((await app.LettersAsync()).Letters).Id);
     }
 
     [Fact]
@@ -120,7 +120,7 @@ public abstract class ActionTests
         using var retry = await app.PostAsync("retry-dead", ("ids", id), ("args", args), ("kwargs", kwargs));
 
         Assert.Equal((HttpStatusCode.BadRequest, HttpStatusCode.BadRequest), (enqueue.StatusCode, retry.StatusCode));
-        Assert.Equal(1, (await app.Inspector.DeadLettersAsync(new(), cancellationToken: TestContext.Current.CancellationToken)).Total);
+        Assert.Equal(1, (await app.LettersAsync()).Total);
     }
 
     [Fact]
@@ -135,7 +135,9 @@ public abstract class ActionTests
         await app.PageWithAsync("schedules", ">paused<");
         await PostAsync(app, "schedule-resume", ("name", "prune"));
         await Wait.Until(async () => !(await app.PageAsync("schedules")).Contains(">paused<", StringComparison.Ordinal));
-        await PostAsync(app, "schedule-set", ("new", "yes"), ("name", "evening"), ("task", "feeds.store"), ("timing", "0 20 * * *"), ("zone", "Europe/Berlin"), ("args", """["text"]"""));
+        await PostAsync(
+            app, "schedule-set", ("new", "yes"), ("name", "evening"), ("task", "feeds.store"),
+            ("timing", "0 20 * * *"), ("zone", "Europe/Berlin"), ("args", """["text"]"""));
         Assert.Contains("Europe/Berlin", await app.PageWithAsync("schedules", "evening"), StringComparison.Ordinal);
         Assert.Contains("[&quot;text&quot;]", await app.PageWithAsync("schedule?name=evening", "0 20 * * *"), StringComparison.Ordinal);
         await PostAsync(app, "schedule-set", ("name", "evening"), ("task", "feeds.store"), ("timing", "01:30:00"), ("args", """["text"]"""));
@@ -150,7 +152,8 @@ public abstract class ActionTests
     {
         await using var app = await StartAsync();
 
-        using var answer = await app.PostAsync("schedule-set", ("new", "yes"), ("name", "evening"), ("task", "feeds.store"), ("timing", "every evening"), ("args", "[]"));
+        using var answer = await app.PostAsync(
+            "schedule-set", ("new", "yes"), ("name", "evening"), ("task", "feeds.store"), ("timing", "every evening"), ("args", "[]"));
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
         var page = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);

@@ -36,8 +36,9 @@ public sealed class BrowserFixture : IAsyncLifetime
 
     static async Task<(IPlaywright, IBrowser)> StartAsync()
     {
-        var chromium = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').SelectMany(folder => new[] { "chromium", "chromium-browser", "google-chrome" }.Select(name => Path.Combine(folder, name)))
-            .FirstOrDefault(File.Exists)
+        string[] names = ["chromium", "chromium-browser", "google-chrome"];
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':');
+        var chromium = folders.SelectMany(folder => names.Select(name => Path.Combine(folder, name))).FirstOrDefault(File.Exists)
             ?? throw new InvalidOperationException("These tests need a browser: apt-get install chromium. tests/run.sh does it by itself.");
         var playwright = await Playwright.CreateAsync();
         return (playwright, await playwright.Chromium.LaunchAsync(new() { ExecutablePath = chromium, Args = ["--no-sandbox", "--disable-dev-shm-usage"] }));
@@ -47,6 +48,8 @@ public sealed class BrowserFixture : IAsyncLifetime
 /// <summary>A window of the browser, which notes what must not happen.</summary>
 public sealed class BrowserVisit : IAsyncDisposable
 {
+    const string NotFound = "Failed to load resource: the server responded with a status of 404";
+
     readonly IBrowserContext context;
     readonly ConcurrentQueue<string> complaints = new();
 
@@ -56,7 +59,7 @@ public sealed class BrowserVisit : IAsyncDisposable
         page.Console += (_, message) =>
         {
             // What breaks the content security policy is an error here. A page that answers 404 is one too, and allowed.
-            if (message.Type == "error" && !message.Text.StartsWith("Failed to load resource: the server responded with a status of 404", StringComparison.Ordinal))
+            if (message.Type == "error" && !message.Text.StartsWith(NotFound, StringComparison.Ordinal))
             {
                 complaints.Enqueue(message.Text);
             }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Jobs.Contracts;
 using Microsoft.Playwright;
@@ -20,7 +22,7 @@ public sealed class BrowserTests(BrowserFixture browser)
     public async Task Every_page_is_accessible_and_as_wide_as_the_window(ColorScheme scheme, int width)
     {
         await using var app = await BusyAsync();
-        var dead = (await app.Inspector.DeadLettersAsync(new(), cancellationToken: TestContext.Current.CancellationToken)).Letters[0].Id;
+        var dead = (await app.LettersAsync()).Letters[0].Id;
         await using var visit = await browser.VisitAsync(scheme, width);
 
         foreach (var path in pages.Append($"job?id={dead}"))
@@ -29,7 +31,7 @@ public sealed class BrowserTests(BrowserFixture browser)
             await visit.ShootAsync($"{(path.Length == 0 ? "now" : path.Split('?')[0])}-{scheme}-{width}".ToLowerInvariant());
 
             var found = await visit.Page.RunAxe();
-            Assert.True(found.Violations.Length == 0, $"{path}: {string.Join("\n", found.Violations.Select(one => $"{one.Id}: {one.Help}: {string.Join(" | ", one.Nodes.Select(node => node.Html))}"))}");
+            Assert.True(found.Violations.Length == 0, $"{path}: {string.Join("\n", found.Violations.Select(Text))}");
             Assert.Equal(width, await visit.Page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
             visit.MustBeQuiet(path);
         }
@@ -41,13 +43,26 @@ public sealed class BrowserTests(BrowserFixture browser)
         const string Hostile = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script><svg/onload=alert(3)>&lt;b&gt;{{7*7}}\u202e";
         await using var app = await DashboardApp.StartAsync();
         app.Feeds.Says = Hostile;
-        var id = await app.DeadAsync(new Job("feeds.fetch", [Hostile], new Dictionary<string, object?> { ["options"] = new Dictionary<string, string> { [Hostile] = Hostile } }));
+        var options = new Dictionary<string, string> { [Hostile] = Hostile };
+        var id = await app.DeadAsync(new Job("feeds.fetch", [Hostile], new Dictionary<string, object?> { ["options"] = options }));
         var odd = await app.DeadAsync(new Job("feeds.store", [42]) with { Id = $"{Hostile}{Guid.NewGuid()}" });
         await app.JobAsync(id, JobState.Dead);
         await using var visit = await browser.VisitAsync(ColorScheme.Light, 1280);
 
-        foreach (var path in pages.Concat([$"job?id={id}", $"job?id={Uri.EscapeDataString(odd)}", $"jobs?q={Uri.EscapeDataString(Hostile)}", $"jobs?args={Uri.EscapeDataString(Hostile)}&task={Uri.EscapeDataString(Hostile)}&type={Uri.EscapeDataString(Hostile)}",
-            $"dead?text={Uri.EscapeDataString(Hostile)}", $"failures?task={Uri.EscapeDataString(Hostile)}", $"schedule?name={Uri.EscapeDataString(Hostile)}", $"request?id={Uri.EscapeDataString(Hostile)}"]))
+        var hostile = Uri.EscapeDataString(Hostile);
+        string[] addresses =
+        [
+            .. pages,
+            $"job?id={id}",
+            $"job?id={Uri.EscapeDataString(odd)}",
+            $"jobs?q={hostile}",
+            $"jobs?args={hostile}&task={hostile}&type={hostile}",
+            $"dead?text={hostile}",
+            $"failures?task={hostile}",
+            $"schedule?name={hostile}",
+            $"request?id={hostile}",
+        ];
+        foreach (var path in addresses)
         {
             await visit.Page.GotoAsync(new Uri(app.Dashboard, path).ToString());
 
@@ -136,10 +151,14 @@ public sealed class BrowserTests(BrowserFixture browser)
 
         var time = visit.Page.Locator("table time").First;
 
-        var at = DateTimeOffset.Parse((await time.GetAttributeAsync("datetime"))!, System.Globalization.CultureInfo.InvariantCulture);
-        Assert.Contains(at.ToOffset(new(5, 45, 0)).ToString("mm:ss", System.Globalization.CultureInfo.InvariantCulture), await time.InnerTextAsync(), StringComparison.Ordinal);
-        Assert.Contains(at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture), await time.GetAttributeAsync("title"), StringComparison.Ordinal);
+        var at = DateTimeOffset.Parse((await time.GetAttributeAsync("datetime"))!, CultureInfo.InvariantCulture);
+        var there = at.ToOffset(new(5, 45, 0)).ToString("mm:ss", CultureInfo.InvariantCulture);
+        var exact = at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff", CultureInfo.InvariantCulture);
+        Assert.Contains(there, await time.InnerTextAsync(), StringComparison.Ordinal);
+        Assert.Contains(exact, await time.GetAttributeAsync("title"), StringComparison.Ordinal);
     }
+
+    static string Text(AxeResultItem violation) => $"{violation.Id}: {violation.Help}: {string.Join(" | ", violation.Nodes.Select(node => node.Html))}";
 
     // A site with something on every page.
     static async Task<DashboardApp> BusyAsync()

@@ -140,9 +140,17 @@ public sealed class DashboardApp : IAsyncDisposable
     public async Task<string> DeadAsync(Job job)
     {
         var handle = await Dispatcher.EnqueueAsync(job, TestContext.Current.CancellationToken);
-        await Wait.Until(async () => (await Inspector.DeadLettersAsync(new() { Ids = [handle.Id] }, cancellationToken: TestContext.Current.CancellationToken)).Total == 1);
+        await Wait.Until(async () => (await LettersAsync(new() { Ids = [handle.Id] })).Total == 1);
         return handle.Id;
     }
+
+    /// <summary>Fails unless one line of the log has the id of the event, and all of the parts.</summary>
+    public void MustHaveLogged(int id, params string[] parts) =>
+        Assert.Contains(Logs.All, line => line.Event == id && parts.All(part => line.Text.Contains(part, StringComparison.Ordinal)));
+
+    /// <summary>The dead letters that the query selects, or all.</summary>
+    public Task<DeadLetterPage> LettersAsync(DeadLetterQuery? query = null) =>
+        Inspector.DeadLettersAsync(query ?? new(), cancellationToken: TestContext.Current.CancellationToken);
 
     /// <summary>Waits until a job has come to a state.</summary>
     public async Task<JobInfo> JobAsync(string id, JobState state)

@@ -30,7 +30,9 @@ public sealed class ArgumentTextTests
     [InlineData("{'a'", """{"a":"…"}""")]
     [InlineData("", "\"…\"")]
     [InlineData("[..., {...}]", """["…",{"...":"…"}]""")]
-    [InlineData("(<User: bob (1)>, datetime.date(2026, 1, 2), Decimal('1.5'), b'x')", """["<User: bob (1)>","datetime.date(2026, 1, 2)","Decimal('1.5')","b'x'"]""")]
+    [InlineData(
+        "(<User: bob (1)>, datetime.date(2026, 1, 2), Decimal('1.5'), b'x')",
+        """["<User: bob (1)>","datetime.date(2026, 1, 2)","Decimal('1.5')","b'x'"]""")]
     [InlineData("(nan, inf, 1_000, 01, 1.)", """["nan","inf","1_000","01","1."]""")]
     [InlineData("{1: 2}", """{"1":2}""")]
     [InlineData("(1,) and more", "[1]")]
@@ -54,7 +56,12 @@ public sealed class ArgumentTextTests
     }
 
     [Fact]
-    public void Each_value_has_a_line() => Assert.Equal("[\n  \"a\",\n  1,\n  {\n    \"b\": null\n  }\n]", ArgumentText.Of("('a', 1, {'b': None})", sensitive).Json);
+    public void Each_value_has_a_line()
+    {
+        var text = ArgumentText.Of("('a', 1, {'b': None})", sensitive);
+
+        Assert.Equal("[\n  \"a\",\n  1,\n  {\n    \"b\": null\n  }\n]", text.Json);
+    }
 
     [Fact]
     public void Whatever_comes_it_is_JSON_in_the_end()
