@@ -48,10 +48,10 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
         var environment = services.GetRequiredService<IHostEnvironment>();
         var logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Jobs.Dashboard");
         var time = services.GetService<TimeProvider>() ?? TimeProvider.System;
-        var inspector = Required<JobInspector>(services);
+        var (inspector, control) = (Required<JobInspector>(services), Required<JobControl>(services));
         var site = new Site(
-            options.Title ?? environment.ApplicationName, inspector, Required<JobControl>(services), Required<JobSchedules>(services),
-            new(inspector, new(time, logger)), [.. Required<IOptions<JobsOptions>>(services).Value.SensitiveNames], time, logger);
+            options.Title ?? environment.ApplicationName, inspector, control, Required<JobSchedules>(services),
+            new(inspector, control, new(time, logger)), [.. Required<IOptions<JobsOptions>>(services).Value.SensitiveNames], time, logger);
         var token = new OneTimeToken(time);
         var address = $"/{pattern.Trim('/')}".TrimEnd('/');
         var handler = new DashboardHandler(

@@ -1,7 +1,7 @@
 namespace Jobs.Dashboard;
 
 /// <summary>What the pages ask, each question once for all of them.</summary>
-sealed class Source(JobInspector inspector, Sampler sampler)
+sealed class Source(JobInspector inspector, JobControl control, Sampler sampler)
 {
     // The first question of a process waits for the workers, which takes seconds. A page does not: it shows what is
     // known, and the rest two seconds later.
@@ -43,6 +43,10 @@ sealed class Source(JobInspector inspector, Sampler sampler)
 
     public ValueTask<Sample<IReadOnlyList<DeadLetterGroup>>> LetterGroupsAsync(DeadLetterQuery query, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync($"groups {query}", token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop);
+
+    /// <summary>How far a request about dead letters is; an answer without a value when nobody knows the request.</summary>
+    public ValueTask<Sample<DeadLetterRequest>> RequestAsync(string id, CancellationToken stop) =>
+        sampler.AskAsync($"request {id}", async token => (await control.GetRequestAsync(id, token).ConfigureAwait(false))!, patiently, stop);
 
     /// <summary>Makes the next page ask everything anew.</summary>
     public void Expire() => sampler.Expire();

@@ -53,7 +53,5 @@ ref struct HtmlText
 
     public readonly void AppendFormatted(long value) => text.Append(CultureInfo.InvariantCulture, $"{value}");
 
-    public readonly void AppendFormatted(double value, string format) => text.Append(value.ToString(format, CultureInfo.InvariantCulture));
-
     public override readonly string ToString() => text.ToString();
 }

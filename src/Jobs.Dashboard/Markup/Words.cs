@@ -42,15 +42,6 @@ static class Words
     /// <summary>A span without parts of a second, which would flicker.</summary>
     public static string Whole(TimeSpan span) => span.TotalSeconds < 60 ? $"{(int)span.TotalSeconds} s" : Span(span);
 
-    /// <summary>A size in the unit that suits it.</summary>
-    public static string Bytes(long bytes) => bytes switch
-    {
-        < 1024 => $"{bytes} B",
-        < 1 << 20 => $"{(bytes / 1024.0).ToString("0.#", CultureInfo.InvariantCulture)} KiB",
-        < 1 << 30 => $"{(bytes / 1048576.0).ToString("0.#", CultureInfo.InvariantCulture)} MiB",
-        _ => $"{(bytes / 1073741824.0).ToString("0.#", CultureInfo.InvariantCulture)} GiB",
-    };
-
     /// <summary>A count with its noun: 1 job, 2 jobs.</summary>
     public static string Count(long count, string noun) => $"{Number(count)} {noun}{(count == 1 ? "" : noun.EndsWith('s') ? "es" : "s")}";
 

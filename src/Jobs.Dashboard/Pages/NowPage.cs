@@ -29,13 +29,13 @@ static class NowPage
         return new("Now", Html.Of($"<h1>Now</h1>"), Html.Of($"""
             {Alarms(now, visit)}
             <div class="tiles">
-            {LastHour(now.Throughput, now.Letters)}
+            {LastHour(now.Throughput)}
             {Waiting(now.Queues)}
             {Slots(now.Workers)}
             {Dead(now.Letters)}
             </div>
             <div class="columns">
-            <section><h2>Queues</h2>{QueuesPage.Table(now.Queues, visit, isShort: true)}</section>
+            <section><h2>Queues</h2>{QueuesPage.Table(now.Queues, isShort: true)}</section>
             <section><h2>Longest running</h2>{Running(now.Workers, visit)}</section>
             <section><h2>What changed in the last hour</h2>{Changes(now, visit)}</section>
             </div>
@@ -73,7 +73,7 @@ static class NowPage
         };
     }
 
-    static Html LastHour(Sample<ThroughputInfo> sample, Sample<DeadLetterPage> letters)
+    static Html LastHour(Sample<ThroughputInfo> sample)
     {
         if (sample.Value is not { } hour)
         {

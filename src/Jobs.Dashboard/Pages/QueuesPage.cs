@@ -12,10 +12,10 @@ static class QueuesPage
         var (askingQueues, askingHour) = (visit.Source.QueuesAsync(visit.Stop), visit.Source.ThroughputAsync(visit.Stop));
         var (queues, hour) = (await askingQueues.ConfigureAwait(false), await askingHour.ConfigureAwait(false));
         var problem = Parts.Problem(queues.Value?.Problem, queues.Problem, hour.Problem);
-        return new("Queues", Html.Of($"<h1>Queues</h1>"), Html.Of($"{Table(queues, visit, isShort: false, hour.Value)}{problem}"));
+        return new("Queues", Html.Of($"<h1>Queues</h1>"), Html.Of($"{Table(queues, isShort: false, hour.Value)}{problem}"));
     }
 
-    public static Html Table(Sample<QueuePage> sample, Visit visit, bool isShort, ThroughputInfo? hour = null)
+    public static Html Table(Sample<QueuePage> sample, bool isShort, ThroughputInfo? hour = null)
     {
         if (sample.Value is not { } page)
         {

@@ -7,17 +7,8 @@ static class RequestPage
 {
     public static async Task<View> ShowAsync(Visit visit)
     {
-        DeadLetterRequest? request = null;
-        string? problem = null;
-        try
-        {
-            request = visit.Field("id") is { } id ? await visit.Site.Control.GetRequestAsync(id, visit.Stop).ConfigureAwait(false) : null;
-        }
-        catch (JobTransportException e)
-        {
-            problem = e.Message;
-        }
-
+        var sample = visit.Field("id") is { } id ? await visit.Source.RequestAsync(id, visit.Stop).ConfigureAwait(false) : default;
+        var (request, problem) = (sample.Value, sample.Problem);
         if (request is null && problem is null)
         {
             return Layout.Message("Request", Html.Of($"""Nobody knows this request any more. <a href="dead">Dead letters</a>"""), 404);
