@@ -22,7 +22,7 @@ public sealed record DeadLetterInfo
     /// </summary>
     public string? ExceptionType { get; init; }
 
-    /// <summary>The first frame of the exception's stack; <see langword="null"/> when there is none.</summary>
+    /// <summary>Where it failed: see <see cref="FailureGroup.Frame"/>. <see langword="null"/> when there is no stack.</summary>
     public string? Frame { get; init; }
 
     /// <summary>When the job died, in UTC.</summary>
@@ -50,7 +50,7 @@ public sealed record DeadLetterQuery
     /// </summary>
     public string? ExceptionType { get; init; }
 
-    /// <summary>The first frame of the exception's stack. Defaults to any.</summary>
+    /// <summary>Where it failed: see <see cref="FailureGroup.Frame"/>. Defaults to any.</summary>
     public string? Frame { get; init; }
 
     /// <summary>A part of the reason, in upper or lower case. Defaults to any.</summary>
@@ -93,13 +93,13 @@ public sealed record DeadLetterPage
     public string? Next { get; init; }
 }
 
-/// <summary>Dead letters that have the exception and its first frame in common.</summary>
+/// <summary>Dead letters that failed with the same exception at the same place.</summary>
 public sealed record DeadLetterGroup
 {
     /// <summary>The type of the exception; <see langword="null"/> for letters without one.</summary>
     public string? ExceptionType { get; init; }
 
-    /// <summary>The first frame of its stack.</summary>
+    /// <summary>Where it failed: see <see cref="FailureGroup.Frame"/>.</summary>
     public string? Frame { get; init; }
 
     /// <summary>The reason of the newest letter.</summary>

@@ -7,8 +7,9 @@ public sealed record FailureGroup
     public required string Type { get; init; }
 
     /// <summary>
-    /// The place: of .NET the first line of the stack, of Python the last line that names a file. Empty when the worker
-    /// sent no stack.
+    /// The place in the user's own code. .NET: the first line of the stack that is neither <c>System</c> nor
+    /// <c>Microsoft</c>. Python: the last line that names a file outside installed packages. Where all lines are the
+    /// framework's: the first line of .NET, the last of Python. Empty when the worker sent no stack.
     /// </summary>
     public string Frame { get; init; } = "";
 

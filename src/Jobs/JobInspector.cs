@@ -116,7 +116,7 @@ public abstract class JobInspector
     public abstract Task<DeadLetterPage> DeadLettersAsync(
         DeadLetterQuery query, int limit = 50, string? after = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Groups dead letters by exception and first frame, the largest group first.</summary>
+    /// <summary>Groups dead letters by exception and place, the largest group first.</summary>
     /// <inheritdoc cref="DeadLettersAsync"/>
     public abstract Task<IReadOnlyList<DeadLetterGroup>> DeadLetterGroupsAsync(DeadLetterQuery query, CancellationToken cancellationToken = default);
 }

@@ -1,6 +1,8 @@
 using System.Collections;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using Jobs.Inspection;
 using Jobs.Transport;
 using Jobs.Wire;
 
@@ -126,7 +128,7 @@ static class Letters
         Queue = letter.Queue,
         Reason = Cut(letter.Reason),
         ExceptionType = letter.Exception is { } exception ? Cut(exception.Split(':', 2)[0]) : null,
-        Frame = FirstFrame(letter.Stack),
+        Frame = FrameOf(letter.Stack ?? ""),
         At = letter.At,
         Attempts = letter.Attempts,
     };
@@ -136,18 +138,10 @@ static class Letters
         : Text(message, WireHeaders.Id) is { Length: > 0 } header ? header
         : DerivedId.Of(Convert.ToHexString(SHA256.HashData(message.Body.Span)), "letter", 0);
 
-    static string? FirstFrame(string? stack)
+    static string? FrameOf(string stack)
     {
-        foreach (var line in (stack ?? "").AsSpan().EnumerateLines())
-        {
-            var text = line.Trim();
-            if (text.StartsWith("at ", StringComparison.Ordinal))
-            {
-                return Cut(text[3..].ToString());
-            }
-        }
-
-        return null;
+        var frame = FailureFrame.Of(Encoding.UTF8.GetBytes(stack));
+        return frame.IsEmpty ? null : Cut(Encoding.UTF8.GetString(frame));
     }
 
     static string? Text(JobMessage message, string header) => message.Headers.GetValueOrDefault(header) as string;

@@ -15,7 +15,7 @@ sealed class JobFailure
     /// <summary>The type of the exception, as the worker named it.</summary>
     public string Type { get; }
 
-    /// <summary>Where it was thrown; empty when the worker sent no stack.</summary>
+    /// <summary>Where the user's own code failed; empty when the worker sent no stack.</summary>
     public string Frame { get; }
 
     /// <summary>How much memory it takes.</summary>
@@ -28,7 +28,7 @@ sealed class JobFailure
         JobText.KeepBothEnds(traceback),
         exception.Length + traceback.Length,
         Letters.Cut(pool.Name(TypeOf(exception)) ?? ""), // as dead letters have them, so that a group finds its letters
-        Letters.Cut(pool.Name(FrameOf(traceback)) ?? ""));
+        Letters.Cut(pool.Name(FailureFrame.Of(traceback)) ?? ""));
 
     /// <summary>
     /// The cause of a Celery retry: <c>KeyError('k')</c> of <c>Retry(Retry(...), KeyError('k'), 1)</c>. Where Celery has
@@ -94,37 +94,5 @@ sealed class JobFailure
         }
 
         return inner is ['\'' or '"', .., _] && inner[0] == inner[^1] && !inner[1..^1].Contains(inner[0], StringComparison.Ordinal) ? inner[1..^1] : inner;
-    }
-
-    /// <summary>
-    /// The place where it was thrown. .NET: the first line that begins with <c>at</c> after spaces, without that word. Python: the last line
-    /// that begins with <c>File</c>.
-    /// </summary>
-    static ReadOnlySpan<byte> FrameOf(ReadOnlySpan<byte> traceback)
-    {
-        ReadOnlySpan<byte> python = default;
-        while (!traceback.IsEmpty)
-        {
-            var end = traceback.IndexOf((byte)'\n');
-            var line = end < 0 ? traceback : traceback[..end];
-            traceback = end < 0 ? default : traceback[(end + 1)..];
-            var text = line.Trim(" \t\r"u8);
-            if (text.Length == line.Length)
-            {
-                continue; // no indentation: a message
-            }
-
-            if (text.StartsWith("at "u8))
-            {
-                return text[3..];
-            }
-
-            if (text.StartsWith("File \""u8))
-            {
-                python = text;
-            }
-        }
-
-        return python;
     }
 }
