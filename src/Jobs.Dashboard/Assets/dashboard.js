@@ -91,6 +91,19 @@
     setTimeout(() => { button.textContent = 'Copy'; }, 2000);
   });
 
+  // Fields for a time hold UTC in the page and in the URL. The reader sees, and fills in, the time of the own zone.
+  function moved(value, minutes) {
+    const at = new Date(value + 'Z');
+    return isNaN(at) ? value : new Date(at.getTime() + minutes * 60000).toISOString().slice(0, 19);
+  }
+
+  const offset = field => new Date(field.value).getTimezoneOffset() || 0;
+  for (const field of document.querySelectorAll('input[type=datetime-local]')) {
+    for (const zone of field.parentElement.querySelectorAll('.zone')) zone.remove();
+    if (field.value) field.value = moved(field.value, -new Date(field.value + 'Z').getTimezoneOffset());
+    field.form.addEventListener('formdata', event => { if (field.value) event.formData.set(field.name, moved(field.value, offset(field))); });
+  }
+
   document.addEventListener('change', event => {
     const all = event.target.closest('input[data-all]');
     if (all) for (const one of all.form.querySelectorAll('input[name="' + all.dataset.all + '"]')) one.checked = all.checked;

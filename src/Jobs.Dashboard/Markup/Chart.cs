@@ -6,7 +6,8 @@ namespace Jobs.Dashboard.Markup;
 /// <param name="Good">What went well, in the lower part of the bar.</param>
 /// <param name="Bad">What failed, on top of it.</param>
 /// <param name="Says">What the bar says when the pointer rests on it.</param>
-readonly record struct Bar(double Good, double Bad, string Says);
+/// <param name="IsKnown">Whether anybody knows; nothing known is not the same as zero.</param>
+readonly record struct Bar(double Good, double Bad, string Says, bool IsKnown);
 
 /// <summary>Draws bars as SVG, without a style attribute: the content security policy allows none.</summary>
 static class Chart
@@ -15,7 +16,7 @@ static class Chart
     const int Step = 6;
     const int Width = 5;
 
-    /// <summary>A row of bars on one scale.</summary>
+    /// <summary>A row of bars on one scale. The ground line is drawn where figures are known.</summary>
     /// <param name="bars">The bars, the oldest first.</param>
     /// <param name="label">What the chart shows, for those who cannot see it.</param>
     public static Html Of(IReadOnlyList<Bar> bars, string label)
@@ -33,6 +34,7 @@ static class Chart
         var (good, bad) = (Scaled(bar.Good, most), Scaled(bar.Bad, most));
         return Html.Of($"""
             <g><rect class="hit" x="{at * Step}" y="0" width="{Step}" height="{Height}"><title>{bar.Says}</title></rect>
+            {Parts.If(bar.IsKnown, Html.Of($"""<rect class="base" x="{at * Step}" y="{Height - 1}" width="{Step}" height="1"/>"""))}
             {Rect("good", at, Height - good, good)}{Rect("bad", at, Height - good - bad, bad)}</g>
             """);
     }

@@ -55,7 +55,7 @@ static class Parts
     public static string Name(JobState state) => state.ToString().ToLowerInvariant();
 
     /// <summary>An id with the way to its job.</summary>
-    public static Html Job(string id) => Html.Of($"""<a class="id" href="job?id={Uri.EscapeDataString(id)}" title="{id}">{id}</a>""");
+    public static Html Job(string id) => Html.Of($"""<a class="id" href="job?id={Uri.EscapeDataString(id)}" title="{id}"><bdi dir="ltr">{id}</bdi></a>""");
 
     /// <summary>A name that somebody else has chosen.</summary>
     public static Html Name(string? name) => name is null

@@ -10,9 +10,17 @@ readonly record struct Alarm(string Says, string? GoTo)
     // A beat is late for some seconds whenever another one takes over.
     static readonly TimeSpan late = TimeSpan.FromMinutes(2);
 
+    // A red line that stays for ever is not read. Older letters are counted in their tile.
+    static readonly TimeSpan lately = TimeSpan.FromHours(1);
+
     public static IEnumerable<Alarm> Of(
-        TransportInfo? transport, QueuePage? queues, IReadOnlyList<WorkerInfo>? workers, IReadOnlyList<ScheduleInfo>? schedules) =>
-        [.. OfTransport(transport), .. OfWorkers(queues, workers), .. OfSchedules(schedules)];
+        TransportInfo? transport,
+        QueuePage? queues,
+        IReadOnlyList<WorkerInfo>? workers,
+        IReadOnlyList<ScheduleInfo>? schedules,
+        DeadLetterPage? letters,
+        DateTimeOffset now) =>
+        [.. OfTransport(transport), .. OfWorkers(queues, workers), .. OfSchedules(schedules), .. OfLetters(letters, now)];
 
     static IEnumerable<Alarm> OfTransport(TransportInfo? transport)
     {
@@ -46,8 +54,8 @@ readonly record struct Alarm(string Says, string? GoTo)
         {
             var names = string.Join(", ", waiting.Take(3).Select(queue => queue.Name));
             var others = waiting.Count > 3 ? " and others" : "";
-            var jobs = Words.Count(waiting.Sum(queue => queue.Waiting ?? 0), "job");
-            yield return new($"No worker takes jobs from {names}{others}; {jobs} wait.", "queues");
+            var jobs = waiting.Sum(queue => queue.Waiting ?? 0);
+            yield return new($"No worker takes jobs from {names}{others}; {Words.Count(jobs, "job")} {(jobs == 1 ? "waits" : "wait")}.", "queues");
         }
     }
 
@@ -59,6 +67,16 @@ readonly record struct Alarm(string Says, string? GoTo)
             var which = $"{Words.Count(behind.Count, "schedule")} {(behind.Count == 1 ? "is" : "are")}";
             var lateness = Words.Span(behind.Max(schedule => schedule.Lateness));
             yield return new($"{which} late, by {lateness}: no beat runs, or the beat cannot enqueue.", "schedules");
+        }
+    }
+
+    static IEnumerable<Alarm> OfLetters(DeadLetterPage? letters, DateTimeOffset now)
+    {
+        if (letters?.Letters is [var last, ..] && now - last.At < lately)
+        {
+            var one = $"A job is given up, {last.Task ?? "of an unknown task"}";
+            var many = $"{Words.Count(letters.Total, "job")} are given up, the last one {last.Task ?? "of an unknown task"}";
+            yield return new($"{(letters.Total == 1 ? one : many)} {Words.Ago(now - last.At)}.", "failures");
         }
     }
 }

@@ -15,18 +15,28 @@ static class JobListPage
     public static async Task<View> ShowAsync(Visit visit)
     {
         var query = Query(visit.Field);
-        Sample<JobPage> found;
-        try
+        var found = await SearchAsync(query, visit).ConfigureAwait(false);
+        if (visit.Field("q") is { } any && found.Value is { Jobs.Count: 0 })
         {
-            found = await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
-        }
-        catch (ArgumentException e)
-        {
-            found = new(null, e.Message, visit.Now);
+            var other = query.Id == any ? query with { Id = null, ArgumentText = any } : query with { Id = any, ArgumentText = null };
+            var second = await SearchAsync(other, visit).ConfigureAwait(false);
+            (query, found) = second.Value is { Jobs.Count: > 0 } ? (other, second) : (query, found);
         }
 
         var live = Html.Of($"{List(found, query, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}");
         return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}"), live);
+    }
+
+    static async Task<Sample<JobPage>> SearchAsync(JobQuery query, Visit visit)
+    {
+        try
+        {
+            return await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
+        }
+        catch (ArgumentException e)
+        {
+            return new(null, e.Message, visit.Now);
+        }
     }
 
     /// <summary>The search that the fields of a URL, or of a form, stand for.</summary>
@@ -67,8 +77,8 @@ static class JobListPage
         <label>Queue <input name="queue" value="{query.Queue}"></label>
         <label>Error <input name="error" value="{query.ErrorText}" placeholder="any part"></label>
         <label>Id <input name="id" value="{query.Id}" placeholder="or its beginning"></label>
-        <label>From, UTC <input name="from" type="datetime-local" step="1" value="{Text(query.From)}"></label>
-        <label>To, UTC <input name="to" type="datetime-local" step="1" value="{Text(query.To)}"></label>
+        <label>From<span class="zone">, UTC</span> <input name="from" type="datetime-local" step="1" value="{Text(query.From)}"></label>
+        <label>To<span class="zone">, UTC</span> <input name="to" type="datetime-local" step="1" value="{Text(query.To)}"></label>
         {Parts.Hidden("type", query.ErrorType)}{Parts.Hidden("frame", query.ErrorFrame)}{Parts.Hidden("worker", query.Worker)}
         <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
         </form>
@@ -150,7 +160,7 @@ static class JobListPage
         (string, Html)[] cells =
         [
             ("State", Parts.State(job.State)),
-            ("Task", Parts.Name(job.Task)),
+            ("Task", Html.Of($"""<a href="{Parts.Address("job", ("id", job.Id))}">{Parts.Name(job.Task)}</a>""")),
             ("Arguments", Parts.Arguments(job, visit)),
             ("Queue", Html.Of($"<bdi>{job.Queue ?? "–"}</bdi>")),
             ("Attempts", Parts.Number(job.AttemptCount)),

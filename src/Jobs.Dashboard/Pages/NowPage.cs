@@ -45,15 +45,15 @@ static class NowPage
 
     static Html Alarms(State now, Visit visit)
     {
-        var alarms = Alarm.Of(now.Transport.Value, now.Queues.Value, now.Workers.Value, now.Schedules.Value).ToList();
+        var alarms = Alarm.Of(now.Transport.Value, now.Queues.Value, now.Workers.Value, now.Schedules.Value, now.Letters.Value, visit.Now).ToList();
         if (now.Transport.Problem is { } problem)
         {
             alarms.Insert(0, new(problem, null));
         }
 
-        return alarms.Count == 0
-            ? Html.Of($"""<p class="verdict good"><span aria-hidden="true">✓</span> {(now.IsPending ? "Asking …" : "It works.")} {Doing(now)}</p>""")
-            : Html.Of($"""<ul class="verdict bad" aria-label="Needs somebody">{alarms.Select(Line)}</ul>""");
+        return alarms.Count > 0 ? Html.Of($"""<ul class="verdict bad" aria-label="Needs somebody">{alarms.Select(Line)}</ul>""")
+            : now.IsPending ? Html.Of($"""<p class="verdict plain pending">Asking the workers …</p>""")
+            : Html.Of($"""<p class="verdict good"><span aria-hidden="true">✓</span> It works. {Doing(now)}</p>""");
     }
 
     static Html Line(Alarm alarm)

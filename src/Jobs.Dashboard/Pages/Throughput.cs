@@ -13,14 +13,16 @@ static class Throughput
     {
         var chosen = tasks.ToList();
         var minutes = Enumerable.Range(0, 60).Select(minute => Sum(chosen.Select(task => task.Minutes[minute]))).ToList();
-        return Markup.Chart.Of([.. minutes.Select((minute, at) => Bar(minute, hour.From.AddMinutes(at)))], label);
+        return Markup.Chart.Of([.. minutes.Select((minute, at) => Bar(minute, hour.From.AddMinutes(at), hour.KnownFrom))], label);
     }
 
-    static Bar Bar(ThroughputMinute minute, DateTimeOffset at)
+    static Bar Bar(ThroughputMinute minute, DateTimeOffset at, DateTimeOffset? knownFrom)
     {
         var time = at.UtcDateTime.ToString("HH:mm", CultureInfo.InvariantCulture);
         var (done, dead, retried) = (Words.Number(minute.Succeeded), Words.Number(minute.Failed), Words.Number(minute.Retried));
-        return new(minute.Succeeded, minute.Failed + minute.Retried, $"{time} UTC: {done} done, {dead} dead, {retried} tried again");
+        return at.AddMinutes(1) <= knownFrom
+            ? new(0, 0, $"{time} UTC: not known", false)
+            : new(minute.Succeeded, minute.Failed + minute.Retried, $"{time} UTC: {done} done, {dead} dead, {retried} tried again", true);
     }
 
     static ThroughputMinute Sum(IEnumerable<ThroughputMinute> minutes) => minutes.Aggregate(default(ThroughputMinute), (sum, one) => new()

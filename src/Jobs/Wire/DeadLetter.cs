@@ -8,7 +8,7 @@ public sealed record DeadLetter
 {
     // All headers, these and the user's own, must fit one frame of the connection.
     const int MaxReason = 1_000;
-    internal const int MaxStack = 4_000;
+    internal const int MaxStack = 8_000;
     const int MaxBriefReason = 200;
 
     static readonly string[] facts =
