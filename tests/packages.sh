@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What a user gets: packs the projects, then builds, runs and publishes as AOT a project outside the repository that references the packages.
+# What a user gets: packs the projects; builds, runs and publishes as AOT a project outside the repository that references the packages; publishes
+# as AOT a web application with the dashboard.
 # Prints a line per check; the last line is 'N passed, N failed, N skipped'. Needs the .NET SDK, a C compiler and zlib's headers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,7 +10,7 @@ work=$(mktemp -d)
 # Nobody else has this version, so that no package of an earlier run is taken for it.
 version="0.1.0-test.$$.$RANDOM"
 cache=$(dotnet nuget locals global-packages --list | sed 's/^global-packages: //')
-cleanup() { rm -rf "$work" "${cache%/}"/jobs{,.rabbitmq,.sqlite}/"$version"; }
+cleanup() { rm -rf "$work" "${cache%/}"/jobs{,.rabbitmq,.sqlite,.dashboard}/"$version"; }
 trap cleanup EXIT
 trap 'exit 143' TERM
 
@@ -29,7 +30,7 @@ check() {
 package() { printf '%s' "${cache%/}/$1/$version/$2"; }
 
 pack() {
-  for project in src/Jobs src/Jobs.RabbitMQ src/Jobs.Sqlite; do
+  for project in src/Jobs src/Jobs.RabbitMQ src/Jobs.Sqlite src/Jobs.Dashboard; do
     dotnet build "$project" -c Release --nologo -v quiet || return
     dotnet pack "$project" -c Release --no-build --nologo -v quiet -p:Version="$version" -o "$work/feed" || return
   done
@@ -40,7 +41,7 @@ exact_range() { grep -F "<dependency id=\"Jobs\" version=\"[$version]\"" "$(pack
 
 symbols() {
   local name
-  for name in Jobs Jobs.RabbitMQ Jobs.Sqlite; do [ -f "$work/feed/$name.$version.snupkg" ] || return; done
+  for name in Jobs Jobs.RabbitMQ Jobs.Sqlite Jobs.Dashboard; do [ -f "$work/feed/$name.$version.snupkg" ] || return; done
 }
 
 without_warnings() {
@@ -49,10 +50,11 @@ without_warnings() {
   ! grep -E 'warning' "$work/output"
 }
 
-says_what_it_should() {
-  local line
-  line=$(timeout 120 "$@") || return
-  [ "$line" = "shipped 2 x tea; ticked; 3 at once; from SQLite: shipped 1 x coffee; ticked; from RabbitMQ: refused" ] || { echo "it says: $line"; return 1; }
+# says <line> <command…>
+says() {
+  local line expected=$1
+  line=$(timeout 120 "${@:2}") || return
+  [ "$line" = "$expected" ] || { echo "it says: $line"; return 1; }
 }
 
 # --- A project of its own, with the machine's package sources and one more -------------------------
@@ -162,17 +164,87 @@ public sealed class OrderTasks
 }
 END
 
+# --- A web application with the dashboard ----------------------------------------------------------
+
+mkdir "$work/web"
+cp "$work/app/nuget.config" "$work/web"
+cat >"$work/web/Web.csproj" <<END
+<Project Sdk="Microsoft.NET.Sdk.Web">
+  <PropertyGroup>
+    <TargetFramework>net10.0</TargetFramework>
+    <Nullable>enable</Nullable>
+    <ImplicitUsings>enable</ImplicitUsings>
+    <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+    <PublishAot>true</PublishAot>
+    <TrimmerSingleWarn>false</TrimmerSingleWarn>
+    <NuGetAudit>false</NuGetAudit>
+  </PropertyGroup>
+  <ItemGroup>
+    <PackageReference Include="Jobs.Dashboard" Version="$version" />
+  </ItemGroup>
+</Project>
+END
+
+# It asks for every page, and deletes a job that has died.
+cat >"$work/web/Program.cs" <<'END'
+using Jobs;
+
+string[] pages = ["", "failures", "queues", "jobs", "workers", "schedules", "schedule", "dead"];
+var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
+builder.Logging.SetMinimumLevel(LogLevel.Critical);
+builder.WebHost.UseUrls("http://127.0.0.1:0");
+builder.Services.AddJobs(jobs => jobs.UseInMemory().AddTasks<OrderTasks>().AddWorker());
+await using var app = builder.Build();
+app.MapJobsDashboard("/jobs");
+await app.StartAsync();
+
+using var http = new HttpClient { BaseAddress = new Uri($"{app.Urls.First()}/jobs/") };
+using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+var lost = await app.Services.GetRequiredService<IJobDispatcher>().EnqueueAsync(OrderJobs.Lose("milk"), patience.Token);
+while (!(await http.GetStringAsync("dead", patience.Token)).Contains(lost.Id))
+{
+    await Task.Delay(100, patience.Token);
+}
+
+var answered = 0;
+foreach (var page in pages)
+{
+    using var answer = await http.GetAsync(page, patience.Token);
+    answered += answer.IsSuccessStatusCode ? 1 : 0;
+}
+
+using var form = new FormUrlEncodedContent([new("ids", lost.Id), new("confirm", "delete")]);
+using var request = new HttpRequestMessage(HttpMethod.Post, "delete-dead") { Content = form, Headers = { { "Sec-Fetch-Site", "same-origin" } } };
+using var sent = await http.SendAsync(request, patience.Token);
+while ((await app.Services.GetRequiredService<JobInspector>().DeadLettersAsync(new(), cancellationToken: patience.Token)).Total > 0)
+{
+    await Task.Delay(100, patience.Token);
+}
+
+Console.WriteLine($"{answered} pages; deleted");
+
+public sealed class OrderTasks
+{
+    [Task("order.lose", MaxRetries = 0)]
+    public void Lose(string article) => throw new InvalidOperationException($"lost {article}");
+}
+END
+
 # --- The checks ------------------------------------------------------------------------------------
 
-check "Jobs, Jobs.RabbitMQ and Jobs.Sqlite can be packed" pack
+check "Jobs, Jobs.RabbitMQ, Jobs.Sqlite and Jobs.Dashboard can be packed" pack
 check "all have symbols" symbols
 check "a project that references the packages builds without a warning" without_warnings dotnet build "$work/app" -c Release --nologo -o "$work/built"
 check "Jobs.RabbitMQ depends on exactly this version of Jobs" exact_range jobs.rabbitmq
 check "Jobs.Sqlite depends on exactly this version of Jobs" exact_range jobs.sqlite
 check "Jobs brings its generator" test -f "$(package jobs analyzers/dotnet/cs/Jobs.Generators.dll)"
-check "the project runs" says_what_it_should dotnet "$work/built/App.dll"
+said="shipped 2 x tea; ticked; 3 at once; from SQLite: shipped 1 x coffee; ticked; from RabbitMQ: refused"
+check "the project runs" says "$said" dotnet "$work/built/App.dll"
 check "it is published as AOT without a warning" without_warnings dotnet publish "$work/app" -c Release --nologo -p:IlcTreatWarningsAsErrors=true -o "$work/aot"
-check "the AOT program runs" says_what_it_should "$work/aot/App"
+check "the AOT program runs" says "$said" "$work/aot/App"
+check "a web application with the dashboard is published as AOT without a warning" \
+  without_warnings dotnet publish "$work/web" -c Release --nologo -p:IlcTreatWarningsAsErrors=true -o "$work/aot-web"
+check "the AOT web application shows its pages" says "8 pages; deleted" "$work/aot-web/Web"
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
