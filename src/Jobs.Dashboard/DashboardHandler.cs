@@ -171,9 +171,8 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         var response = visit.Http.Response;
         response.StatusCode = view.Status;
         response.ContentType = "text/html; charset=utf-8";
-        var isFragment = visit.Http.Request.Headers.ContainsKey(FragmentHeader);
-        var bytes = Encoding.UTF8.GetBytes((isFragment ? view.Live : Layout.Page(view, path, visit)).ToString());
-        if (isFragment)
+        var bytes = Encoding.UTF8.GetBytes((visit.IsFragment ? view.Live : Layout.Page(view, path, visit)).ToString());
+        if (visit.IsFragment)
         {
             var tag = $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..16]}\"";
             response.Headers.ETag = tag;

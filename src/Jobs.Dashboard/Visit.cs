@@ -22,6 +22,9 @@ sealed class Visit(HttpContext http, Rights rights, Site site)
     /// <summary>Ends when the visitor leaves.</summary>
     public CancellationToken Stop => http.RequestAborted;
 
+    /// <summary>Whether the script asks, for the part of the page that changes.</summary>
+    public bool IsFragment => http.Request.Headers.ContainsKey(DashboardHandler.FragmentHeader);
+
     public bool May(Rights right) => rights.HasFlag(right);
 
     /// <summary>A field of the URL; <see langword="null"/> when it is missing or empty.</summary>

@@ -91,6 +91,18 @@ public sealed class NewcomerTests(BrowserFixture browser, ITestOutputHelper outp
         Assert.Equal("2026-03-02T05:45:30", await visit.Page.GetByLabel("To").InputValueAsync());
     }
 
+    [Fact]
+    public async Task A_field_for_a_task_or_a_queue_offers_the_names_that_are_known()
+    {
+        await using var app = await DashboardApp.StartAsync();
+        await app.DeadAsync(FeedJobs.Fetch("cricket"));
+
+        await app.PageWithAsync("jobs", "<datalist id=\"tasks\"><option value=\"feeds.fetch\">");
+        var page = await app.PageWithAsync("jobs", "<datalist id=\"queues\"><option value=\"feeds\">");
+
+        Assert.Contains("<input name=\"task\" list=\"tasks\"", page, StringComparison.Ordinal);
+    }
+
     // Counts the clicks of somebody who has just come.
     sealed class Reader(IPage page, ITestOutputHelper output)
     {

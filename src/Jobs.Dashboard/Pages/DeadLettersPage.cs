@@ -16,9 +16,10 @@ static class DeadLettersPage
         var askingGroups = after is null
             ? visit.Source.LetterGroupsAsync(query, visit.Stop)
             : ValueTask.FromResult(default(Sample<IReadOnlyList<DeadLetterGroup>>));
+        var askingNames = Suggestions.AskAsync(visit);
         var letters = await visit.Source.LettersAsync(query, PageSize, after, visit.Stop).ConfigureAwait(false);
-        var groups = await askingGroups.ConfigureAwait(false);
-        return new("Dead letters", Html.Of($"<h1>Dead letters</h1>{Filters(query)}"), Html.Of($"""
+        var (groups, suggestions) = (await askingGroups.ConfigureAwait(false), await askingNames.ConfigureAwait(false));
+        return new("Dead letters", Html.Of($"<h1>Dead letters</h1>{Filters(query)}{suggestions}"), Html.Of($"""
             {Groups(groups.Value ?? [], query, visit)}
             {List(letters, query, after, visit)}
             {Parts.Problem(letters.Problem, groups.Problem)}
@@ -40,8 +41,8 @@ static class DeadLettersPage
 
     static Html Filters(DeadLetterQuery query) => Html.Of($"""
         <form class="filters" action="dead">
-        <label>Task <input name="task" value="{query.Task}" placeholder="news.*"></label>
-        <label>Queue <input name="queue" value="{query.Queue}"></label>
+        <label>Task <input name="task" list="tasks" value="{query.Task}" placeholder="news.*"></label>
+        <label>Queue <input name="queue" list="queues" value="{query.Queue}"></label>
         <label>Reason <input name="text" value="{query.Text}" placeholder="any part"></label>
         {Parts.Hidden("type", query.ExceptionType)}{Parts.Hidden("frame", query.Frame)}
         <span class="acts"><button class="main">Show</button> <a href="dead">Clear</a></span>

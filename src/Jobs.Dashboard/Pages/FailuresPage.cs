@@ -11,15 +11,17 @@ static class FailuresPage
         var period = Period.Of(visit);
         var query = new JobQuery { From = period.From, Task = visit.Field("task"), Queue = visit.Field("queue") };
         var (asking, askingLetters) = (visit.Source.FailuresAsync(query, visit.Stop), visit.Source.LetterGroupsAsync(new(), visit.Stop, wait: false));
+        var askingNames = Suggestions.AskAsync(visit);
         var (failures, letters) = (await asking.ConfigureAwait(false), await askingLetters.ConfigureAwait(false));
+        var suggestions = await askingNames.ConfigureAwait(false);
         var heading = Html.Of($"""
             <h1>Failures</h1>
             <form class="filters" action="failures">
             {Period.Tabs(period, "failures", ("task", query.Task), ("queue", query.Queue))}
-            <label>Task <input name="task" value="{query.Task}" placeholder="news.*"></label>
-            <label>Queue <input name="queue" value="{query.Queue}"></label>
+            <label>Task <input name="task" list="tasks" value="{query.Task}" placeholder="news.*"></label>
+            <label>Queue <input name="queue" list="queues" value="{query.Queue}"></label>
             {Parts.Hidden("since", period.Name)}<button>Show</button>
-            </form>
+            </form>{suggestions}
             """);
         var problem = Parts.Problem(failures.Value?.Problem, failures.Problem, letters.Problem);
         return new("Failures", heading, Html.Of($"{Groups(failures, letters.Value ?? [], visit)}{problem}"));

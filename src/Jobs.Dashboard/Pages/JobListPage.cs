@@ -15,6 +15,7 @@ static class JobListPage
     public static async Task<View> ShowAsync(Visit visit)
     {
         var query = Query(visit.Field);
+        var asking = Suggestions.AskAsync(visit);
         var found = await SearchAsync(query, visit).ConfigureAwait(false);
         if (visit.Field("q") is { } any && found.Value is { Jobs.Count: 0 })
         {
@@ -23,8 +24,9 @@ static class JobListPage
             (query, found) = second.Value is { Jobs.Count: > 0 } ? (other, second) : (query, found);
         }
 
+        var suggestions = await asking.ConfigureAwait(false);
         var live = Html.Of($"{List(found, query, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}");
-        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}"), live);
+        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}{suggestions}"), live);
     }
 
     static async Task<Sample<JobPage>> SearchAsync(JobQuery query, Visit visit)
@@ -71,10 +73,10 @@ static class JobListPage
 
     static Html Filters(JobQuery query) => Html.Of($"""
         <form class="filters" action="jobs">
-        <label>Task <input name="task" value="{query.Task}" placeholder="news.*"></label>
+        <label>Task <input name="task" list="tasks" value="{query.Task}" placeholder="news.*"></label>
         <label>Arguments <input name="args" value="{query.ArgumentText}" placeholder="any part"></label>
         <label>State <select name="state"><option value="">any</option>{states.Select(state => Option(state, query))}</select></label>
-        <label>Queue <input name="queue" value="{query.Queue}"></label>
+        <label>Queue <input name="queue" list="queues" value="{query.Queue}"></label>
         <label>Error <input name="error" value="{query.ErrorText}" placeholder="any part"></label>
         <label>Id <input name="id" value="{query.Id}" placeholder="or its beginning"></label>
         <label>From<span class="zone">, UTC</span> <input name="from" type="datetime-local" step="1" value="{Text(query.From)}"></label>
