@@ -24,7 +24,8 @@ static class Words
     /// <summary>A span with its two largest units: 850 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 5 d 3 h.</summary>
     public static string Span(TimeSpan span) => span.Duration() switch
     {
-        { TotalMilliseconds: < 1 } => "0 ms",
+        { Ticks: 0 } => "0 ms",
+        { TotalMilliseconds: < 1 } => "under 1 ms",
         { TotalSeconds: < 1 } s => $"{s.Milliseconds} ms",
         { TotalSeconds: < 10 } s => $"{s.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s",
         { TotalMinutes: < 1 } s => $"{(int)s.TotalSeconds} s",
