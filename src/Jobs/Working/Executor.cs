@@ -157,7 +157,7 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             case var _ when task.AckEarly:
                 return Dead(attempt, $"It failed, and its task has AckEarly: it runs at most once. {message}", e);
             case var _ when envelope.Retries >= policy.MaxRetries:
-                return Dead(attempt, $"It failed {attempt.Number} times (MaxRetries is {policy.MaxRetries}). {message}", e);
+                return Dead(attempt, $"It failed {Times(attempt.Number)} (MaxRetries is {policy.MaxRetries}). {message}", e);
         }
 
         var delay = Bounded((steering as RetryJobException)?.After ?? policy.Delay(envelope.Retries, options.Random.NextDouble()));
@@ -175,6 +175,9 @@ sealed class Executor(IOptions<JobsOptions> jobsOptions, IServiceScopeFactory sc
             ? Dead(attempt, $"Its task asked to be run again at {eta:u}, and it expires at {envelope.Expires:u}. {ExceptionText.Message(e)}", e)
             : new Outcome.Postponed(delay, eta, e.Message);
     }
+
+    /// <summary>A number of failures in words.</summary>
+    public static string Times(int number) => number == 1 ? "once" : $"{number} times";
 
     static TimeSpan Bounded(TimeSpan delay) => delay < TimeSpan.Zero ? TimeSpan.Zero : delay > Outgoing.MaxDelay ? Outgoing.MaxDelay : delay;
 

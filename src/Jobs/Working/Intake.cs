@@ -55,7 +55,7 @@ sealed class Intake(TaskRegistry tasks, IOptions<JobsOptions> jobsOptions, IOpti
             ? new Outcome.Expired(expires, now)
             : Outcome.Dead.Of(
                 attempt,
-                $"It failed {envelope.Retries} times, and expired at {expires:u} before it could run again.",
+                $"It failed {Executor.Times(envelope.Retries)}, and expired at {expires:u} before it could run again.",
                 TelemetryNames.Error.Expired,
                 null,
                 now);

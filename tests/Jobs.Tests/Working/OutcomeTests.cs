@@ -99,7 +99,7 @@ public sealed class OutcomeTests
         await host.EnqueueAsync("once");
 
         var letter = await host.DeadLetterAsync();
-        Assert.Equal("It failed 1 times (MaxRetries is 0). The operation has timed out.", letter.Text(WireHeaders.DeadReason));
+        Assert.Equal("It failed once (MaxRetries is 0). The operation has timed out.", letter.Text(WireHeaders.DeadReason));
     }
 
     [Fact]
