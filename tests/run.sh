@@ -194,8 +194,11 @@ run_project() {
     failures "$trx" | sed "s/^failed: /failed: $2: /" >"$results/$2.failed"
     total=$(counter "$trx" total) good=$(counter "$trx" passed)
     bad=$(($(counter "$trx" failed) + $(counter "$trx" error) + $(counter "$trx" timeout) + $(counter "$trx" aborted)))
-  elif [ "$status" = 0 ]; then
+  elif [ "$status" = 0 ] && [ -n "$filter${rest[*]-}" ]; then
     log "$2: no test matches the filter"
+  elif [ "$status" = 0 ]; then
+    log "$2: no test ran, for example because the solution does not build the project"
+    status=1
   fi
   if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
     # A test host that crashed, hung or never started reports no failed test.

@@ -26,6 +26,20 @@ public sealed class ArchitectureTests
         Assert.Empty(sources.Select(s => (s.Path, s.Lines.Length)).Where(s => s.Length > 400).Select(s => $"{s.Path}: {s.Length}"));
     }
 
+    // A project that is not in the solution is not built, and its tests do not run.
+    [Fact]
+    public void The_solution_has_every_project()
+    {
+        var solution = File.ReadAllText(Path.Combine(Repository.Root, "Jobs.sln")).Replace('\\', '/');
+        var projects = new[] { "src", "samples", "tests" }
+            .SelectMany(part => Directory.GetDirectories(Path.Combine(Repository.Root, part)))
+            .SelectMany(folder => Directory.GetFiles(folder, "*.csproj"))
+            .Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'))
+            .ToArray();
+        Assert.True(projects.Length > 10, "The projects were not found.");
+        Assert.Empty(projects.Where(project => !solution.Contains($"\"{project}\"", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void No_type_has_a_name_that_says_nothing() =>
         Assert.DoesNotContain(
