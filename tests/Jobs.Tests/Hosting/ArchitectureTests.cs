@@ -37,7 +37,7 @@ public sealed class ArchitectureTests
             .Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'))
             .ToArray();
         Assert.True(projects.Length > 10, "The projects were not found.");
-        Assert.Empty(projects.Where(project => !solution.Contains($"\"{project}\"", StringComparison.Ordinal)));
+        Assert.DoesNotContain(projects, project => !solution.Contains($"\"{project}\"", StringComparison.Ordinal));
     }
 
     [Fact]
