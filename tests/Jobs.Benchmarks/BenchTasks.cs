@@ -56,4 +56,12 @@ public static class BenchTasks
 
         Done.Signal();
     }
+
+    /// <summary>Waits for something, as most jobs do. One of a hundred fails for good.</summary>
+    [Task("bench.pace", Queue = Queue, MaxRetries = 0)]
+    public static async Task<int> Pace(int number)
+    {
+        await Task.Delay(20);
+        return number % 100 == 0 ? throw new TimeoutException($"job {number} is too slow") : number;
+    }
 }

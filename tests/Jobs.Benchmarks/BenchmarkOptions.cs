@@ -10,6 +10,9 @@ sealed record BenchmarkOptions
     const string AfterText = "\"],{},{\"callbacks\":null,\"errbacks\":null,\"chain\":null,\"chord\":null}]";
     static readonly int AroundText = BeforeText.Length + AfterText.Length;
 
+    static readonly string[] anyTransport =
+        ["throughput", "events", "history", "wake-worker", "keeper", "keeper-child", "dashboard", "dashboard-size", "dashboard-child"];
+
     public string Broker { get; init; } = "amqp://guest:guest@127.0.0.1";
 
     public bool InMemory { get; private init; }
@@ -20,13 +23,19 @@ sealed record BenchmarkOptions
     /// <summary>What the hosts tell; the default of Jobs unless a benchmark compares it.</summary>
     public EventLevel Events { get; init; } = EventLevel.Default;
 
-    public int Jobs { get; private init; } = 100_000;
+    public int Jobs { get; init; } = 100_000;
 
     /// <summary>Dead letters in the keeper's index.</summary>
     public int Entries { get; private init; } = 100_000;
 
     /// <summary>How often the keeper is killed.</summary>
     public int Deaths { get; private init; } = 100;
+
+    /// <summary>The management API of the broker; <see langword="null"/> for hosts that do without.</summary>
+    public string? Management { get; init; }
+
+    /// <summary>What a process that a benchmark starts has to do.</summary>
+    public string Role { get; private init; } = "";
 
     public int? Rounds { get; private init; }
 
@@ -53,7 +62,7 @@ sealed record BenchmarkOptions
     {
         var options = new BenchmarkOptions();
         what = args.FirstOrDefault() ?? "";
-        options = what == "history" ? options with { Jobs = 1_000_000 } : options;
+        options = what is "history" or "dashboard-size" ? options with { Jobs = 1_000_000 } : options;
         for (var i = 1; i < args.Length; i += 2)
         {
             var option = args[i];
@@ -71,6 +80,8 @@ sealed record BenchmarkOptions
                 },
                 "--jobs" => options with { Jobs = Number(1) },
                 "--entries" => options with { Entries = Number(1) },
+                "--management" => options with { Management = value },
+                "--role" => options with { Role = value },
                 "--deaths" => options with { Deaths = Number(1) },
                 "--rounds" => options with { Rounds = Number(1) },
                 "--rate" => options with { Rate = Number(1) },
@@ -87,8 +98,8 @@ sealed record BenchmarkOptions
                 : throw new ArgumentException($"{option} {value}: it must be a number from {least} up");
         }
 
-        return (options.InMemory || options.Sqlite is not null) && what is not ("throughput" or "events" or "history" or "wake-worker" or "keeper" or "keeper-child")
-            ? throw new ArgumentException("--transport memory and sqlite: only throughput, events, history and keeper have them")
+        return (options.InMemory || options.Sqlite is not null) && !anyTransport.Contains(what)
+            ? throw new ArgumentException("--transport memory and sqlite: only throughput, events, history, keeper, dashboard and dashboard-size have them")
             : options;
     }
 }

@@ -40,33 +40,36 @@ sealed class JobsUnderTest : ISide
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        builder.Services.AddJobs(jobs =>
-        {
-            jobs.AddTasks().Configure(shared => (shared.DeadLetterQueue, shared.Events) = ($"{prefix}.dead", options.Events));
-            if (options.InMemory)
-            {
-                jobs.UseInMemory();
-            }
-            else if (options.Sqlite is { } file)
-            {
-                jobs.UseSqlite(file);
-            }
-            else
-            {
-                jobs.UseRabbitMq(options.Broker, rabbit => (rabbit.Prefix, rabbit.PublishWindow) = (prefix, options.Window));
-            }
-
-            if (worker)
-            {
-                jobs.AddWorker(settings =>
-                {
-                    settings.Queues = [BenchTasks.Queue];
-                    settings.Concurrency = options.Concurrency ?? 16;
-                    settings.Prefetch = options.Prefetch;
-                });
-            }
-        });
+        builder.Services.AddJobs(jobs => Configure(jobs, options, worker, prefix));
         return builder.Build();
+    }
+
+    public static void Configure(JobsBuilder jobs, BenchmarkOptions options, bool worker, string prefix)
+    {
+        jobs.AddTasks().Configure(shared => (shared.DeadLetterQueue, shared.Events) = ($"{prefix}.dead", options.Events));
+        if (options.InMemory)
+        {
+            jobs.UseInMemory();
+        }
+        else if (options.Sqlite is { } file)
+        {
+            jobs.UseSqlite(file);
+        }
+        else
+        {
+            jobs.UseRabbitMq(
+                options.Broker, rabbit => (rabbit.Prefix, rabbit.PublishWindow, rabbit.ManagementUri) = (prefix, options.Window, options.Management));
+        }
+
+        if (worker)
+        {
+            jobs.AddWorker(settings =>
+            {
+                settings.Queues = [BenchTasks.Queue];
+                settings.Concurrency = options.Concurrency ?? 16;
+                settings.Prefetch = options.Prefetch;
+            });
+        }
     }
 
     public Task Expect(int count) => BenchTasks.Done.Start(count);

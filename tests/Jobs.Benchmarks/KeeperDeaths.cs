@@ -27,9 +27,9 @@ static class KeeperDeaths
 
     public static JobsOptions Jobs { get; } = new() { DeadLetterQueue = $"{JobsUnderTest.Prefix}.dead" };
 
-    public static JobTransport Transport(BenchmarkOptions options) => options.Sqlite is { } file
+    public static JobTransport Transport(BenchmarkOptions options, TimeProvider? clock = null) => options.Sqlite is { } file
         ? new SqliteTransport(
-            Options.Create(new SqliteOptions { File = file }), TimeProvider.System,
+            Options.Create(new SqliteOptions { File = file }), clock ?? TimeProvider.System,
             NullLogger<SqliteTransport>.Instance, Options.Create(Jobs))
         : new RabbitMqTransport(
             Options.Create(new RabbitMqOptions { Uri = options.Broker, Prefix = JobsUnderTest.Prefix }), Options.Create(Jobs), TimeProvider.System,
@@ -213,24 +213,10 @@ static class KeeperDeaths
             List<string> ids = [];
             for (var i = 0; i < count; i++)
             {
-                var number = made + i;
-                var id = $"letter-{number}";
-                var headers = new JobHeaders { Task = $"bench.task{number % 20}", Id = id };
-                var message = new JobMessage { Headers = headers, Body = "[[],{},{}]"u8.ToArray(), CorrelationId = id };
-                var letter = new DeadLetter
-                {
-                    Reason = $"System.TimeoutException: timed out {number}",
-                    At = DateTimeOffset.UtcNow,
-                    Queue = $"bench.q{number % 3}",
-                    Attempts = 4,
-                    Exception = "System.TimeoutException: timed out",
-                    Stack = $"   at Bench.Tasks.Run{number % 700}()",
-                };
-                var record = Letters.Record(Jobs.DeadLetterQueue, message, letter);
+                var (id, letter, record) = DeadLetters.Make(Jobs.DeadLetterQueue, made + i);
                 entryBytes += record.Message.Body.Length;
                 Interlocked.Add(ref journalBytes, record.Message.Body.Length);
-                outgoing.Add(new(Jobs.DeadLetterQueue, letter.Write(message, number)));
-                outgoing.Add(record);
+                outgoing.AddRange([letter, record]);
                 ids.Add(id);
                 settled[id] = false;
             }

@@ -20,6 +20,10 @@ const string Usage = """
       history     events of many jobs, then: how long the first question takes, each read, and a search beyond the index         [--jobs N]
       keeper      100,000 dead letters in the index: bytes of the journal, each read, and how soon the next keeper answers after a kill
                   [--transport rabbitmq|sqlite] [--entries N] [--deaths N]
+      dashboard   CPU that ten open tabs cost a worker, with 100,000 dead letters: in one process, in two, and idle; about nine minutes
+                  [--transport rabbitmq|sqlite|memory] [--rate N] [--entries N] [--rounds N] [--seconds N]
+      dashboard-size  each page with the events of many jobs and 100,000 dead letters, from the index and beyond it; memory
+                  [--transport rabbitmq|sqlite] [--jobs N] [--entries N]
       codec       encode and decode of one message (BenchmarkDotNet, no broker)
 
       --broker WHAT         a URI, defaults to amqp://guest:guest@127.0.0.1; of several hosts all sides use the first one
@@ -67,6 +71,9 @@ switch (what)
     case "keeper" when options.Sqlite is not null: await KeeperDeaths.RunAsync(options); return 0;
     case "keeper": return await AgainstBrokerAsync(KeeperDeaths.RunAsync);
     case "keeper-child": await KeeperChild.RunAsync(options); return 0; // started by keeper
+    case "dashboard" when options.Sqlite is not null || options.InMemory: await DashboardTabs.RunAsync(options, null); return 0;
+    case "dashboard": return await WithBrokerAsync(broker => DashboardTabs.RunAsync(options, broker));
+    case "dashboard-child": await DashboardChild.RunAsync(options); return 0; // started by dashboard
     case "latency": return await AgainstBrokerAsync(Latency.RunAsync);
     case "lone": return await AgainstBrokerAsync(Lone.RunAsync);
     case "cold": return await AgainstBrokerAsync(Cold.RunAsync);
@@ -77,9 +84,11 @@ switch (what)
     default: Console.Error.WriteLine(Usage); return 2;
 }
 
-async Task<int> AgainstBrokerAsync(Func<BenchmarkOptions, Task> runAsync)
+Task<int> AgainstBrokerAsync(Func<BenchmarkOptions, Task> runAsync) => WithBrokerAsync(broker => runAsync(options with { Broker = broker.Uri }));
+
+async Task<int> WithBrokerAsync(Func<BenchBroker, Task> runAsync)
 {
     await using var broker = await BenchBroker.StartAsync(options.Broker);
-    await runAsync(options with { Broker = broker.Uri });
+    await runAsync(broker);
     return 0;
 }
