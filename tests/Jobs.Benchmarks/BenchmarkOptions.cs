@@ -62,7 +62,7 @@ sealed record BenchmarkOptions
     {
         var options = new BenchmarkOptions();
         what = args.FirstOrDefault() ?? "";
-        options = what is "history" or "dashboard-size" ? options with { Jobs = 1_000_000 } : options;
+        options = what is "history" or "dashboard" or "dashboard-size" ? options with { Jobs = 1_000_000 } : options;
         for (var i = 1; i < args.Length; i += 2)
         {
             var option = args[i];

@@ -8,7 +8,6 @@ sealed class DashboardPlaces(BenchmarkOptions options, BenchBroker? broker) : ID
     static readonly string dead = $"{JobsUnderTest.Prefix}.dead";
 
     readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("jobs-bench-");
-    string? filled;
     int made;
 
     /// <summary>The ids of the jobs that a place has in its history, the oldest in front; none over memory.</summary>
@@ -24,14 +23,19 @@ sealed class DashboardPlaces(BenchmarkOptions options, BenchBroker? broker) : ID
             { Sqlite: not null } => options with { Sqlite = Path.Combine(directory.FullName, $"{name}.db") },
             _ => options with { Broker = await broker!.AddVirtualHostAsync(name), Management = broker.ManagementUri.ToString() },
         };
-        if (place.Sqlite is { } file && filled is not null)
+        if (place.Sqlite is { } file)
         {
+            var filled = Path.Combine(directory.FullName, "filled.db"); // no program has it, so it can be copied
+            if (made == 1)
+            {
+                await FillAsync(place with { Sqlite = filled });
+            }
+
             File.Copy(filled, file);
         }
         else if (!place.InMemory)
         {
             await FillAsync(place);
-            filled = place.Sqlite;
         }
 
         return place;

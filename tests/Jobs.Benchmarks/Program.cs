@@ -73,6 +73,9 @@ switch (what)
     case "keeper-child": await KeeperChild.RunAsync(options); return 0; // started by keeper
     case "dashboard" when options.Sqlite is not null || options.InMemory: await DashboardTabs.RunAsync(options, null); return 0;
     case "dashboard": return await WithBrokerAsync(broker => DashboardTabs.RunAsync(options, broker));
+    case "dashboard-size" when options.InMemory: throw new ArgumentException("dashboard-size needs a history that can be filled: sqlite or rabbitmq");
+    case "dashboard-size" when options.Sqlite is not null: await DashboardSize.RunAsync(options, null); return 0;
+    case "dashboard-size": return await WithBrokerAsync(broker => DashboardSize.RunAsync(options, broker));
     case "dashboard-child": await DashboardChild.RunAsync(options); return 0; // started by dashboard
     case "latency": return await AgainstBrokerAsync(Latency.RunAsync);
     case "lone": return await AgainstBrokerAsync(Lone.RunAsync);

@@ -3,6 +3,10 @@ using System.Globalization;
 namespace Jobs.Control;
 
 /// <summary>All dead letters, the newest first. Not thread-safe.</summary>
+/// <remarks>
+/// The counts that open pages ask for every two seconds are kept, and not counted anew: letters of each queue, and of each
+/// kind of failure.
+/// </remarks>
 sealed class DeadLetterIndex
 {
     static readonly IComparer<DeadLetterInfo> newestFirst = Comparer<DeadLetterInfo>.Create(
@@ -12,6 +16,8 @@ sealed class DeadLetterIndex
 
     readonly Dictionary<string, DeadLetterInfo> byId = new(StringComparer.Ordinal);
     readonly SortedSet<DeadLetterInfo> ordered = new(newestFirst);
+    readonly Dictionary<(string? Type, string? Frame), Kind> kinds = [];
+    readonly Dictionary<string, int> queues = new(StringComparer.Ordinal);
 
     public int Count => byId.Count;
 
@@ -26,6 +32,13 @@ sealed class DeadLetterIndex
         Remove(letter.Id);
         byId[letter.Id] = letter;
         ordered.Add(letter);
+        if (!kinds.TryGetValue((letter.ExceptionType, letter.Frame), out var kind))
+        {
+            kinds[(letter.ExceptionType, letter.Frame)] = kind = new();
+        }
+
+        kind.Add(letter);
+        Add(queues, letter.Queue, 1);
     }
 
     public void Remove(string id)
@@ -33,23 +46,19 @@ sealed class DeadLetterIndex
         if (byId.Remove(id, out var letter))
         {
             ordered.Remove(letter);
+            var kind = kinds[(letter.ExceptionType, letter.Frame)];
+            kind.Remove(letter);
+            if (kind.Letters.Count == 0)
+            {
+                kinds.Remove((letter.ExceptionType, letter.Frame));
+            }
+
+            Add(queues, letter.Queue, -1);
         }
     }
 
     /// <summary>How many letters came from each queue.</summary>
-    public IReadOnlyDictionary<string, int> Queues()
-    {
-        var counts = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var letter in byId.Values)
-        {
-            if (letter.Queue is { } queue)
-            {
-                counts[queue] = counts.GetValueOrDefault(queue) + 1;
-            }
-        }
-
-        return counts;
-    }
+    public IReadOnlyDictionary<string, int> Queues() => queues.ToDictionary(StringComparer.Ordinal); // it changes after the answer
 
     /// <param name="query">Which letters.</param>
     /// <param name="after">Where the page begins, as the page before said.</param>
@@ -85,8 +94,13 @@ sealed class DeadLetterIndex
 
     public IReadOnlyList<DeadLetterGroup> Groups(DeadLetterQuery query)
     {
+        if (query == everything)
+        {
+            return Ordered(kinds.Values.Select(kind => kind.ToGroup()));
+        }
+
         var groups = new Dictionary<(string?, string?), Tally>();
-        foreach (var letter in query.Ids is null ? byId.Values.Where(query.Selects) : Selected(query)) // in no order, which is quicker
+        foreach (var letter in query is { Ids: null, Frame: null } ? byId.Values.Where(query.Selects) : Selected(query)) // in no order, which is quicker
         {
             var key = (letter.ExceptionType, letter.Frame);
             if (!groups.TryGetValue(key, out var tally))
@@ -97,12 +111,17 @@ sealed class DeadLetterIndex
             tally.Add(letter);
         }
 
-        return [.. groups.Values.Select(tally => tally.ToGroup()).OrderByDescending(group => group.Count).ThenByDescending(group => group.Last)];
+        return Ordered(groups.Values.Select(tally => tally.ToGroup()));
     }
+
+    static List<DeadLetterGroup> Ordered(IEnumerable<DeadLetterGroup> groups) =>
+        [.. groups.OrderByDescending(group => group.Count).ThenByDescending(group => group.Last)];
 
     IEnumerable<DeadLetterInfo> Selected(DeadLetterQuery query) => query.Ids is { } ids
         ? ids.Distinct().Select(Find).OfType<DeadLetterInfo>().Where(query.Selects).Order(newestFirst)
-        : ordered.Where(query.Selects);
+        : query.Frame is { } frame
+            ? kinds.Where(kind => kind.Key.Frame == frame).SelectMany(kind => kind.Value.Letters).Where(query.Selects).Order(newestFirst)
+            : ordered.Where(query.Selects);
 
     static DeadLetterInfo? Position(string? after)
     {
@@ -113,6 +132,48 @@ sealed class DeadLetterIndex
                 : null;
     }
 
+    static void Add(Dictionary<string, int> counts, string? name, int more)
+    {
+        if (name is not null && (counts[name] = counts.GetValueOrDefault(name) + more) == 0)
+        {
+            counts.Remove(name);
+        }
+    }
+
+    static DeadLetterGroup Group(DeadLetterInfo newest, DeadLetterInfo oldest, int count, IEnumerable<string> tasks) => new()
+    {
+        ExceptionType = newest.ExceptionType,
+        Frame = newest.Frame,
+        Reason = newest.Reason,
+        Count = count,
+        Tasks = [.. tasks.Order(StringComparer.Ordinal)],
+        First = oldest.At,
+        Last = newest.At,
+    };
+
+    /// <summary>All letters of one kind of failure.</summary>
+    sealed class Kind
+    {
+        readonly Dictionary<string, int> tasks = new(StringComparer.Ordinal);
+
+        public SortedSet<DeadLetterInfo> Letters { get; } = new(newestFirst);
+
+        public void Add(DeadLetterInfo letter)
+        {
+            Letters.Add(letter);
+            DeadLetterIndex.Add(tasks, letter.Task, 1);
+        }
+
+        public void Remove(DeadLetterInfo letter)
+        {
+            Letters.Remove(letter);
+            DeadLetterIndex.Add(tasks, letter.Task, -1);
+        }
+
+        public DeadLetterGroup ToGroup() => Group(Letters.Min!, Letters.Max!, Letters.Count, tasks.Keys);
+    }
+
+    /// <summary>Counts the letters of one kind that a query selects.</summary>
     sealed class Tally(DeadLetterInfo first)
     {
         readonly HashSet<string> tasks = new(StringComparer.Ordinal);
@@ -131,15 +192,6 @@ sealed class DeadLetterIndex
             }
         }
 
-        public DeadLetterGroup ToGroup() => new()
-        {
-            ExceptionType = newest.ExceptionType,
-            Frame = newest.Frame,
-            Reason = newest.Reason,
-            Count = count,
-            Tasks = [.. tasks.Order(StringComparer.Ordinal)],
-            First = oldest.At,
-            Last = newest.At,
-        };
+        public DeadLetterGroup ToGroup() => Group(newest, oldest, count, tasks);
     }
 }

@@ -14,6 +14,8 @@ sealed class JobIndex(int mostJobs, long mostBytes)
     readonly TextPool pool = new();
     readonly Dictionary<JobKey, JobRecord> jobs = [];
     readonly List<JobRecord> order = []; // by sequence
+    readonly HashSet<JobRecord> failed = []; // those with a failure; open pages ask for these every two seconds
+    readonly HashSet<JobRecord> related = []; // those with a parent, or with another job as their root
     int gone; // how many at its beginning
     long dropped; // how many are not even in the list any more
     long sequence;
@@ -91,6 +93,16 @@ sealed class JobIndex(int mostJobs, long mostBytes)
 
             JobMerge.Apply(job, news, pool);
             bytes += job.Bytes;
+            if (job.Kin is not null)
+            {
+                related.Add(job);
+            }
+
+            if (HasFailure(job))
+            {
+                failed.Add(job);
+            }
+
             while (jobs.Count > mostJobs || (bytes > mostBytes && jobs.Count > 1))
             {
                 RemoveOldest();
@@ -120,7 +132,8 @@ sealed class JobIndex(int mostJobs, long mostBytes)
 
             var root = job.Kin is { Root: { IsNone: false } first } ? first : key;
             var (children, chain) = (new List<string>(), new List<string>());
-            foreach (var other in Living())
+            var kinsfolk = related.Where(other => other.Kin is { } kin && (kin.Parent == key || kin.Root == root));
+            foreach (var other in (jobs.TryGetValue(root, out var head) ? kinsfolk.Append(head).Distinct() : kinsfolk).OrderBy(other => other.Sequence))
             {
                 if (other.Kin is { } kin && kin.Parent == key && children.Count < MostRelatives)
                 {
@@ -172,9 +185,9 @@ sealed class JobIndex(int mostJobs, long mostBytes)
         var groups = new Dictionary<(string Type, string Frame), FailureTally>();
         lock (gate)
         {
-            foreach (var job in Living())
+            foreach (var job in failed)
             {
-                if (Array.Exists(job.Attempts, attempt => attempt.Failure is not null) && filter.Matches(job))
+                if (HasFailure(job) && filter.Matches(job))
                 {
                     Tally(job, filter, groups);
                 }
@@ -201,13 +214,15 @@ sealed class JobIndex(int mostJobs, long mostBytes)
         }
     }
 
-    IEnumerable<JobRecord> Living() => order.Skip(gone);
+    static bool HasFailure(JobRecord job) => Array.Exists(job.Attempts, attempt => attempt.Failure is not null);
 
     void RemoveOldest()
     {
         var oldest = order[gone];
         order[gone++] = null!;
         jobs.Remove(oldest.Key);
+        failed.Remove(oldest);
+        related.Remove(oldest);
         bytes -= oldest.Bytes;
         if (gone > 1024 && gone > order.Count / 4)
         {
