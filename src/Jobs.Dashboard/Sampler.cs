@@ -17,14 +17,19 @@ readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
 /// Asks each question once for all pages that show it, and only while somebody looks: ten open tabs cost what one costs.
 /// </summary>
 /// <remarks>
-/// A question that was answered within the last second and a half is not asked again. A page waits for a new answer for
-/// as long as it wants, and then shows the old one.
+/// 1. A question that was answered within the last second and a half is not asked again.
+/// 2. A page waits for a new answer for as long as it wants, and then shows the old one.
+/// 3. Who may get an old answer, because nobody waits for it, gets one that is a hundred times as old as it took to find:
+/// an open page with a search of five seconds must not search all the time. The quicker one of the last two answers
+/// counts, because the first one may have waited for something else.
 /// </remarks>
 sealed class Sampler(TimeProvider time, ILogger logger)
 {
     const int MostQuestions = 500;
+    const int Thrift = 100;
 
     static readonly TimeSpan fresh = TimeSpan.FromSeconds(1.5);
+    static readonly TimeSpan longestFresh = TimeSpan.FromMinutes(10);
     static readonly TimeSpan deadline = TimeSpan.FromSeconds(15);
     static readonly TimeSpan forgotten = TimeSpan.FromMinutes(1);
 
@@ -34,8 +39,9 @@ sealed class Sampler(TimeProvider time, ILogger logger)
     /// <param name="ask">Asks it.</param>
     /// <param name="patience">How long the caller waits for a new answer.</param>
     /// <param name="cancellationToken">Ends the wait; the question stays asked.</param>
+    /// <param name="mayBeOld">Whether an old answer will do, if it takes long to find a new one.</param>
     public async ValueTask<Sample<T>> AskAsync<T>(
-        string question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken)
+        string question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken, bool mayBeOld = false)
         where T : class
     {
         Forget();
@@ -44,7 +50,7 @@ sealed class Sampler(TimeProvider time, ILogger logger)
         lock (entry)
         {
             entry.AskedAt = time.GetUtcNow();
-            if (entry.Last is { } last && time.GetUtcNow() - last.At < fresh)
+            if (entry.Last is { } last && time.GetUtcNow() - last.At < (mayBeOld ? entry.Freshness : fresh))
             {
                 return Read<T>(last);
             }
@@ -83,6 +89,7 @@ sealed class Sampler(TimeProvider time, ILogger logger)
         using var limit = new CancellationTokenSource(deadline, time);
         object? value = null;
         string? problem = null;
+        var start = time.GetTimestamp();
         try
         {
             value = await ask(limit.Token).ConfigureAwait(false);
@@ -104,6 +111,7 @@ sealed class Sampler(TimeProvider time, ILogger logger)
         lock (entry)
         {
             entry.Last = new(value ?? entry.Last?.Value, problem, time.GetUtcNow());
+            entry.Took(problem is null ? time.GetElapsedTime(start) : TimeSpan.Zero);
         }
     }
 
@@ -134,10 +142,22 @@ sealed class Sampler(TimeProvider time, ILogger logger)
 
     sealed class Entry
     {
+        TimeSpan last; // how long the last answer took
+
         public Task? Running { get; set; }
 
         public Answer? Last { get; set; }
 
         public DateTimeOffset AskedAt { get; set; }
+
+        /// <summary>For how long an answer counts for those who take an old one.</summary>
+        public TimeSpan Freshness { get; private set; } = fresh;
+
+        public void Took(TimeSpan time)
+        {
+            var thrifty = Thrift * (time < last ? time : last);
+            last = time;
+            Freshness = thrifty < fresh ? fresh : thrifty < longestFresh ? thrifty : longestFresh;
+        }
     }
 }

@@ -1,7 +1,11 @@
 namespace Jobs.Dashboard;
 
 /// <summary>What the pages ask, each question once for all of them.</summary>
-sealed class Source(JobInspector inspector, JobControl control, Sampler sampler)
+/// <param name="inspector">Answers.</param>
+/// <param name="control">Knows requests.</param>
+/// <param name="sampler">Asks once.</param>
+/// <param name="isRefresh">Whether a page asks by itself, and nobody waits: then what takes long is asked seldom.</param>
+sealed class Source(JobInspector inspector, JobControl control, Sampler sampler, bool isRefresh = false)
 {
     // The first question of a process waits for the workers, which takes seconds. A page does not: it shows what is
     // known, and the rest two seconds later.
@@ -9,6 +13,9 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler)
 
     // A search is what the reader waits for.
     static readonly TimeSpan patiently = TimeSpan.FromSeconds(6);
+
+    /// <summary>The same for a page that asks by itself.</summary>
+    public Source ForRefresh() => new(inspector, control, sampler, isRefresh: true);
 
     public ValueTask<Sample<QueuePage>> QueuesAsync(CancellationToken stop) => sampler.AskAsync("queues", inspector.QueuesAsync, shortly, stop);
 
@@ -26,23 +33,26 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler)
 
     /// <summary>The failures, of which only those since the time count.</summary>
     public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop) =>
-        sampler.AskAsync($"failures {query with { From = Rounded(query.From) }}", token => inspector.FailuresAsync(query, token), patiently, stop);
+        sampler.AskAsync(
+            $"failures {query with { From = Rounded(query.From) }}", token => inspector.FailuresAsync(query, token), patiently, stop, isRefresh);
 
     public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
-        sampler.AskAsync($"search {string.Join('+', query.States)} {query}", token => inspector.SearchAsync(query, token), patiently, stop);
+        sampler.AskAsync(
+            $"search {string.Join('+', query.States)} {query}", token => inspector.SearchAsync(query, token), patiently, stop, isRefresh);
 
     public ValueTask<Sample<JobInfo>> JobAsync(string id, CancellationToken stop) =>
-        sampler.AskAsync($"job {id}", token => inspector.GetJobAsync(id, token), patiently, stop);
+        sampler.AskAsync($"job {id}", token => inspector.GetJobAsync(id, token), patiently, stop, isRefresh);
 
     public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
             $"letters {limit} {after} {string.Join('+', query.Ids ?? [])} {query}",
             token => inspector.DeadLettersAsync(query, limit, after, token),
             wait ? patiently : shortly,
-            stop);
+            stop,
+            isRefresh);
 
     public ValueTask<Sample<IReadOnlyList<DeadLetterGroup>>> LetterGroupsAsync(DeadLetterQuery query, CancellationToken stop, bool wait = true) =>
-        sampler.AskAsync($"groups {query}", token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop);
+        sampler.AskAsync($"groups {query}", token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop, isRefresh);
 
     /// <summary>How far a request about dead letters is; an answer without a value when nobody knows the request.</summary>
     public ValueTask<Sample<DeadLetterRequest>> RequestAsync(string id, CancellationToken stop) =>

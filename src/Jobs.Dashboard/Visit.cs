@@ -15,7 +15,7 @@ sealed class Visit(HttpContext http, Rights rights, Site site)
 
     public Site Site => site;
 
-    public Source Source => site.Source;
+    public Source Source { get; } = http.Request.Headers.ContainsKey(DashboardHandler.FragmentHeader) ? site.Source.ForRefresh() : site.Source;
 
     public DateTimeOffset Now { get; } = site.Time.GetUtcNow();
 

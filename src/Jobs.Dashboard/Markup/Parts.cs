@@ -8,6 +8,8 @@ static class Parts
 {
     const int LongestInList = 2_048;
 
+    static readonly TimeSpan old = TimeSpan.FromSeconds(10);
+
     /// <summary>A piece that is there only when something is so.</summary>
     public static Html If(bool condition, Html piece) => condition ? piece : Html.Empty;
 
@@ -91,6 +93,11 @@ static class Parts
             <p class="note warn" role="status"><b>Something may be missing:</b> {string.Join("; ", all)}</p>
             """));
     }
+
+    /// <summary>How old an answer is that takes long to find; nothing for a new one.</summary>
+    public static Html Age(DateTimeOffset at, Visit visit) => If(at != default && visit.Now - at > old, Html.Of($"""
+        <p class="quiet small">As of {Time(at)}: it takes long to find. <a href="">Load again</a></p>
+        """));
 
     /// <summary>What stands in the place of an empty list.</summary>
     public static Html Nothing(string text) => Html.Of($"""<p class="nothing">{text}</p>""");

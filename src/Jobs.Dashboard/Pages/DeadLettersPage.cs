@@ -21,7 +21,7 @@ static class DeadLettersPage
         var (groups, suggestions) = (await askingGroups.ConfigureAwait(false), await askingNames.ConfigureAwait(false));
         return new("Dead letters", Html.Of($"<h1>Dead letters</h1>{Filters(query)}{suggestions}"), Html.Of($"""
             {Groups(groups.Value ?? [], query, visit)}
-            {List(letters, query, after, visit)}
+            {List(letters, query, after, visit)}{Parts.Age(letters.At, visit)}
             {Parts.Problem(letters.Problem, groups.Problem)}
             """));
     }

@@ -24,7 +24,7 @@ static class FailuresPage
             </form>{suggestions}
             """);
         var problem = Parts.Problem(failures.Value?.Problem, failures.Problem, letters.Problem);
-        return new("Failures", heading, Html.Of($"{Groups(failures, letters.Value ?? [], visit)}{problem}"));
+        return new("Failures", heading, Html.Of($"{Groups(failures, letters.Value ?? [], visit)}{Parts.Age(failures.At, visit)}{problem}"));
     }
 
     /// <summary>The jobs of a group.</summary>

@@ -25,7 +25,7 @@ static class JobListPage
         }
 
         var suggestions = await asking.ConfigureAwait(false);
-        var live = Html.Of($"{List(found, query, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}");
+        var live = Html.Of($"{List(found, query, visit)}{Parts.Age(found.At, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}");
         return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}{suggestions}"), live);
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Jobs.Contracts;
 using Jobs.Dashboard;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -90,6 +91,40 @@ public sealed class SamplerTests
         Assert.Equal("after", (await AskAsync(() => Task.FromResult("after")).Soon()).Value);
     }
 
+    [Fact]
+    public async Task An_answer_that_takes_long_is_not_asked_for_again_by_a_page_that_refreshes_itself()
+    {
+        await AskSlowlyAsync("first").Soon();
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal("second", (await AskSlowlyAsync("second", mayBeOld: true).Soon()).Value); // the first one may have waited for something
+
+        time.Advance(TimeSpan.FromSeconds(99));
+        Assert.Equal("second", (await AskSlowlyAsync("third", mayBeOld: true).Soon()).Value);
+        Assert.Equal("third", (await AskSlowlyAsync("third").Soon()).Value); // a reader waits for this one
+        time.Advance(TimeSpan.FromSeconds(101));
+        Assert.Equal("fourth", (await AskSlowlyAsync("fourth", mayBeOld: true).Soon()).Value);
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_found_at_once_is_as_new_on_a_page_that_refreshes_itself()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            var number = i.ToString(CultureInfo.InvariantCulture);
+            Assert.Equal(number, (await AskAsync(() => Task.FromResult(number), mayBeOld: true).Soon()).Value);
+            time.Advance(TimeSpan.FromSeconds(2));
+        }
+    }
+
+    // Takes a second.
+    Task<Sample<string>> AskSlowlyAsync(string answer, bool mayBeOld = false) => AskAsync(
+        () =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return Task.FromResult(answer);
+        },
+        mayBeOld);
+
     async Task<string> NeverAsync(CancellationToken token)
     {
         Interlocked.Increment(ref asked);
@@ -97,7 +132,7 @@ public sealed class SamplerTests
         return "";
     }
 
-    Task<Sample<string>> AskAsync(Func<Task<string>> ask) => sampler.AskAsync(
+    Task<Sample<string>> AskAsync(Func<Task<string>> ask, bool mayBeOld = false) => sampler.AskAsync(
         "q",
         _ =>
         {
@@ -105,5 +140,6 @@ public sealed class SamplerTests
             return ask();
         },
         patience,
-        TestContext.Current.CancellationToken).AsTask();
+        TestContext.Current.CancellationToken,
+        mayBeOld).AsTask();
 }
