@@ -77,6 +77,20 @@ public sealed class IndexTests
     public void A_cursor_of_somebody_else_is_refused(string cursor) => Assert.Throws<ArgumentException>(() => JobCursor.Of(cursor));
 
     [Fact]
+    public void Jobs_that_had_to_go_are_no_failures_and_no_relatives_any_more()
+    {
+        var small = new JobIndex(2, long.MaxValue);
+        small.Take(Received(Id(1), 1), Received(Id(2), 2, root: Id(1), parent: Id(1)), Failed(Id(2), 3));
+        Assert.Equal([Id(2)], small.Find(Id(1))!.Children);
+
+        small.Take(Received(Id(3), 4, root: Id(1), parent: Id(1)), Received(Id(4), 5));
+
+        Assert.Empty(small.Failures(JobFilter.Of(new())));
+        small.Take(Received(Id(1), 6));
+        Assert.Empty(small.Find(Id(1))!.Children);
+    }
+
+    [Fact]
     public void Failures_are_grouped_by_their_type_and_place()
     {
         const string Elsewhere = "System.TimeoutException: too slow\n   at Mail.Sender.SendAsync()";
