@@ -32,9 +32,10 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
         sampler.AskAsync("schedules", inspector.SchedulesAsync, wait ? patiently : shortly, stop);
 
     /// <summary>The failures, of which only those since the time count.</summary>
-    public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop) =>
+    public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
-            $"failures {query with { From = Rounded(query.From) }}", token => inspector.FailuresAsync(query, token), patiently, stop, isRefresh);
+            $"failures {query with { From = Rounded(query.From) }}", token => inspector.FailuresAsync(query, token), wait ? patiently : shortly, stop,
+            isRefresh);
 
     public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
         sampler.AskAsync(

@@ -27,6 +27,11 @@ static partial class DashboardSize
         await DashboardTab.GetAsync(http, "jobs0/dead", isFragment: false, null, default);
         await MemoryAsync(program, "after the first questions");
 
+        foreach (var (_, page) in Pages(places.Ids)) // or the compiler would be measured
+        {
+            await ReadAsync(http, page, Reads);
+        }
+
         Print($"\n{"from the index",-30}{"p50 ms",9}{"p99 ms",9}{"most ms",9}{"CPU ms",9}{"worker",9}{"bytes",9}");
         foreach (var (name, page) in Pages(places.Ids))
         {
@@ -56,6 +61,7 @@ static partial class DashboardSize
         Print($"the first page of the process after {first.TotalSeconds:0.00} s, with all figures after {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s");
     }
 
+    // A search that finds less than a page of jobs in the index goes on beyond it. These find a page.
     static IEnumerable<(string Name, Func<int, string> Page)> Pages(string[] ids)
     {
         var known = Math.Min(ids.Length, 90_000); // of the newest ones, so that the index has them
@@ -68,8 +74,8 @@ static partial class DashboardSize
         yield return ("  by id", i => $"jobs?id={Id(i)}");
         yield return ("  by queue", _ => "jobs?queue=bench");
         yield return ("  by state", _ => "jobs?state=dead");
-        yield return ("  by text in its arguments", i => $"jobs?args=number+{ids.Length - Number(i)}");
-        yield return ("  by error", i => $"jobs?error=too+slow&task=bench.task{i % 20}");
+        yield return ("  by text in its arguments", i => $"jobs?args=number+{(ids.Length - Number(i)) / 1000}"); // of a thousand jobs and more
+        yield return ("  by error", _ => "jobs?error=too+slow");
         yield return ("  by time", i => $"jobs?from={Time(Id(i), -1)}&to={Time(Id(i), 1)}");
         yield return ("A job", i => $"job?id={Id(i)}");
         yield return ("Workers", _ => "workers");
@@ -87,7 +93,7 @@ static partial class DashboardSize
         string Id(int i) => ids[(ids.Length / 4) + (i * 1009)];
         yield return ("A job", i => $"job?id={Id(i)}");
         yield return ("Jobs by id", i => $"jobs?id={Id(i)}");
-        yield return ("  by text in its arguments", i => $"jobs?args={Uri.EscapeDataString($"number {(ids.Length / 2) + (i * 1009)}'")}");
+        yield return ("  by text that few have", i => $"jobs?args={Uri.EscapeDataString($"number {(ids.Length / 2) + (i * 1009)}'")}");
         yield return ("  by error, without a match", i => $"jobs?error=no+such+error+{i}");
         yield return ("  by time", i => $"jobs?from={Time(Id(i), -1)}&to={Time(Id(i), 1)}");
     }
@@ -100,9 +106,18 @@ static partial class DashboardSize
     /// <returns>The last answer.</returns>
     static async Task<string> TimeAsync(DashboardProgram program, HttpClient http, string name, Func<int, string> page, int reads)
     {
-        var (times, last) = (new double[reads], "");
         await Task.Delay(afterAPage);
         var (web, worker) = (await program.Web.UsedAsync(), await program.Worker.UsedAsync());
+        var (times, last) = await ReadAsync(http, page, reads);
+        var (cpu, cpuOfWorker) = ((await program.Web.UsedAsync()).Cpu - web.Cpu, (await program.Worker.UsedAsync()).Cpu - worker.Cpu);
+        Array.Sort(times);
+        Print($"{name,-30}{times[reads / 2],9:0.0}{times[(int)(reads * 0.99)],9:0.0}{times[^1],9:0.0}{cpu.TotalMilliseconds / reads,9:0.0}{cpuOfWorker.TotalMilliseconds / reads,9:0.0}{last.Length,9:n0}");
+        return last;
+    }
+
+    static async Task<(double[] Times, string Last)> ReadAsync(HttpClient http, Func<int, string> page, int reads)
+    {
+        var (times, last) = (new double[reads], "");
         for (var i = 0; i < reads; i++)
         {
             var start = Stopwatch.GetTimestamp();
@@ -110,10 +125,7 @@ static partial class DashboardSize
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
 
-        var (cpu, cpuOfWorker) = ((await program.Web.UsedAsync()).Cpu - web.Cpu, (await program.Worker.UsedAsync()).Cpu - worker.Cpu);
-        Array.Sort(times);
-        Print($"{name,-30}{times[reads / 2],9:0.0}{times[(int)(reads * 0.99)],9:0.0}{times[^1],9:0.0}{cpu.TotalMilliseconds / reads,9:0.0}{cpuOfWorker.TotalMilliseconds / reads,9:0.0}{last.Length,9:n0}");
-        return last;
+        return (times, last);
     }
 
     static async Task MemoryAsync(DashboardProgram program, string when)

@@ -14,7 +14,8 @@ static class NowPage
         var (throughput, queues) = (visit.Source.ThroughputAsync(visit.Stop), visit.Source.QueuesAsync(visit.Stop));
         var workers = visit.Source.WorkersAsync(visit.Stop);
         var (transport, schedules) = (visit.Source.TransportAsync(visit.Stop), visit.Source.SchedulesAsync(visit.Stop));
-        var (letters, failures) = (visit.Source.LettersAsync(new(), 1, null, visit.Stop, wait: false), visit.Source.FailuresAsync(hour, visit.Stop));
+        var letters = visit.Source.LettersAsync(new(), 1, null, visit.Stop, wait: false);
+        var failures = visit.Source.FailuresAsync(hour, visit.Stop, wait: false);
         var now = new State(
             await throughput.ConfigureAwait(false),
             await queues.ConfigureAwait(false),
@@ -162,8 +163,8 @@ static class NowPage
         var workers = now.Workers.Value?.SelectMany(Changes) ?? [];
         var all = failures.Concat(workers).Where(change => change.At >= since).OrderByDescending(change => change.At).Take(MostChanges).ToList();
         var lines = all.Select(change => Html.Of($"<li>{Parts.Time(change.At)} <span>{change.Says}</span></li>"));
-        return all.Count == 0
-            ? Parts.Nothing("Nothing: no worker came or went, and nothing failed.")
+        return all.Count == 0 && now.Failures.IsPending ? Parts.Pending("failures")
+            : all.Count == 0 ? Parts.Nothing("Nothing: no worker came or went, and nothing failed.")
             : Html.Of($"""<ul class="lines">{lines}</ul>""");
     }
 

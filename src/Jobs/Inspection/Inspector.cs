@@ -112,6 +112,11 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         }
 
         var oldest = History.Jobs.OldestAt;
+        if (found.Count > 0 && filter.IsOfOneJob)
+        {
+            return Page(found, null, oldest);
+        }
+
         if (oldest > filter.From && oldest > 0 && await HasOlderAsync(until.Token).ConfigureAwait(false))
         {
             var before = cursor is { } place && place.At <= oldest ? place : new(oldest + overlap, "");
@@ -149,8 +154,7 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
 
     public override async Task<IReadOnlyList<WorkerInfo>> WorkersAsync(CancellationToken cancellationToken = default)
     {
-        await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
-        await workers.Value.AskedAsync(cancellationToken).ConfigureAwait(false);
+        await HeardAsync(cancellationToken).ConfigureAwait(false);
         return History.Workers.List(time.GetUtcNow().UtcTicks);
     }
 
@@ -160,9 +164,15 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
 
     public override async Task<QueuePage> QueuesAsync(CancellationToken cancellationToken = default)
     {
-        await History.ReadyAsync(patience, cancellationToken).ConfigureAwait(false);
-        await workers.Value.AskedAsync(cancellationToken).ConfigureAwait(false);
+        await HeardAsync(cancellationToken).ConfigureAwait(false);
         return await WithinPatienceAsync(queues.Value.LookAsync, cancellationToken).ConfigureAwait(false);
+    }
+
+    // Both at once: each takes seconds when somebody asks for the first time.
+    async Task HeardAsync(CancellationToken cancellationToken)
+    {
+        var listening = workers.Value.AskedAsync(cancellationToken).AsTask();
+        await Task.WhenAll(listening, History.ReadyAsync(patience, cancellationToken).AsTask()).ConfigureAwait(false);
     }
 
     public override Task<DelayedPage> DelayedAsync(int limit = 50, string? after = null, CancellationToken cancellationToken = default)
