@@ -56,6 +56,20 @@ public sealed class DeepSearchTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_search_for_one_job_ends_where_it_is_found()
+    {
+        await FillAsync(1000, every: 7);
+
+        var newest = await inspector.SearchAsync(new() { Id = Id(999 * 7) }, Stop).Soon();
+        var old = await inspector.SearchAsync(new() { Id = Id(10 * 7) }, Stop).Soon();
+
+        Assert.Equal([999], newest.Jobs.Select(Number));
+        Assert.Null(newest.Next);
+        Assert.Equal([10], old.Jobs.Select(Number));
+        Assert.True(newest.SearchedBackTo > old.SearchedBackTo); // the first one did not read the log
+    }
+
+    [Fact]
     public async Task A_rare_failure_long_ago_is_found_and_the_answer_has_its_end()
     {
         await FillAsync(3000, every: 60, failing: 17);
