@@ -15,7 +15,7 @@ public sealed class JobsDashboardOptions
 
     /// <summary>
     /// The authorization policy of those who may see arguments, results and progress. Without the right, these are left
-    /// out. Defaults to <see langword="null"/>: whoever may see the dashboard.
+    /// out, and a search cannot have arguments in it. Defaults to <see langword="null"/>: whoever may see the dashboard.
     /// </summary>
     public string? ViewArgumentsPolicy { get; set; }
 

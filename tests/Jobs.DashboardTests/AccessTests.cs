@@ -1,18 +1,12 @@
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
-using System.Security.Claims;
 using System.Text;
-using System.Text.Encodings.Web;
 using Jobs.Contracts;
-using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Jobs.DashboardTests;
 
-/// <summary>Who may see the dashboard, and who may do what.</summary>
+/// <summary>Who may see the dashboard, and which forms count. <see cref="RightsTests"/> has who may do what there.</summary>
 public sealed class AccessTests
 {
     [Fact]
@@ -102,6 +96,27 @@ public sealed class AccessTests
     }
 
     [Fact]
+    public async Task In_a_container_the_visitor_of_a_published_port_needs_the_token_of_the_log()
+    {
+        // Such a visitor asks for localhost, and comes from an address of the container's network.
+        await using var app = await DashboardApp.StartAsync(new() { HasWorker = false, Address = OtherAddress() });
+        var token = TokenOf(app, 600);
+
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(app, ("Host", "localhost:8080")));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(app, "failures", ("Host", "localhost:8080")));
+
+        var line = Assert.Single(app.Logs.All, line => line.Event == 601);
+        Assert.Contains($"it comes from {app.Root.DnsSafeHost}, and not from this machine", line.Text, StringComparison.Ordinal);
+        Assert.Contains("RequireAuthorization", line.Text, StringComparison.Ordinal);
+        using var entry = await app.GetAsync($"?token={token}", ("Host", "localhost:8080"));
+        Assert.Equal(HttpStatusCode.OK, entry.StatusCode);
+        var cookie = Assert.Single(entry.Headers.GetValues("Set-Cookie"));
+        Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("samesite=strict", cookie, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(app, "failures", ("Host", "localhost:8080"), ("Cookie", cookie.Split(';')[0])));
+    }
+
+    [Fact]
     public async Task A_token_opens_it_once_and_then_the_log_has_another()
     {
         await using var app = await DashboardApp.StartAsync(new() { Environment = "Production", HasWorker = false });
@@ -111,82 +126,6 @@ public sealed class AccessTests
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(app, $"?token={token}"));
         Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(app, "?token="));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(app, $"?token={TokenOf(app, 602)}"));
-    }
-
-    [Fact]
-    public async Task With_a_policy_it_is_an_endpoint_like_any_other()
-    {
-        await using var app = await StartWithUsersAsync(_ => { });
-
-        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(app));
-        Assert.Equal(HttpStatusCode.OK, await StatusAsync(app, (Users.Header, "reader"), ("X-Forwarded-For", "10.0.0.1"), ("Host", "jobs.example.com")));
-        Assert.Equal("Dashboard: " + app.Dashboard, Assert.Single(app.Logs.All, line => line.Event == 600).Text.Trim());
-    }
-
-    [Fact]
-    public async Task The_rights_to_see_arguments_to_act_and_to_administer_are_policies()
-    {
-        await using var app = await StartWithUsersAsync(options =>
-        {
-            options.ViewArgumentsPolicy = "arguments";
-            options.ActPolicy = "act";
-            options.AdministerPolicy = "administer";
-        });
-        var id = await app.DeadAsync(FeedJobs.Fetch("a secret place"));
-        await Wait.Until(async () => (await app.Inspector.GetJobAsync(id, TestContext.Current.CancellationToken)).Arguments is not null);
-
-        var reader = await PageAsync(app, "reader", $"job?id={id}");
-        var auditor = await PageAsync(app, "arguments", $"job?id={id}");
-        var operator_ = await PageAsync(app, "act", $"job?id={id}");
-        var admin = await PageAsync(app, "administer", "schedules");
-
-        Assert.DoesNotContain("a secret place", reader, StringComparison.Ordinal);
-        Assert.DoesNotContain("<form method=\"post\"", reader, StringComparison.Ordinal);
-        Assert.Contains("a secret place", auditor, StringComparison.Ordinal);
-        Assert.DoesNotContain("<form method=\"post\"", auditor, StringComparison.Ordinal);
-        Assert.Contains("action=\"retry-dead\"", operator_, StringComparison.Ordinal);
-        Assert.DoesNotContain("a secret place", operator_, StringComparison.Ordinal);
-        Assert.Contains("action=\"schedule-pause\"", admin, StringComparison.Ordinal);
-        Assert.DoesNotContain("action=\"schedule-run-now\"", admin, StringComparison.Ordinal);
-        Assert.Equal(HttpStatusCode.Forbidden, await PostAsync(app, "reader", "retry-dead", ("ids", id)));
-        Assert.Equal(HttpStatusCode.Forbidden, await PostAsync(app, "act", "schedule-pause", ("name", "prune")));
-        Assert.Equal(HttpStatusCode.Forbidden, await PostAsync(app, "administer", "delete-dead", ("ids", id), ("confirm", "delete")));
-        Assert.Equal(HttpStatusCode.SeeOther, await PostAsync(app, "act", "retry-dead", ("ids", id)));
-        app.MustHaveLogged(604, "reader");
-        app.MustHaveLogged(603, "act at", id);
-    }
-
-    [Fact]
-    public async Task Read_only_means_that_nobody_changes_anything()
-    {
-        await using var app = await DashboardApp.StartAsync(new() { Options = options => options.ReadOnly = true });
-
-        string[] pages = ["", "failures", "queues", "jobs", "workers", "schedules", "dead"];
-        string[] actions =
-            ["retry-dead", "delete-dead", "enqueue", "schedule-run-now", "schedule-pause", "schedule-resume", "schedule-remove", "schedule-set"];
-        foreach (var page in pages)
-        {
-            Assert.DoesNotContain("method=\"post\"", await app.PageAsync(page), StringComparison.Ordinal);
-        }
-
-        foreach (var action in actions)
-        {
-            using var answer = await app.PostAsync(action, ("all", "yes"), ("name", "prune"), ("task", "feeds.fetch"));
-            Assert.Equal(HttpStatusCode.Forbidden, answer.StatusCode);
-        }
-    }
-
-    [Fact]
-    public async Task A_policy_that_does_not_exist_stops_the_start()
-    {
-        var problem = await Assert.ThrowsAsync<InvalidOperationException>(() => DashboardApp.StartAsync(new()
-        {
-            HasWorker = false,
-            Services = services => services.AddAuthorization(),
-            Options = options => options.ActPolicy = "operators",
-        }));
-
-        Assert.Contains("'operators'", problem.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -215,20 +154,17 @@ public sealed class AccessTests
 
     static async Task<HttpStatusCode> PostFromAsync(DashboardApp app, string? site, string? origin)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(app.Dashboard, "retry-dead")) { Content = new FormUrlEncodedContent([]) };
-        if (site is not null)
-        {
-            request.Headers.Add("Sec-Fetch-Site", site);
-        }
-
-        if (origin is not null)
-        {
-            request.Headers.Add("Origin", origin);
-        }
-
-        using var answer = await app.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        var headers = new[] { ("Sec-Fetch-Site", site), ("Origin", origin) }.Where(one => one.Item2 is not null).Select(one => (one.Item1, one.Item2!));
+        using var answer = await app.SendAsync(HttpMethod.Post, "retry-dead", [], [.. headers]);
         return answer.StatusCode;
     }
+
+    // An address of this machine that is not a loopback one. What is sent there does not leave the machine.
+    static string OtherAddress() => NetworkInterface.GetAllNetworkInterfaces()
+        .Where(network => network.OperationalStatus == OperationalStatus.Up)
+        .SelectMany(network => network.GetIPProperties().UnicastAddresses.Select(one => one.Address))
+        .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address))?.ToString()
+        ?? throw new InvalidOperationException("This test needs an address of this machine beside 127.0.0.1, for example on a network of type dummy.");
 
     static string TokenOf(DashboardApp app, int line) => app.Logs.All.Last(one => one.Event == line).Text.Split("token=")[1].Split(' ', ')')[0];
 
@@ -236,74 +172,7 @@ public sealed class AccessTests
 
     static async Task<HttpStatusCode> StatusAsync(DashboardApp app, string path, params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(app.Dashboard, path));
-        foreach (var (name, value) in headers)
-        {
-            request.Headers.TryAddWithoutValidation(name, value);
-        }
-
-        using var answer = await app.Http.SendAsync(request, TestContext.Current.CancellationToken);
+        using var answer = await app.GetAsync(path, headers);
         return answer.StatusCode;
-    }
-
-    static async Task<string> PageAsync(DashboardApp app, string user, string path)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(app.Dashboard, path));
-        request.Headers.Add(Users.Header, user);
-        using var answer = await app.Http.SendAsync(request, TestContext.Current.CancellationToken);
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-        return await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
-    }
-
-    static async Task<HttpStatusCode> PostAsync(DashboardApp app, string user, string action, params (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(app.Dashboard, action))
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
-        };
-        request.Headers.Add(Users.Header, user);
-        request.Headers.Add("Sec-Fetch-Site", "same-origin");
-        using var answer = await app.Http.SendAsync(request, TestContext.Current.CancellationToken);
-        return answer.StatusCode;
-    }
-
-    // A user is who the header says, and has the role of the same name.
-    static Task<DashboardApp> StartWithUsersAsync(Action<JobsDashboardOptions> options) => DashboardApp.StartAsync(new()
-    {
-        Environment = "Production",
-        Services = services =>
-        {
-            services.AddAuthentication("header").AddScheme<AuthenticationSchemeOptions, Users>("header", null);
-            services.AddAuthorization(authorization =>
-            {
-                foreach (var role in new[] { "arguments", "act", "administer" })
-                {
-                    authorization.AddPolicy(role, policy => policy.RequireRole(role));
-                }
-            });
-        },
-        Map = app =>
-        {
-            app.UseAuthentication();
-            app.UseAuthorization();
-            app.MapJobsDashboard("/jobs", options).RequireAuthorization();
-        },
-    });
-
-    sealed class Users(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
-        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
-    {
-        public const string Header = "Test-User";
-
-        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
-        {
-            if (Request.Headers[Header].ToString() is not { Length: > 0 } name)
-            {
-                return Task.FromResult(AuthenticateResult.NoResult());
-            }
-
-            var identity = new ClaimsIdentity([new(ClaimTypes.Name, name), new(ClaimTypes.Role, name)], Scheme.Name);
-            return Task.FromResult(AuthenticateResult.Success(new(new(identity), Scheme.Name)));
-        }
     }
 }

@@ -64,7 +64,7 @@ public sealed class DashboardApp : IAsyncDisposable
             ContentRootPath = folder,
             Args = setup.Arguments,
         });
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseUrls($"http://{setup.Address}:0");
         builder.Logging.ClearProviders().SetMinimumLevel(LogLevel.Information).AddProvider(logs);
         builder.Services.AddSingleton(feeds);
         builder.Services.AddJobs(jobs =>
@@ -101,6 +101,25 @@ public sealed class DashboardApp : IAsyncDisposable
         return new(app, folder, logs, feeds);
     }
 
+    /// <summary>Asks for a page, and returns the whole answer.</summary>
+    public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, null, headers);
+
+    /// <summary>Sends a request with a form, or without one.</summary>
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, (string Name, string Value)[]? form, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(Dashboard, path))
+        {
+            Content = form is null ? null : new FormUrlEncodedContent(form.Select(field => KeyValuePair.Create(field.Name, field.Value))),
+        };
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        return await Http.SendAsync(request, TestContext.Current.CancellationToken);
+    }
+
     /// <summary>The text of a page, which must be there.</summary>
     public async Task<string> PageAsync(string path)
     {
@@ -119,15 +138,8 @@ public sealed class DashboardApp : IAsyncDisposable
     }
 
     /// <summary>Sends a form, as a browser does from a page of the dashboard.</summary>
-    public async Task<HttpResponseMessage> PostAsync(string action, params (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Dashboard, action))
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
-        };
-        request.Headers.Add("Sec-Fetch-Site", "same-origin");
-        return await Http.SendAsync(request, TestContext.Current.CancellationToken);
-    }
+    public Task<HttpResponseMessage> PostAsync(string action, params (string Name, string Value)[] fields) =>
+        SendAsync(HttpMethod.Post, action, fields, ("Sec-Fetch-Site", "same-origin"));
 
     /// <summary>The id in the redirect of an action.</summary>
     public static string IdOf(HttpResponseMessage answer)
@@ -176,6 +188,9 @@ public sealed record AppSetup
     public string Environment { get; init; } = "Development";
 
     public string[] Arguments { get; init; } = [];
+
+    /// <summary>The address of this machine that the application listens on.</summary>
+    public string Address { get; init; } = "127.0.0.1";
 
     public string Queue { get; init; } = "feeds";
 

@@ -75,6 +75,11 @@ static class DeadLetterActions
         if (form["found"] == "yes")
         {
             var query = JobListPage.Query(name => Visit.Text(form[$"query.{name}"])) with { States = [JobState.Dead], Cursor = null, PageSize = MostFound };
+            if (JobListPage.WhyNot(query, visit) is not null)
+            {
+                return null;
+            }
+
             var page = await visit.Site.Inspector.SearchAsync(query, visit.Stop).ConfigureAwait(false);
             string[] found = [.. page.Jobs.Select(job => job.Id)];
             return found.Length == 0 ? null : new(new() { Ids = found }, found.Length, page.Next is null ? "all found" : $"the first {MostFound} found", true);

@@ -26,14 +26,16 @@ static class JobListPage
 
         var suggestions = await asking.ConfigureAwait(false);
         var live = Html.Of($"{List(found, query, visit)}{Parts.Age(found.At, visit)}{Parts.Problem(found.Value?.Problem, found.Problem)}");
-        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query)}{suggestions}"), live);
+        return new("Jobs", Html.Of($"<h1>Jobs</h1>{Filters(query, visit)}{suggestions}"), live);
     }
 
     static async Task<Sample<JobPage>> SearchAsync(JobQuery query, Visit visit)
     {
         try
         {
-            return await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
+            return WhyNot(query, visit) is { } why
+                ? new(null, why, visit.Now)
+                : await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
         }
         catch (ArgumentException e)
         {
@@ -63,6 +65,13 @@ static class JobListPage
         };
     }
 
+    /// <summary>
+    /// Why the visitor may not search for this: who tries one argument after another, and sees what is found, knows them.
+    /// </summary>
+    public static string? WhyNot(JobQuery query, Visit visit) => query.ArgumentText is not null && !visit.May(Rights.Arguments)
+        ? "You do not have the right to see arguments, so you cannot search for them."
+        : null;
+
     /// <summary>The fields of a search.</summary>
     public static (string Name, string? Value)[] Fields(JobQuery query) =>
     [
@@ -71,10 +80,10 @@ static class JobListPage
         ("from", Text(query.From)), ("to", Text(query.To)),
     ];
 
-    static Html Filters(JobQuery query) => Html.Of($"""
+    static Html Filters(JobQuery query, Visit visit) => Html.Of($"""
         <form class="filters" action="jobs">
         <label>Task <input name="task" list="tasks" value="{query.Task}" placeholder="news.*"></label>
-        <label>Arguments <input name="args" value="{query.ArgumentText}" placeholder="any part"></label>
+        {Parts.If(visit.May(Rights.Arguments), ArgumentField(query))}
         <label>State <select name="state"><option value="">any</option>{states.Select(state => Option(state, query))}</select></label>
         <label>Queue <input name="queue" list="queues" value="{query.Queue}"></label>
         <label>Error <input name="error" value="{query.ErrorText}" placeholder="any part"></label>
@@ -85,6 +94,10 @@ static class JobListPage
         <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
         </form>
         {Chosen(query)}
+        """);
+
+    static Html ArgumentField(JobQuery query) => Html.Of($"""
+        <label>Arguments <input name="args" value="{query.ArgumentText}" placeholder="any part"></label>
         """);
 
     static Html Chosen(JobQuery query)
