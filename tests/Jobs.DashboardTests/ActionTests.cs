@@ -51,6 +51,25 @@ public abstract class ActionTests
     }
 
     [Fact]
+    public async Task All_that_match_are_deleted_when_the_word_is_typed_and_the_others_stay()
+    {
+        await using var app = await StartAsync();
+        await app.DeadAsync(FeedJobs.Fetch("one"));
+        var store = await app.DeadAsync(new Job("feeds.store", [42]));
+
+        using var question = await app.PostAsync("delete-dead", ("all", "yes"), ("task", "feeds.fetch"), ("confirm", "no"));
+        var asks = await question.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.Contains("Type <b>delete</b>", asks, StringComparison.Ordinal);
+        Assert.Contains("name=\"task\" value=\"feeds.fetch\"", asks, StringComparison.Ordinal);
+        Assert.Equal(2, (await app.LettersAsync()).Total);
+        using var answer = await app.PostAsync("delete-dead", ("all", "yes"), ("task", "feeds.fetch"), ("confirm", "delete"));
+
+        await app.PageWithAsync($"request?id={DashboardApp.IdOf(answer)}", "1</b> deleted");
+        Assert.Equal(store, Assert.Single((await app.LettersAsync()).Letters).Id);
+        app.MustHaveLogged(603, "delete dead letters", "task feeds.fetch", "(1)");
+    }
+
+    [Fact]
     public async Task All_that_match_go_back_and_the_others_stay()
     {
         await using var app = await StartAsync();
@@ -175,10 +194,5 @@ public sealed class SqliteActionTests : ActionTests
 
 public sealed class RabbitMqActionTests(BrokerFixture brokers) : ActionTests
 {
-    // Queues, exchanges and the history of one test.
-    readonly string prefix = $"d{Guid.NewGuid():N}"[..12];
-
-    protected override Action<JobsBuilder>? Transport => jobs => jobs
-        .UseRabbitMq(brokers.Broker.AmqpUri.ToString(), rabbit => (rabbit.Prefix, rabbit.EventExchange) = (prefix, $"{prefix}.events"))
-        .Configure(o => o.DeadLetterQueue = $"{prefix}.dead");
+    protected override Action<JobsBuilder>? Transport => new OnRabbitMq(brokers).Transport;
 }

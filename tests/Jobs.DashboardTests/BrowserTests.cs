@@ -1,6 +1,8 @@
 using System.Globalization;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
+using Jobs.Brokers;
+using Jobs.BrokerTests.Brokers;
 using Jobs.Contracts;
 using Microsoft.Playwright;
 
@@ -9,7 +11,7 @@ using Microsoft.Playwright;
 namespace Jobs.DashboardTests;
 
 /// <summary>What a person sees, in a real browser.</summary>
-public sealed class BrowserTests(BrowserFixture browser)
+public sealed class BrowserTests(BrowserFixture browser, BrokerFixture brokers)
 {
     static readonly string[] pages = ["", "failures", "queues", "jobs", "workers", "schedules", "schedule", "dead"];
 
@@ -22,13 +24,28 @@ public sealed class BrowserTests(BrowserFixture browser)
     public async Task Every_page_is_accessible_and_as_wide_as_the_window(ColorScheme scheme, int width)
     {
         await using var app = await BusyAsync();
+
+        await LookAtEveryPageAsync(app, scheme, width, "");
+    }
+
+    [Fact]
+    public async Task Over_RabbitMQ_every_page_is_accessible_and_as_wide_as_the_window()
+    {
+        await using var app = await BusyAsync(new() { Transport = new OnRabbitMq(brokers).Transport, Queue = TestBroker.NewName("dashboard") });
+
+        await LookAtEveryPageAsync(app, ColorScheme.Light, 1280, "-rabbitmq");
+    }
+
+    async Task LookAtEveryPageAsync(DashboardApp app, ColorScheme scheme, int width, string suffix)
+    {
         var dead = (await app.LettersAsync()).Letters[0].Id;
+        using var retry = await app.PostAsync("retry-dead", ("ids", dead));
         await using var visit = await browser.VisitAsync(scheme, width);
 
-        foreach (var path in pages.Append($"job?id={dead}"))
+        foreach (var path in pages.Concat([$"job?id={dead}", $"request?id={DashboardApp.IdOf(retry)}"]))
         {
             await visit.Page.GotoAsync(new Uri(app.Dashboard, path).ToString());
-            await visit.ShootAsync($"{(path.Length == 0 ? "now" : path.Split('?')[0])}-{scheme}-{width}".ToLowerInvariant());
+            await visit.ShootAsync($"{(path.Length == 0 ? "now" : path.Split('?')[0])}-{scheme}-{width}{suffix}".ToLowerInvariant());
 
             var found = await visit.Page.RunAxe();
             Assert.True(found.Violations.Length == 0, $"{path}: {string.Join("\n", found.Violations.Select(Text))}");
@@ -76,7 +93,7 @@ public sealed class BrowserTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task A_page_changes_by_itself_and_stops_when_nobody_sees_it()
+    public async Task A_page_changes_by_itself_and_keeps_what_the_reader_has_in_hand()
     {
         await using var app = await DashboardApp.StartAsync();
         await using var visit = await browser.VisitAsync(ColorScheme.Light, 1280);
@@ -161,9 +178,9 @@ public sealed class BrowserTests(BrowserFixture browser)
     static string Text(AxeResultItem violation) => $"{violation.Id}: {violation.Help}: {string.Join(" | ", violation.Nodes.Select(node => node.Html))}";
 
     // A site with something on every page.
-    static async Task<DashboardApp> BusyAsync()
+    static async Task<DashboardApp> BusyAsync(AppSetup? setup = null)
     {
-        var app = await DashboardApp.StartAsync();
+        var app = await DashboardApp.StartAsync(setup);
         await app.DeadAsync(FeedJobs.Fetch("cricket", new Dictionary<string, string> { ["password"] = "hunter2", ["page"] = "1" }));
         await app.DeadAsync(new Job("feeds.store", [42]));
         await app.Dispatcher.EnqueueAsync(FeedJobs.Watch("football"), TestContext.Current.CancellationToken);

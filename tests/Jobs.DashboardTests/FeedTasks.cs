@@ -25,6 +25,19 @@ public sealed class FeedTasks(Feeds feeds)
     [Task("feeds.store", MaxRetries = 0, TrackResult = true)]
     public int Store(string text) => text.Length;
 
+    /// <summary>Fails at its first attempt.</summary>
+    [Task("feeds.stumble", MaxRetries = 1, RetryDelaySeconds = 0.01, TrackResult = true)]
+    public string Stumble(string source, JobContext context) =>
+        context.Attempt > 1 ? $"read {source}" : throw new InvalidOperationException(feeds.Says);
+
+    /// <summary>Says how far it is, and runs until the test lets it go.</summary>
+    [Task("feeds.copy", MaxRetries = 0, TrackResult = true)]
+    public async Task CopyAsync(string source, JobContext context, CancellationToken cancellationToken)
+    {
+        await context.ReportProgressAsync(0.4, $"page 2 of {source}", cancellationToken);
+        await feeds.Release.Task.WaitAsync(cancellationToken);
+    }
+
     /// <summary>Runs until the test lets it go.</summary>
     [Task("feeds.watch", MaxRetries = 0)]
     public Task WatchAsync(string source, CancellationToken cancellationToken) => feeds.Release.Task.WaitAsync(cancellationToken);
