@@ -33,15 +33,15 @@ sealed class Sampler(TimeProvider time, ILogger logger)
     static readonly TimeSpan deadline = TimeSpan.FromSeconds(15);
     static readonly TimeSpan forgotten = TimeSpan.FromMinutes(1);
 
-    readonly ConcurrentDictionary<string, Entry> entries = new(StringComparer.Ordinal);
+    readonly ConcurrentDictionary<object, Entry> entries = [];
 
-    /// <param name="question">The question, with all that the answer depends on.</param>
+    /// <param name="question">The question, with all that the answer depends on. Questions that are equal are the same.</param>
     /// <param name="ask">Asks it.</param>
     /// <param name="patience">How long the caller waits for a new answer.</param>
     /// <param name="cancellationToken">Ends the wait; the question stays asked.</param>
     /// <param name="mayBeOld">Whether an old answer will do, if it takes long to find a new one.</param>
     public async ValueTask<Sample<T>> AskAsync<T>(
-        string question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken, bool mayBeOld = false)
+        object question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken, bool mayBeOld = false)
         where T : class
     {
         Forget();

@@ -34,30 +34,37 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
     /// <summary>The failures, of which only those since the time count.</summary>
     public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
-            $"failures {query with { From = Rounded(query.From) }}", token => inspector.FailuresAsync(query, token), wait ? patiently : shortly, stop,
+            ("failures", query with { From = Rounded(query.From) }),
+            token => inspector.FailuresAsync(query, token),
+            wait ? patiently : shortly,
+            stop,
             isRefresh);
 
     public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
         sampler.AskAsync(
-            $"search {string.Join('+', query.States)} {query}", token => inspector.SearchAsync(query, token), patiently, stop, isRefresh);
+            ("search", query with { States = [] }, string.Join('+', query.States)),
+            token => inspector.SearchAsync(query, token),
+            patiently,
+            stop,
+            isRefresh);
 
     public ValueTask<Sample<JobInfo>> JobAsync(string id, CancellationToken stop) =>
-        sampler.AskAsync($"job {id}", token => inspector.GetJobAsync(id, token), patiently, stop, isRefresh);
+        sampler.AskAsync(("job", id), token => inspector.GetJobAsync(id, token), patiently, stop, isRefresh);
 
     public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
-            $"letters {limit} {after} {string.Join('+', query.Ids ?? [])} {query}",
+            ("letters", query with { Ids = null }, string.Join('+', query.Ids ?? []), limit, after),
             token => inspector.DeadLettersAsync(query, limit, after, token),
             wait ? patiently : shortly,
             stop,
             isRefresh);
 
     public ValueTask<Sample<IReadOnlyList<DeadLetterGroup>>> LetterGroupsAsync(DeadLetterQuery query, CancellationToken stop, bool wait = true) =>
-        sampler.AskAsync($"groups {query}", token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop, isRefresh);
+        sampler.AskAsync(("groups", query), token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop, isRefresh);
 
     /// <summary>How far a request about dead letters is; an answer without a value when nobody knows the request.</summary>
     public ValueTask<Sample<DeadLetterRequest>> RequestAsync(string id, CancellationToken stop) =>
-        sampler.AskAsync($"request {id}", async token => (await control.GetRequestAsync(id, token).ConfigureAwait(false))!, patiently, stop);
+        sampler.AskAsync(("request", id), async token => (await control.GetRequestAsync(id, token).ConfigureAwait(false))!, patiently, stop);
 
     /// <summary>Makes the next page ask everything anew.</summary>
     public void Expire() => sampler.Expire();

@@ -50,7 +50,9 @@ public sealed record DeadLetterQuery
     /// </summary>
     public string? ExceptionType { get; init; }
 
-    /// <summary>Where it failed: see <see cref="FailureGroup.Frame"/>. Defaults to any.</summary>
+    /// <summary>
+    /// Where it failed: see <see cref="FailureGroup.Frame"/>. An empty text is a place that nobody knows. Defaults to any.
+    /// </summary>
     public string? Frame { get; init; }
 
     /// <summary>A part of the reason, in upper or lower case. Defaults to any.</summary>
@@ -70,7 +72,7 @@ public sealed record DeadLetterQuery
             && (Task is null || Task == letter.Task || FileSystemName.MatchesSimpleExpression(Task, letter.Task, ignoreCase: false))
             && (Queue is null || Queue == letter.Queue)
             && (ExceptionType is null || IsOfType(letter.ExceptionType, ExceptionType))
-            && (Frame is null || Frame == letter.Frame)
+            && (Frame is null || Frame == (letter.Frame ?? ""))
             && (Text is null || letter.Reason.Contains(Text, StringComparison.OrdinalIgnoreCase))
             && (From is null || letter.At >= From)
             && (To is null || letter.At < To);

@@ -7,6 +7,7 @@ namespace Jobs.Dashboard.Markup;
 static class Parts
 {
     const int LongestInList = 2_048;
+    const string NoPlace = "(unknown)";
 
     static readonly TimeSpan old = TimeSpan.FromSeconds(10);
 
@@ -164,6 +165,15 @@ static class Parts
     /// <summary>A field that is not seen.</summary>
     public static Html Hidden(string name, string? value) =>
         IfKnown(value, known => Html.Of($"""<input type="hidden" name="{name}" value="{known}">"""));
+
+    /// <summary>
+    /// The place of a failure as a field has it. Fields that are empty count for nothing, so a place that nobody knows has
+    /// a name there.
+    /// </summary>
+    public static string? PlaceInField(string? frame) => frame is "" ? NoPlace : frame;
+
+    /// <summary>The place of a failure that a field stands for.</summary>
+    public static string? PlaceOfField(string? field) => field is NoPlace ? "" : field;
 
     /// <summary>An address with fields; those without a value are left out.</summary>
     public static string Address(string path, params (string Name, string? Value)[] fields)

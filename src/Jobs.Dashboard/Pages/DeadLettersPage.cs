@@ -32,25 +32,33 @@ static class DeadLettersPage
         Task = field("task"),
         Queue = field("queue"),
         ExceptionType = field("type"),
-        Frame = field("frame"),
+        Frame = Parts.PlaceOfField(field("frame")),
         Text = field("text"),
     };
 
     public static (string Name, string? Value)[] Fields(DeadLetterQuery query) =>
-        [("task", query.Task), ("queue", query.Queue), ("type", query.ExceptionType), ("frame", query.Frame), ("text", query.Text)];
+        [("task", query.Task), ("queue", query.Queue), ("type", query.ExceptionType), ("frame", Parts.PlaceInField(query.Frame)), ("text", query.Text)];
+
+    /// <summary>The button that sends all dead letters back that a query selects.</summary>
+    public static Html RetryAll(DeadLetterQuery query, int dead, Visit visit) => Parts.If(dead > 0 && visit.May(Rights.Act), Html.Of($"""
+        <form method="post" action="retry-dead">{Parts.Hidden("all", "yes")}{Hidden(query)}
+        <button class="main">Retry {(dead == 1 ? "the dead job" : $"all {Words.Number(dead)} dead jobs")}</button></form>
+        """));
+
+    static IEnumerable<Html> Hidden(DeadLetterQuery query) => Fields(query).Select(field => Parts.Hidden(field.Name, field.Value));
 
     static Html Filters(DeadLetterQuery query) => Html.Of($"""
         <form class="filters" action="dead">
         <label>Task <input name="task" list="tasks" value="{query.Task}" placeholder="news.*"></label>
         <label>Queue <input name="queue" list="queues" value="{query.Queue}"></label>
         <label>Reason <input name="text" value="{query.Text}" placeholder="any part"></label>
-        {Parts.Hidden("type", query.ExceptionType)}{Parts.Hidden("frame", query.Frame)}
+        {Parts.Hidden("type", query.ExceptionType)}{Parts.Hidden("frame", Parts.PlaceInField(query.Frame))}
         <span class="acts"><button class="main">Show</button> <a href="dead">Clear</a></span>
         </form>
         {Parts.IfKnown(query.ExceptionType, type => Html.Of($"""<p class="chosen">Only <bdi>{type}</bdi> {Frame(query.Frame)}</p>"""))}
         """);
 
-    static Html Frame(string? frame) => Parts.IfKnown(frame, place => Html.Of($"<code>{place}</code>"));
+    static Html Frame(string? frame) => Parts.IfKnown(Parts.PlaceInField(frame), place => Html.Of($"<code>{place}</code>"));
 
     static Html Groups(IReadOnlyList<DeadLetterGroup> groups, DeadLetterQuery query, Visit visit)
     {
@@ -68,7 +76,7 @@ static class DeadLettersPage
 
     static Html Card(DeadLetterGroup group, DeadLetterQuery query, Visit visit)
     {
-        var retry = group.ExceptionType is null ? Html.Empty : FailuresPage.RetryAll(group.ExceptionType, group.Frame, group.Count, visit);
+        var retry = group.ExceptionType is null ? Html.Empty : RetryAll(Of(group, query), group.Count, visit);
         return Html.Of($"""
             <li class="card"><h2>{Heading(group, query)}</h2>
             <p class="message"><bdi>{group.Reason}</bdi></p>
@@ -79,6 +87,10 @@ static class DeadLettersPage
             """);
     }
 
+    // The letters of the group, and no others: the filters of the page count too.
+    static DeadLetterQuery Of(DeadLetterGroup group, DeadLetterQuery query) =>
+        query with { ExceptionType = group.ExceptionType, Frame = group.Frame ?? "" };
+
     static Html Heading(DeadLetterGroup group, DeadLetterQuery query)
     {
         if (group.ExceptionType is not { } type)
@@ -86,7 +98,7 @@ static class DeadLettersPage
             return Html.Of($"No exception");
         }
 
-        var address = Parts.Address("dead", Fields(query with { ExceptionType = type, Frame = group.Frame }));
+        var address = Parts.Address("dead", Fields(Of(group, query)));
         return Html.Of($"""<a href="{address}"><bdi title="{type}">{FailuresPage.Short(type)}</bdi></a>""");
     }
 
@@ -99,7 +111,7 @@ static class DeadLettersPage
 
         if (page.Letters.Count == 0)
         {
-            return Parts.Nothing("No job is dead.");
+            return Parts.Nothing(Fields(query).All(field => field.Value is null) ? "No job is dead." : "No dead letter is like this.");
         }
 
         var mayAct = visit.May(Rights.Act);
@@ -117,7 +129,7 @@ static class DeadLettersPage
 
     static Html Selection(DeadLetterQuery query, int total, Html table) => Html.Of($"""
         <form method="post" class="selection">
-        {Fields(query).Select(field => Parts.Hidden(field.Name, field.Value))}
+        {Hidden(query)}
         {Buttons(total)}
         {table}
         </form>

@@ -1,4 +1,3 @@
-using Jobs.Dashboard.Access;
 using Jobs.Dashboard.Markup;
 
 namespace Jobs.Dashboard.Pages;
@@ -10,7 +9,8 @@ static class FailuresPage
     {
         var period = Period.Of(visit);
         var query = new JobQuery { From = period.From, Task = visit.Field("task"), Queue = visit.Field("queue") };
-        var (asking, askingLetters) = (visit.Source.FailuresAsync(query, visit.Stop), visit.Source.LetterGroupsAsync(new(), visit.Stop, wait: false));
+        var ofLetters = new DeadLetterQuery { Task = query.Task, Queue = query.Queue };
+        var (asking, askingLetters) = (visit.Source.FailuresAsync(query, visit.Stop), visit.Source.LetterGroupsAsync(ofLetters, visit.Stop, wait: false));
         var askingNames = Suggestions.AskAsync(visit);
         var (failures, letters) = (await asking.ConfigureAwait(false), await askingLetters.ConfigureAwait(false));
         var suggestions = await askingNames.ConfigureAwait(false);
@@ -24,18 +24,19 @@ static class FailuresPage
             </form>{suggestions}
             """);
         var problem = Parts.Problem(failures.Value?.Problem, failures.Problem, letters.Problem);
-        return new("Failures", heading, Html.Of($"{Groups(failures, letters.Value ?? [], visit)}{Parts.Age(failures.At, visit)}{problem}"));
+        var live = Html.Of($"{Groups(failures, letters.Value ?? [], ofLetters, visit)}{Parts.Age(failures.At, visit)}{problem}");
+        return new("Failures", heading, live);
     }
 
     /// <summary>The jobs of a group.</summary>
-    public static string ToJobs(FailureGroup group) => Parts.Address("jobs", ("type", group.Type), ("frame", group.Frame));
+    public static string ToJobs(FailureGroup group) => Parts.Address("jobs", ("type", group.Type), ("frame", Parts.PlaceInField(group.Frame)));
 
     /// <summary>A type without its namespace.</summary>
     public static string Short(string type) => type.Length > 0 && type.All(letter => char.IsLetterOrDigit(letter) || letter is '.' or '_' or '`' or '+')
         ? type[(type.LastIndexOf('.') + 1)..]
         : type;
 
-    static Html Groups(Sample<FailurePage> sample, IReadOnlyList<DeadLetterGroup> letters, Visit visit)
+    static Html Groups(Sample<FailurePage> sample, IReadOnlyList<DeadLetterGroup> letters, DeadLetterQuery query, Visit visit)
     {
         if (sample.Value is not { } page)
         {
@@ -45,10 +46,10 @@ static class FailuresPage
         var back = Parts.IfKnown(page.SearchedBackTo, time => Html.Of($"""<p class="quiet small">Looked at all jobs since {Parts.Time(time)}.</p>"""));
         return page.Groups.Count == 0
             ? Html.Of($"{Parts.Nothing("Nothing has failed.")}{back}")
-            : Html.Of($"""<ul class="cards">{page.Groups.Select(group => Card(group, letters, visit))}</ul>{back}""");
+            : Html.Of($"""<ul class="cards">{page.Groups.Select(group => Card(group, letters, query, visit))}</ul>{back}""");
     }
 
-    static Html Card(FailureGroup group, IReadOnlyList<DeadLetterGroup> letters, Visit visit)
+    static Html Card(FailureGroup group, IReadOnlyList<DeadLetterGroup> letters, DeadLetterQuery query, Visit visit)
     {
         var dead = letters.Where(letter => IsOf(letter, group)).Sum(letter => letter.Count);
         var lastJob = Parts.Address("job", ("id", group.LastJobId));
@@ -61,7 +62,7 @@ static class FailuresPage
             <span><b>{Words.Number(group.Count)}</b> {(group.Count == 1 ? "failure" : "failures")} of {Words.Count(group.Jobs, "job")}</span>
             <span>in {Parts.Names(group.Tasks)}</span> <span>first {Parts.Time(group.First)}</span> <span>last {Parts.Time(group.Last)}</span></p>
             <div class="acts"><a class="button" href="{ToJobs(group)}">Jobs</a> <a class="button" href="{lastJob}">Last job</a>
-            {RetryAll(group.Type, group.Frame, dead, visit)}</div>
+            {DeadLettersPage.RetryAll(query with { ExceptionType = group.Type, Frame = group.Frame }, dead, visit)}</div>
             </li>
             """);
     }
@@ -70,10 +71,4 @@ static class FailuresPage
     static bool IsOf(DeadLetterGroup letters, FailureGroup group) =>
         (letters.Frame ?? "") == group.Frame
         && (letters.ExceptionType == group.Type || letters.ExceptionType?.EndsWith($".{group.Type}", StringComparison.Ordinal) == true);
-
-    /// <summary>The button that sends all dead letters of a kind back.</summary>
-    public static Html RetryAll(string? type, string? frame, int dead, Visit visit) => Parts.If(dead > 0 && visit.May(Rights.Act), Html.Of($"""
-        <form method="post" action="retry-dead">{Parts.Hidden("all", "yes")}{Parts.Hidden("type", type)}{Parts.Hidden("frame", frame)}
-        <button class="main">Retry {(dead == 1 ? "the dead job" : $"all {Words.Number(dead)} dead jobs")}</button></form>
-        """));
 }

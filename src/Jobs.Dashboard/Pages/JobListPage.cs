@@ -57,7 +57,7 @@ static class JobListPage
             Worker = field("worker"),
             ErrorText = field("error"),
             ErrorType = field("type"),
-            ErrorFrame = field("frame"),
+            ErrorFrame = Parts.PlaceOfField(field("frame")),
             States = [.. (field("state") ?? "").Split(',').Select(State).OfType<JobState>()],
             From = Time(field("from")),
             To = Time(field("to")),
@@ -76,7 +76,7 @@ static class JobListPage
     public static (string Name, string? Value)[] Fields(JobQuery query) =>
     [
         ("id", query.Id), ("task", query.Task), ("queue", query.Queue), ("worker", query.Worker), ("args", query.ArgumentText), ("error", query.ErrorText),
-        ("type", query.ErrorType), ("frame", query.ErrorFrame), ("state", string.Join(',', query.States).ToLowerInvariant()),
+        ("type", query.ErrorType), ("frame", Parts.PlaceInField(query.ErrorFrame)), ("state", string.Join(',', query.States).ToLowerInvariant()),
         ("from", Text(query.From)), ("to", Text(query.To)),
     ];
 
@@ -90,7 +90,7 @@ static class JobListPage
         <label>Id <input name="id" value="{query.Id}" placeholder="or its beginning"></label>
         <label>From<span class="zone">, UTC</span> <input name="from" type="datetime-local" step="1" value="{Text(query.From)}"></label>
         <label>To<span class="zone">, UTC</span> <input name="to" type="datetime-local" step="1" value="{Text(query.To)}"></label>
-        {Parts.Hidden("type", query.ErrorType)}{Parts.Hidden("frame", query.ErrorFrame)}{Parts.Hidden("worker", query.Worker)}
+        {Parts.Hidden("type", query.ErrorType)}{Parts.Hidden("frame", Parts.PlaceInField(query.ErrorFrame))}{Parts.Hidden("worker", query.Worker)}
         <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
         </form>
         {Chosen(query)}
@@ -107,7 +107,7 @@ static class JobListPage
             return Html.Empty;
         }
 
-        var frame = Parts.If(!string.IsNullOrEmpty(query.ErrorFrame), Html.Of($"<code>{query.ErrorFrame}</code>"));
+        var frame = Parts.IfKnown(Parts.PlaceInField(query.ErrorFrame), place => Html.Of($"<code>{place}</code>"));
         var any = Parts.Address("jobs", Fields(query with { ErrorType = null, ErrorFrame = null }));
         return Html.Of($"""<p class="chosen">Only jobs that failed with <bdi>{type}</bdi> {frame} <a href="{any}">Any error</a></p>""");
     }
