@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace Jobs.Dashboard.Arguments;
 
-/// <summary>Reads one value in Python's notation and writes it as JSON.</summary>
+/// <summary>Reads one value in Python's notation, or in JSON, and writes it as JSON.</summary>
 /// <remarks>
 /// The text may be cut off anywhere, and may hold anything: a worker can send what it likes. So the reader never gives
 /// up. What it does not know becomes a text, and what is open at the end is closed.
@@ -188,16 +188,19 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
         var word = Rest(",)]}");
         switch (word)
         {
-            case "None" when IsWriting: json.WriteNullValue(); break;
-            case "True" or "False" when IsWriting: json.WriteBooleanValue(word is "True"); break;
+            case "None" or "null" when IsWriting: json.WriteNullValue(); break;
+            case "True" or "true" or "False" or "false" when IsWriting: json.WriteBooleanValue(word is "True" or "true"); break;
             case var _ when IsNumber(word): Number(word); break;
-            case "None" or "True" or "False": break;
+            case "None" or "null" or "True" or "true" or "False" or "false": break;
             default:
                 IsExact = false;
-                Text(word.Length == 0 || word is "..." ? "…" : word.ToString());
+                Text(word.Length == 0 || word is "..." ? "…" : Unknown(word.ToString()));
                 break;
         }
     }
+
+    // <User: bob, password='x'>: which part of such a text is the password, only its own program knows.
+    readonly string Unknown(string word) => sensitive.Has(word) ? ArgumentText.Mask : word;
 
     // Up to the end of a value that is none of the others: <User: (bob)>, datetime.date(2026, 1, 2), Decimal('1').
     ReadOnlySpan<char> Rest(ReadOnlySpan<char> ends)
@@ -232,9 +235,10 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
             }
         }
 
-        IsExact &= at < text.Length;
+        var (isCut, value) = (at >= text.Length, found.ToString());
         at = Math.Min(at + 1, text.Length);
-        return found.ToString();
+        IsExact &= !isCut && !value.EndsWith("...", StringComparison.Ordinal); // so Python cuts a text inside its quotes
+        return isCut ? $"{value.TrimEnd('.')}…" : value;
     }
 
     void Escape(StringBuilder found)

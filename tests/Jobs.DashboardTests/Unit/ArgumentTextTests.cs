@@ -24,7 +24,9 @@ public sealed class ArgumentTextTests
     }
 
     [Theory]
-    [InlineData("('cut off he", """["cut off he"]""")]
+    [InlineData("('cut off he", """["cut off he…"]""")]
+    [InlineData("('cut off he...", """["cut off he…"]""")]
+    [InlineData("('cut off he...',)", """["cut off he..."]""")]
     [InlineData("[1, 2", "[1,2]")]
     [InlineData("{'a': ", """{"a":"…"}""")]
     [InlineData("{'a'", """{"a":"…"}""")]
@@ -48,11 +50,27 @@ public sealed class ArgumentTextTests
     [InlineData("({'Api-Key': {'deep': ['hunter2']}, 'user': 'bob'},)", """[{"Api-Key":"***","user":"bob"}]""")]
     [InlineData("{'db_pass_word': 'hunter2", """{"db_pass_word":"***"}""")]
     [InlineData("{'a': {'b': [{'user_password': None}]}}", """{"a":{"b":[{"user_password":"***"}]}}""")]
+    [InlineData("(<User: bob, password='hunter2'>, 1)", """["***",1]""")]
+    [InlineData("(Settings(host='a', api_key='hunter2', port=1),)", """["***"]""")]
     public void What_nobody_shall_see_is_hidden_at_any_depth(string python, string json)
     {
         var text = ArgumentText.Of(python, sensitive, isIndented: false);
 
         Assert.Equal((json, false), (text.Json, text.IsExact));
+    }
+
+    [Fact]
+    public void What_is_nested_too_deeply_to_be_read_does_not_show_what_nobody_shall_see() =>
+        Assert.DoesNotContain("hunter2", ArgumentText.Of(new string('[', 70) + "{'password': 'hunter2'}", sensitive).Json, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("""[true,false,null,"a\/b\ud83d\ude00"]""", """[true,false,null,"a/b\uD83D\uDE00"]""")]
+    [InlineData("""{"a":{"b":[1.50,-2e+10]}}""", """{"a":{"b":[1.50,-2e+10]}}""")]
+    public void JSON_stays_as_it_is(string json, string expected)
+    {
+        var text = ArgumentText.Of(json, sensitive, isIndented: false);
+
+        Assert.Equal((expected, true), (text.Json, text.IsExact));
     }
 
     [Fact]
