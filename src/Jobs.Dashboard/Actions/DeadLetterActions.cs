@@ -1,4 +1,5 @@
 using System.Globalization;
+using Jobs.Dashboard.Access;
 using Jobs.Dashboard.Markup;
 using Jobs.Dashboard.Pages;
 using Microsoft.AspNetCore.Http;
@@ -15,7 +16,7 @@ static class DeadLetterActions
 
     public static async Task<Done> RetryAsync(Visit visit, IFormCollection form)
     {
-        if (EnqueueAction.WhyNot(form["args"], form["kwargs"]) is { } why)
+        if (EnqueueAction.WhyNot(form) is { } why)
         {
             return Done.Refuse("Not retried", why);
         }
@@ -74,15 +75,17 @@ static class DeadLetterActions
     {
         if (form["found"] == "yes")
         {
-            var query = JobListPage.Query(name => Visit.Text(form[$"query.{name}"])) with { States = [JobState.Dead], Cursor = null, PageSize = MostFound };
-            if (JobListPage.WhyNot(query, visit) is not null)
+            var asked = JobListPage.Query(visit, name => Visit.Text(form[$"query.{name}"]));
+            if (JobListPage.WhyNot(asked, visit) is not null)
             {
                 return null;
             }
 
+            var query = asked with { States = [JobState.Dead], Cursor = null, PageSize = MostFound };
             var page = await visit.Site.Inspector.SearchAsync(query, visit.Stop).ConfigureAwait(false);
             string[] found = [.. page.Jobs.Select(job => job.Id)];
-            return found.Length == 0 ? null : new(new() { Ids = found }, found.Length, page.Next is null ? "all found" : $"the first {MostFound} found", true);
+            var says = page.Next is null ? "all found" : $"the first {Words.Number(found.Length)} found";
+            return found.Length == 0 ? null : new(new() { Ids = found }, found.Length, says, true);
         }
 
         if (form["all"] == "yes")

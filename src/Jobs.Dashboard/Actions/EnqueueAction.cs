@@ -14,7 +14,7 @@ static class EnqueueAction
             return Done.Refuse("Not enqueued", "The name of the task is missing.");
         }
 
-        if (WhyNot(form["args"], form["kwargs"]) is { } why)
+        if (WhyNot(form) is { } why)
         {
             return Done.Refuse("Not enqueued", why);
         }
@@ -31,6 +31,12 @@ static class EnqueueAction
             return Done.Refuse("Not enqueued", e.Message, e is JobsException ? 503 : 400);
         }
     }
+
+    /// <summary>Why the arguments of a form cannot be sent; <see langword="null"/> when they can.</summary>
+    public static string? WhyNot(IFormCollection form) =>
+        form["cut"] == "yes" && form["whole"] != "yes"
+            ? "The history may not have all of the arguments. Go back, fill in what is missing, and say that they are complete."
+            : WhyNot(form["args"], form["kwargs"]);
 
     /// <summary>Why arguments cannot be sent as they are written; <see langword="null"/> when they can.</summary>
     public static string? WhyNot(string? args, string? kwargs) =>

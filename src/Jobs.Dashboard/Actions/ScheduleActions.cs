@@ -25,22 +25,17 @@ static class ScheduleActions
 
     public static async Task<Done> SetAsync(Visit visit, IFormCollection form)
     {
-        var filled = ScheduleForm.Of(name => Visit.Text(form[name]));
+        var filled = ScheduleForm.Of(form);
         var isNew = form["new"] == "yes";
         try
         {
-            if (EnqueueAction.WhyNot(filled.Arguments, filled.NamedArguments) is { } why)
-            {
-                throw new ArgumentException(why);
-            }
-
             await SetAsync(visit, filled, isNew).ConfigureAwait(false);
             Audit.Write(visit, isNew ? "add schedule" : "change schedule", $"{filled.Name}: {filled.Timing} {filled.Task}");
             return Done.To("schedules");
         }
         catch (Exception e) when (e is ArgumentException or FormatException or JobsException or TimeZoneNotFoundException or InvalidTimeZoneException)
         {
-            return Done.Show(SchedulePage.Form(filled, isNew, e.Message));
+            return Done.Show(SchedulePage.Form(visit, filled, isNew, e.Message));
         }
     }
 
@@ -55,13 +50,21 @@ static class ScheduleActions
     {
         var name = form.Name ?? throw new ArgumentException("The name is missing.");
         var timing = form.Timing ?? throw new ArgumentException("The timing is missing.");
-        if (isNew && (await visit.Site.Schedules.ListAsync(visit.Stop).ConfigureAwait(false)).Any(one => one.Name == name))
+        var all = await visit.Site.Schedules.ListAsync(visit.Stop).ConfigureAwait(false);
+        var former = all.FirstOrDefault(one => one.Name == name);
+        if (isNew && former is not null)
         {
             throw new ArgumentException($"There is a schedule '{name}' already. Change that one, or take another name.");
         }
 
         var task = form.Task ?? throw new ArgumentException("The task is missing.");
-        var job = Job.FromJson(task, form.Arguments, form.NamedArguments) with { Queue = form.Queue };
+        var whole = form.With(former, visit);
+        if (EnqueueAction.WhyNot(whole.Arguments, whole.NamedArguments) is { } why)
+        {
+            throw new ArgumentException(why);
+        }
+
+        var job = Job.FromJson(task, whole.Arguments, whole.NamedArguments) with { Queue = form.Queue };
         if (TimeSpan.TryParseExact(timing, ["c", @"h\:mm", @"h\:mm\:ss"], CultureInfo.InvariantCulture, out var every))
         {
             await visit.Site.Schedules.SetAsync(name, every, job, form.Misfire, visit.Stop).ConfigureAwait(false);

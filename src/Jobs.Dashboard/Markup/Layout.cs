@@ -39,7 +39,7 @@ static class Layout
         <a class="brand" href="./">{visit.Site.Title}</a>
         <nav aria-label="Pages">{pages.Select(page => Link(page, path))}</nav>
         <form class="find" action="jobs" role="search">
-        <input type="search" name="q" aria-label="Find jobs by id or argument" placeholder="Id or argument"><button>Find</button>
+        <input type="search" name="q" aria-label="Find jobs by {Findable(visit).ToLowerInvariant()}" placeholder="{Findable(visit)}"><button>Find</button>
         </form>
         </header>
         <main id="main" tabindex="-1">
@@ -60,6 +60,8 @@ static class Layout
         var address = page.Path.Length == 0 ? "./" : page.Path;
         return Html.Of($"""<a href="{address}"{Parts.Current(page.Path == Section(path), "page")}>{page.Name}</a>""");
     }
+
+    static string Findable(Visit visit) => visit.May(Rights.Arguments) ? "Id or argument" : "Id";
 
     // The pages that have no link of their own.
     static string Section(string path) => path switch

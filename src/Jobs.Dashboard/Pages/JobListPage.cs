@@ -14,10 +14,15 @@ static class JobListPage
 
     public static async Task<View> ShowAsync(Visit visit)
     {
-        var query = Query(visit.Field);
+        var query = Query(visit, visit.Field);
+        if (WhyNot(query, visit) is { } why)
+        {
+            return Layout.Message("Jobs", Html.Of($"{why}"), 403);
+        }
+
         var asking = Suggestions.AskAsync(visit);
         var found = await SearchAsync(query, visit).ConfigureAwait(false);
-        if (visit.Field("q") is { } any && found.Value is { Jobs.Count: 0 })
+        if (visit.Field("q") is { } any && visit.May(Rights.Arguments) && found.Value is { Jobs.Count: 0 })
         {
             var other = query.Id == any ? query with { Id = null, ArgumentText = any } : query with { Id = any, ArgumentText = null };
             var second = await SearchAsync(other, visit).ConfigureAwait(false);
@@ -33,9 +38,7 @@ static class JobListPage
     {
         try
         {
-            return WhyNot(query, visit) is { } why
-                ? new(null, why, visit.Now)
-                : await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
+            return await visit.Source.SearchAsync(query, visit.Stop).ConfigureAwait(false);
         }
         catch (ArgumentException e)
         {
@@ -44,10 +47,12 @@ static class JobListPage
     }
 
     /// <summary>The search that the fields of a URL, or of a form, stand for.</summary>
-    public static JobQuery Query(Func<string, string?> field)
+    public static JobQuery Query(Visit visit, Func<string, string?> field)
     {
         var (any, id, arguments) = (field("q"), field("id"), field("args"));
-        (id, arguments) = any is null ? (id, arguments) : IsLikeId(any) ? (any, arguments) : (id, any);
+        (id, arguments) = any is null ? (id, arguments)
+            : IsLikeId(any) || !visit.May(Rights.Arguments) ? (any, arguments)
+            : (id, any);
         return new()
         {
             Id = id,
