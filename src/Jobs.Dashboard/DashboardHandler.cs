@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Jobs.Dashboard.Access;
@@ -48,13 +49,13 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
     public async Task HandleAsync(HttpContext http)
     {
         var path = http.Request.RouteValues["path"] as string ?? "";
-        SetHeaders(http);
         if (await gate.RightsAsync(http).ConfigureAwait(false) is var rights && rights == Rights.None)
         {
             await LetInAsync(http, path).ConfigureAwait(false);
             return;
         }
 
+        SetHeaders(http);
         var visit = new Visit(http, rights, site);
         try
         {
@@ -77,7 +78,8 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
     }
 
     /// <summary>A text without line breaks and other controls, for a line of the log.</summary>
-    public static string Clean(string text) => string.Concat(text.Take(300).Select(letter => char.IsControl(letter) ? ' ' : letter));
+    public static string Clean(string text) => string.Concat(text.Take(300).Select(letter => char.GetUnicodeCategory(letter)
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator ? ' ' : letter));
 
     async Task GetAsync(Visit visit, string path)
     {
@@ -91,9 +93,7 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         }
         else if (path.Length == 0 && !request.Path.Value!.EndsWith('/'))
         {
-            // Relative, because only the browser knows the whole address.
-            var own = (request.PathBase + request.Path).ToUriComponent();
-            http.Response.Redirect($"{own[(own.LastIndexOf('/') + 1)..]}/{request.QueryString}");
+            ToFolder(http);
         }
         else if (actions.ContainsKey(path))
         {
@@ -130,7 +130,12 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
             return;
         }
 
-        var form = await visit.Http.Request.ReadFormAsync(visit.Stop).ConfigureAwait(false);
+        if (await FormAsync(visit).ConfigureAwait(false) is not { } form)
+        {
+            await WriteAsync(visit, path, Layout.Message("Refused", Html.Of($"This is not a form, or it is too large."), 400)).ConfigureAwait(false);
+            return;
+        }
+
         var done = await action.RunAsync(visit, form).ConfigureAwait(false);
         visit.Source.Expire();
         if (done.GoTo is { } target)
@@ -144,19 +149,46 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         }
     }
 
+    static async Task<IFormCollection?> FormAsync(Visit visit)
+    {
+        try
+        {
+            return visit.Http.Request.HasFormContentType ? await visit.Http.Request.ReadFormAsync(visit.Stop).ConfigureAwait(false) : null;
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException)
+        {
+            return null;
+        }
+    }
+
     async Task LetInAsync(HttpContext http, string path)
     {
-        if (path.Length > 0 || http.Request.Method != "GET" || !token.TryExchange(http))
+        var isEntry = path.Length == 0 && http.Request.Method == "GET" && token.IsIn(http);
+        if (isEntry && !http.Request.Path.Value!.EndsWith('/'))
         {
-            http.Response.StatusCode = 404;
+            ToFolder(http); // only there the cookie is for the dashboard alone
             return;
         }
 
+        if (!isEntry || !token.TryExchange(http))
+        {
+            http.Response.StatusCode = 404; // with nothing that tells it from any other
+            return;
+        }
+
+        SetHeaders(http);
         Log.TokenUsed(site.Logger, http.Connection.RemoteIpAddress?.ToString(), tokenLink(http));
 
         // Not a redirect: when the link was on a page of another site, the browser would leave the cookie out.
         http.Response.ContentType = "text/html; charset=utf-8";
         await http.Response.WriteAsync(EntryPage, http.RequestAborted).ConfigureAwait(false);
+    }
+
+    // Relative, because only the browser knows the whole address.
+    static void ToFolder(HttpContext http)
+    {
+        var own = (http.Request.PathBase + http.Request.Path).ToUriComponent();
+        http.Response.Redirect($"{own[(own.LastIndexOf('/') + 1)..]}/{http.Request.QueryString}");
     }
 
     static Task NotAllowedAsync(HttpContext http)
@@ -169,7 +201,7 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
     static async Task WriteAsync(Visit visit, string path, View view)
     {
         var response = visit.Http.Response;
-        response.StatusCode = view.Status;
+        response.StatusCode = visit.IsFragment && !view.Live.IsEmpty ? 200 : view.Status; // the script takes another status for a failure
         response.ContentType = "text/html; charset=utf-8";
         var bytes = Encoding.UTF8.GetBytes((visit.IsFragment ? view.Live : Layout.Page(view, path, visit)).ToString());
         if (visit.IsFragment)

@@ -11,6 +11,8 @@ namespace Jobs.Dashboard.Access;
 /// 3. No proxy may have left a trace: a header that says for whom it asks, or HTTP/1.0, which nginx speaks unless told
 /// otherwise. ASP.NET Core's middleware for forwarded headers takes the address from such a header, which anybody can
 /// write, and keeps the true one in X-Original-For.
+/// 4. No page of another site, or of another port of this machine, may have asked with a script: the application may allow
+/// that for its own addresses (CORS). A link from there is fine, as the other page does not see what it leads to.
 /// A proxy that leaves no trace at all cannot be told from a browser. So this counts in Development only.
 /// </remarks>
 static class LocalVisitor
@@ -42,13 +44,18 @@ static class LocalVisitor
         }
 
         return HttpProtocol.IsHttp10(http.Request.Protocol) || HttpProtocol.IsHttp09(http.Request.Protocol)
-            ? "it is HTTP/1.0, which proxies speak and browsers do not"
+                ? "it is HTTP/1.0, which proxies speak and browsers do not"
+            : IsOfOtherPage(http.Request.Headers)
+                ? "a page of another site has asked for it"
             : null;
     }
 
     static bool IsOfProxy(string header) =>
         proxyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase)
         || proxyPrefixes.Any(prefix => header.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
+
+    static bool IsOfOtherPage(IHeaderDictionary headers) =>
+        headers["Sec-Fetch-Site"].ToString() is "cross-site" or "same-site" && headers["Sec-Fetch-Mode"] != "navigate";
 
     static bool IsLoopback(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IsLoopback(address));

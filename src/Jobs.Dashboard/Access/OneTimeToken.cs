@@ -34,6 +34,9 @@ sealed class OneTimeToken(TimeProvider time)
         }
     }
 
+    /// <summary>Whether the request has the token.</summary>
+    public bool IsIn(HttpContext http) => Same(http.Request.Query[Parameter].ToString(), Current);
+
     /// <summary>Exchanges the token of the request for a cookie.</summary>
     /// <returns>Whether the token was the right one.</returns>
     public bool TryExchange(HttpContext http)
