@@ -25,7 +25,7 @@ readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
 /// </remarks>
 sealed class Sampler(TimeProvider time, ILogger logger)
 {
-    const int MostQuestions = 500;
+    const int MostQuestions = 200;
     const int Thrift = 100;
 
     static readonly TimeSpan fresh = TimeSpan.FromSeconds(1.5);
@@ -34,6 +34,7 @@ sealed class Sampler(TimeProvider time, ILogger logger)
     static readonly TimeSpan forgotten = TimeSpan.FromMinutes(1);
 
     readonly ConcurrentDictionary<object, Entry> entries = [];
+    long sweptAt;
 
     /// <param name="question">The question, with all that the answer depends on. Questions that are equal are the same.</param>
     /// <param name="ask">Asks it.</param>
@@ -119,14 +120,17 @@ sealed class Sampler(TimeProvider time, ILogger logger)
 
     void Forget()
     {
-        if (entries.Count <= MostQuestions)
+        // An answer can be a page of jobs with their arguments and stacks: no memory for what nobody looks at any more.
+        var now = time.GetUtcNow();
+        if (entries.Count <= MostQuestions && now.UtcTicks - Interlocked.Read(ref sweptAt) < forgotten.Ticks)
         {
             return;
         }
 
+        Interlocked.Exchange(ref sweptAt, now.UtcTicks);
         foreach (var (question, entry) in entries)
         {
-            if (time.GetUtcNow() - entry.AskedAt > forgotten)
+            if (now - entry.AskedAt > forgotten)
             {
                 entries.TryRemove(question, out _);
             }

@@ -92,6 +92,19 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public async Task An_answer_that_nobody_has_looked_at_for_a_minute_is_forgotten()
+    {
+        await AskAsync(() => Task.FromResult("old")).Soon();
+        time.Advance(TimeSpan.FromMinutes(2));
+        var asking = AskAsync(() => new TaskCompletionSource<string>().Task);
+        await Wait.Until(() => asked == 2);
+
+        time.Advance(patience);
+
+        Assert.True((await asking.Soon()).IsPending);
+    }
+
+    [Fact]
     public async Task An_answer_that_takes_long_is_not_asked_for_again_by_a_page_that_refreshes_itself()
     {
         await AskSlowlyAsync("first").Soon();
