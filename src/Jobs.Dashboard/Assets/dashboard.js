@@ -42,6 +42,7 @@
     const limit = setTimeout(() => asking.abort(), longest);
     try {
       const answer = await fetch(location.href.split('#')[0], { headers: { 'Jobs-Fragment': '1', ...(tag && { 'If-None-Match': tag }) }, cache: 'no-store', signal: asking.signal });
+      if (answer.redirected) throw new Error('signed out'); // the page of a login is not ours
       if (answer.status === 200) {
         const html = await answer.text();
         tag = answer.headers.get('ETag') || '';
