@@ -46,9 +46,9 @@ readonly record struct Alarm(string Says, string? GoTo)
     static IEnumerable<Alarm> OfWorkers(QueuePage? queues, IReadOnlyList<WorkerInfo>? workers)
     {
         var waiting = (queues?.Queues ?? []).Where(queue => queue is { Waiting: > 0, Consumers: 0 }).ToList();
-        if (workers is { Count: > 0 } && workers.All(worker => !worker.IsAlive))
+        if (workers is not null && workers.All(worker => !worker.IsAlive))
         {
-            yield return new("No worker is alive.", "workers");
+            yield return new(workers.Count == 0 ? "No worker has been heard of within a day." : "No worker is alive.", "workers");
         }
         else if (waiting.Count > 0)
         {

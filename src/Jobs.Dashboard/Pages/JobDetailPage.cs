@@ -26,7 +26,7 @@ static class JobDetailPage
         return new(
             job.Task ?? letter?.Task ?? "Job",
             Html.Of($"""<h1>{Parts.Name(job.Task ?? letter?.Task)}</h1><p class="facts">{Parts.Copyable(id)}</p>{Acts(job, letter, visit)}"""),
-            Html.Of($"""
+            sample.Value is null && letter is null ? NoAnswer(sample) : Html.Of($"""
                 {Summary(job, letter, visit)}
                 {Failure(job, letter)}
                 <div class="columns">
@@ -36,8 +36,11 @@ static class JobDetailPage
                 {Chain(job, chain)}
                 {Relatives(job)}
                 {Parts.Problem(job.Problem, sample.Problem)}
-                """)) { Status = job.State == JobState.Unknown && letter is null && sample.Problem is null ? 404 : 200 };
+                """)) { Status = sample.Value is { State: JobState.Unknown } && letter is null && sample.Problem is null ? 404 : 200 };
     }
+
+    // Nobody has been asked in time. That is not the same as a job that nobody has heard of.
+    static Html NoAnswer(Sample<JobInfo> sample) => Html.Of($"{Parts.If(sample.IsPending, Parts.Pending("the job"))}{Parts.Problem(sample.Problem)}");
 
     static async Task<List<JobInfo>> RelativesAsync(IReadOnlyList<string> ids, Visit visit)
     {
@@ -259,7 +262,8 @@ static class JobDetailPage
         """);
 
     static Html Gaps => Html.Of($"""
-        <p class="note">The history does not have all of the arguments. Fill in what is missing:
-        <code>{ArgumentText.Mask}</code> and <code>…</code> would be sent as they stand here, so they are refused.</p>
+        <p class="note">The history may not have all of the arguments: a part is hidden, or cut off. Fill in what is missing.</p>
+        {Parts.Hidden("cut", "yes")}
+        <label><span><input type="checkbox" name="whole" value="yes" required> The arguments are complete now</span></label>
         """);
 }

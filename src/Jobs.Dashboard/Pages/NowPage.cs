@@ -26,7 +26,7 @@ static class NowPage
             await failures.ConfigureAwait(false));
         var problem = Parts.Problem(
             now.Queues.Value?.Problem, now.Queues.Problem, now.Workers.Problem, now.Throughput.Value?.Problem, now.Throughput.Problem,
-            now.Schedules.Problem, now.Letters.Problem);
+            now.Schedules.Problem, now.Letters.Problem, now.Failures.Value?.Problem, now.Failures.Problem);
         return new("Now", Html.Of($"<h1>Now</h1>"), Html.Of($"""
             {Alarms(now, visit)}
             <div class="tiles">
@@ -54,6 +54,7 @@ static class NowPage
 
         return alarms.Count > 0 ? Html.Of($"""<ul class="verdict bad" aria-label="Needs somebody">{alarms.Select(Line)}</ul>""")
             : now.IsPending ? Html.Of($"""<p class="verdict plain pending">Asking the workers …</p>""")
+            : now.HasFailed ? Html.Of($"""<p class="verdict plain">Nothing is known to be wrong, but not everything could be asked: see below.</p>""")
             : Html.Of($"""<p class="verdict good"><span aria-hidden="true">✓</span> It works. {Doing(now)}</p>""");
     }
 
@@ -183,6 +184,9 @@ static class NowPage
         Sample<ThroughputInfo> Throughput, Sample<QueuePage> Queues, Sample<IReadOnlyList<WorkerInfo>> Workers, Sample<TransportInfo> Transport,
         Sample<IReadOnlyList<ScheduleInfo>> Schedules, Sample<DeadLetterPage> Letters, Sample<FailurePage> Failures)
     {
+        // Then what is shown is old, or missing, and nobody can say that it works.
+        public bool HasFailed => Queues.Problem is not null || Workers.Problem is not null || Schedules.Problem is not null || Letters.Problem is not null;
+
         public bool IsPending => Queues.IsPending || Workers.IsPending;
     }
 }

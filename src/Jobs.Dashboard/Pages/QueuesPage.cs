@@ -79,6 +79,7 @@ static class QueuesPage
         { Waiting: null } => "",
         { Waiting: 0 } => "Nothing waits.",
         { Consumers: 0 } => "No worker takes jobs from it.",
+        { InRate: null } or { OutRate: null } => "",
         { InRate: > 0, OutRate: { } done } when done < queue.InRate * 0.95 => done == 0 && queue.Running > 0
             ? "All that runs takes long: nothing ended lately."
             : $"More comes than is done: {Words.Rate(queue.InRate - done)} too many.",

@@ -9,6 +9,11 @@ static class RequestPage
     {
         var sample = visit.Field("id") is { } id ? await visit.Source.RequestAsync(id, visit.Stop).ConfigureAwait(false) : default;
         var (request, problem) = (sample.Value, sample.Problem);
+        if (visit.Field("id") is not null && sample.At == default)
+        {
+            return new("Request", Html.Of($"<h1>Request</h1>"), Parts.Pending("the request"));
+        }
+
         if (request is null && problem is null)
         {
             return Layout.Message("Request", Html.Of($"""Nobody knows this request any more. <a href="dead">Dead letters</a>"""), 404);
