@@ -44,7 +44,7 @@ public sealed class ArgumentRightTests
         var page = await app.PageAsync("schedule?name=evening");
         Assert.Contains("cricket", page, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", page, StringComparison.Ordinal);
-        await SaveAsync(app, ("timing", "02:00:00"), ("args", "[\r\n  \"cricket\"\r\n]"), ("kwargs", "{\r\n  \"password\": \"***\"\r\n}"));
+        await SaveAsync(app, ("timing", "02:00:00"), ("args", """["cricket"]"""), ("kwargs", """{"password":"***"}"""));
         Assert.Equal(("""["cricket"]""", """{"password":"hunter2"}"""), await ArgumentsAsync(app, TimeSpan.FromHours(2)));
 
         using var gap = await app.PostAsync(

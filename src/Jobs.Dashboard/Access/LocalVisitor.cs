@@ -45,7 +45,7 @@ static class LocalVisitor
 
         return HttpProtocol.IsHttp10(http.Request.Protocol) || HttpProtocol.IsHttp09(http.Request.Protocol)
                 ? "it is HTTP/1.0, which proxies speak and browsers do not"
-            : IsOfOtherPage(http.Request.Headers)
+            : IsOfOtherPage(http.Request)
                 ? "a page of another site has asked for it"
             : null;
     }
@@ -54,8 +54,10 @@ static class LocalVisitor
         proxyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase)
         || proxyPrefixes.Any(prefix => header.StartsWith(prefix, StringComparison.OrdinalIgnoreCase));
 
-    static bool IsOfOtherPage(IHeaderDictionary headers) =>
-        headers["Sec-Fetch-Site"].ToString() is "cross-site" or "same-site" && headers["Sec-Fetch-Mode"] != "navigate";
+    // A form of another page is refused by SameOrigin, with a line of the log.
+    static bool IsOfOtherPage(HttpRequest request) =>
+        request.Headers["Sec-Fetch-Site"].ToString() is "cross-site" or "same-site"
+        && request.Headers["Sec-Fetch-Mode"] != "navigate" && !HttpMethods.IsPost(request.Method);
 
     static bool IsLoopback(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IsLoopback(address));

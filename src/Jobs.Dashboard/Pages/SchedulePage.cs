@@ -88,7 +88,7 @@ readonly record struct ScheduleForm(
     };
 
     static string? Kept(string? written, string? known, Visit visit) =>
-        known is not null && (!visit.May(Rights.Arguments) || written?.ReplaceLineEndings("\n").Trim() == Shown(known, visit)) ? known : written;
+        known is not null && (!visit.May(Rights.Arguments) || written?.Trim() == Shown(known, visit)) ? known : written;
 
-    static string? Shown(string? json, Visit visit) => json is null ? null : ArgumentText.Of(json, visit.Site.SensitiveNames).Json;
+    static string? Shown(string? json, Visit visit) => json is null ? null : ArgumentText.Of(json, visit.Site.SensitiveNames, isIndented: false).Json;
 }
