@@ -14,8 +14,8 @@ public sealed class JobsDashboardOptions
     public bool ReadOnly { get; set; }
 
     /// <summary>
-    /// The authorization policy of those who may see arguments, results and progress. Without the right, these are left
-    /// out, and a search cannot have arguments in it. Defaults to <see langword="null"/>: whoever may see the dashboard.
+    /// The authorization policy of those who may see and search arguments, results and progress. Without the right, these
+    /// are left out; the messages of exceptions are not. Defaults to <see langword="null"/>: whoever may see the dashboard.
     /// </summary>
     public string? ViewArgumentsPolicy { get; set; }
 

@@ -84,8 +84,39 @@ public sealed class NoAnswerTests
     }
 
     [Fact]
+    public async Task What_may_have_been_done_all_the_same_leaves_a_line_in_the_log()
+    {
+        await using var app = await DashboardApp.StartAsync(new()
+        {
+            HasWorker = false,
+            Services = services => services.AddSingleton<JobControl>(new BrokenControl()),
+        });
+
+        using var answer = await app.PostAsync("enqueue", ("task", "feeds.fetch"));
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.Contains("may not have been done", await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        app.MustHaveLogged(603, "enqueue: feeds.fetch; failed: The broker is away.");
+    }
+
+    [Fact]
     public void A_line_of_the_log_stays_one_line() => Assert.Equal("a b c d", DashboardHandler.Clean("a\nb\u2028c\u202ed"));
 
     Task<DashboardApp> StartAsync() =>
         DashboardApp.StartAsync(new() { HasWorker = false, Services = services => services.AddSingleton<JobInspector>(inspector) });
+
+    sealed class BrokenControl : JobControl
+    {
+        public override Task<DeadLetterRequest> RetryDeadLettersAsync(
+            DeadLetterQuery query, DeadLetterRetry? options = null, CancellationToken cancellationToken = default) => throw Away;
+
+        public override Task<DeadLetterRequest> DeleteDeadLettersAsync(
+            DeadLetterQuery query, bool wait = true, CancellationToken cancellationToken = default) => throw Away;
+
+        public override Task<JobHandle> EnqueueAsync(Job job, CancellationToken cancellationToken = default) => throw Away;
+
+        public override Task<DeadLetterRequest?> GetRequestAsync(string id, CancellationToken cancellationToken = default) => throw Away;
+
+        static JobTransportException Away => new("The broker is away.");
+    }
 }

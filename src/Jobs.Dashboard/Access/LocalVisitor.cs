@@ -8,9 +8,9 @@ namespace Jobs.Dashboard.Access;
 /// 1. The address must be this machine's. A proxy on the same machine has such an address too, so:
 /// 2. The name that the browser asked for must be this machine's. A page of another site that has its name resolve to
 /// 127.0.0.1 (DNS rebinding) asks for its own name.
-/// 3. No proxy may have left a trace: a header that says for whom it asks, or HTTP/1.0, which nginx speaks unless told
-/// otherwise. ASP.NET Core's middleware for forwarded headers takes the address from such a header, which anybody can
-/// write, and keeps the true one in X-Original-For.
+/// 3. No proxy may have left a trace: a header that says for whom it asks, or HTTP/1.0, which nginx before 1.29.7 speaks
+/// unless told otherwise. ASP.NET Core's middleware for forwarded headers takes the address from such a header, which
+/// anybody can write, and keeps the true one in X-Original-For.
 /// 4. No page of another site, or of another port of this machine, may have asked with a script: the application may allow
 /// that for its own addresses (CORS). A link from there is fine, as the other page does not see what it leads to.
 /// A proxy that leaves no trace at all cannot be told from a browser. So this counts in Development only.

@@ -66,8 +66,9 @@ static class DeadLetterActions
         }
         catch (Exception e) when (e is JobsException or ArgumentException)
         {
-            Audit.Write(visit, action, $"{selected.Says}; failed: {e.Message}", Words.Number(selected.Count));
-            return Done.Refuse("It may not have been done", e.Message, e is ArgumentException ? 400 : 503);
+            return e is JobsException
+                ? Audit.Failed(visit, action, selected.Says, e, Words.Number(selected.Count))
+                : Done.Refuse("Not done", e.Message);
         }
     }
 

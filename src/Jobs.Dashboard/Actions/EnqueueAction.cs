@@ -28,7 +28,9 @@ static class EnqueueAction
         }
         catch (Exception e) when (e is JobsException or ArgumentException or FormatException)
         {
-            return Done.Refuse("Not enqueued", e.Message, e is JobsException ? 503 : 400);
+            return e is JobsException
+                ? Audit.Failed(visit, "enqueue", task, e)
+                : Done.Refuse("Not enqueued", e.Message);
         }
     }
 

@@ -33,7 +33,12 @@ static class ScheduleActions
             Audit.Write(visit, isNew ? "add schedule" : "change schedule", $"{filled.Name}: {filled.Timing} {filled.Task}");
             return Done.To("schedules");
         }
-        catch (Exception e) when (e is ArgumentException or FormatException or JobsException or TimeZoneNotFoundException or InvalidTimeZoneException)
+        catch (JobsException e)
+        {
+            Audit.Failed(visit, "set schedule", $"{filled.Name}: {filled.Timing} {filled.Task}", e);
+            return Done.Show(SchedulePage.Form(visit, filled, isNew, e.Message));
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or TimeZoneNotFoundException or InvalidTimeZoneException)
         {
             return Done.Show(SchedulePage.Form(visit, filled, isNew, e.Message));
         }
@@ -91,7 +96,9 @@ static class ScheduleActions
         }
         catch (Exception e) when (e is ArgumentException or JobsException)
         {
-            return Done.Refuse("Not done", e.Message, e is JobsException ? 503 : 400);
+            return e is JobsException
+                ? Audit.Failed(visit, action, $"schedule {name}", e)
+                : Done.Refuse("Not done", e.Message);
         }
     }
 }
