@@ -73,6 +73,17 @@ public sealed class RetryOfAGroupTests
     }
 
     [Fact]
+    public async Task All_that_match_says_when_there_are_more()
+    {
+        await using var app = await StartAsync();
+        inspector.Jobs = _ => Task.FromResult(new JobPage { Jobs = [new() { Id = "1" }], Next = "more" });
+
+        using var answer = await app.PostAsync("retry-dead", ("found", "yes"));
+
+        Assert.Contains("only some of the jobs", await app.PageAsync(answer.Headers.Location!.ToString()), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_query_for_an_unknown_place_selects_letters_without_a_stack()
     {
         var letter = new DeadLetterInfo { Id = "1", Reason = "away" };

@@ -62,7 +62,7 @@ static class DeadLetterActions
             var request = await ask(selected.Query).ConfigureAwait(false);
             Audit.Write(visit, action, $"{selected.Says}; request {request.Id}", Words.Number(selected.Count));
             var count = selected.Count.ToString(CultureInfo.InvariantCulture);
-            return Done.To(Parts.Address("request", ("id", request.Id), ("of", count)));
+            return Done.To(Parts.Address("request", ("id", request.Id), ("of", count), ("part", selected.IsPart ? "yes" : null)));
         }
         catch (Exception e) when (e is JobsException or ArgumentException)
         {
@@ -86,7 +86,7 @@ static class DeadLetterActions
             var page = await visit.Site.Inspector.SearchAsync(query, visit.Stop).ConfigureAwait(false);
             string[] found = [.. page.Jobs.Select(job => job.Id)];
             var says = page.Next is null ? "all found" : $"the first {Words.Number(found.Length)} found";
-            return found.Length == 0 ? null : new(new() { Ids = found }, found.Length, says, true);
+            return found.Length == 0 ? null : new(new() { Ids = found }, found.Length, says, true, page.Next is not null);
         }
 
         if (form["all"] == "yes")
@@ -119,5 +119,5 @@ static class DeadLetterActions
             """), Html.Empty);
     }
 
-    sealed record Selection(DeadLetterQuery Query, int Count, string Says, bool IsMany);
+    sealed record Selection(DeadLetterQuery Query, int Count, string Says, bool IsMany, bool IsPart = false);
 }

@@ -22,9 +22,12 @@ static class RequestPage
         var total = long.TryParse(visit.Field("of"), out var selected) ? selected : 0;
         return new("Request", Html.Of($"<h1>{(request?.Action == DeadLetterAction.Delete ? "Delete" : "Retry")} dead letters</h1>"), Html.Of($"""
             {Parts.IfKnown(request, known => Progress(known, total))}
+            {Parts.If(visit.Field("part") is not null, Rest)}
             <p><a href="dead">Dead letters</a> <a href="failures">Failures</a></p>{Parts.Problem(problem)}
             """));
     }
+
+    static Html Rest => Html.Of($"""<p class="note">These are only some of the jobs that match. Search again for the others.</p>""");
 
     static Html Progress(DeadLetterRequest request, long total)
     {
