@@ -105,7 +105,10 @@ public sealed class RetryOfAGroupTests
         DashboardApp.StartAsync(new() { HasWorker = false, Services = services => services.AddSingleton<JobInspector>(inspector) });
 
     static List<string> Forms(string page) =>
-        [.. Regex.Matches(page, """<form method="post" action="retry-dead">.*?</form>""", RegexOptions.Singleline).Select(match => WebUtility.HtmlDecode(match.Value))];
+    [
+        .. Regex.Matches(page, """<form method="post" action="retry-dead">.*?</form>""", RegexOptions.Singleline)
+            .Select(match => WebUtility.HtmlDecode(match.Value)),
+    ];
 
     static FailureGroup Failure(string frame) => new() { Type = "IOException", Frame = frame, Count = 3, LastJobId = "1" };
 

@@ -38,7 +38,8 @@ public sealed class ScriptedInspector : JobInspector
     public override Task<IReadOnlyList<ScheduleInfo>> SchedulesAsync(CancellationToken cancellationToken = default) =>
         Task.FromResult<IReadOnlyList<ScheduleInfo>>([]);
 
-    public override Task<TransportInfo> TransportAsync(CancellationToken cancellationToken = default) => Task.FromResult(new TransportInfo { Kind = "Script", IsUp = true });
+    public override Task<TransportInfo> TransportAsync(CancellationToken cancellationToken = default) =>
+        Task.FromResult(new TransportInfo { Kind = "Script", IsUp = true });
 
     public override IDisposable Watch() => throw new NotSupportedException();
 
