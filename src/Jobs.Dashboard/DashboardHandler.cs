@@ -103,6 +103,11 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         {
             http.Response.Redirect($"../{path.TrimEnd('/')}{request.QueryString}");
         }
+        else if (path.Contains('/'))
+        {
+            // All pages are in one folder, and their links are relative: a page further down would have none that works.
+            http.Response.StatusCode = 404;
+        }
         else
         {
             var view = pages.TryGetValue(path, out var show)

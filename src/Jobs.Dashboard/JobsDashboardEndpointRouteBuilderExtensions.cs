@@ -101,7 +101,9 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
     static void SayAddress(IServiceProvider services, ILogger logger, IHostEnvironment environment, OneTimeToken token, string address, bool hasPolicy)
     {
         var server = services.GetService<IServer>()?.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault();
-        var url = $"{server?.TrimEnd('/')}{address}";
+        // Who listens at all addresses can be reached at this one, and a browser understands it.
+        var reached = server?.Replace("//[::]", "//localhost", StringComparison.Ordinal).Replace("//0.0.0.0", "//localhost", StringComparison.Ordinal);
+        var url = $"{reached?.TrimEnd('/')}{address}";
         if (hasPolicy)
         {
             Log.Address(logger, $"{url}/", "");

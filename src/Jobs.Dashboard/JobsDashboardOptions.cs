@@ -26,8 +26,8 @@ public sealed class JobsDashboardOptions
     public string? ActPolicy { get; set; }
 
     /// <summary>
-    /// The authorization policy of those who may add, change, pause and remove schedules. Defaults to
-    /// <see cref="ActPolicy"/>.
+    /// The authorization policy of those who may add, change and pause schedules, and undo that. Defaults
+    /// to <see cref="ActPolicy"/>.
     /// </summary>
     public string? AdministerPolicy { get; set; }
 }

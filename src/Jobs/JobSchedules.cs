@@ -154,6 +154,18 @@ public sealed record ScheduleInfo
     /// </summary>
     public string? NamedArguments { get; init; }
 
+    /// <summary>For how long after its occurrence a job waits; <see langword="null"/> for none, and when this is unknown.</summary>
+    public TimeSpan? Delay { get; init; }
+
+    /// <summary>After how long a job that has not run expires; <see langword="null"/> for never, and when this is unknown.</summary>
+    public TimeSpan? Expires { get; init; }
+
+    /// <summary>The priority of the schedule's jobs; <see langword="null"/> for none, and when this is unknown.</summary>
+    public byte? Priority { get; init; }
+
+    /// <summary>The headers of the schedule's jobs; <see langword="null"/> for none, and when these are unknown.</summary>
+    public IReadOnlyDictionary<string, object?>? Headers { get; init; }
+
     /// <summary>
     /// What happens to missed occurrences; <see langword="null"/> when this process does not know the schedule or
     /// cannot read it.

@@ -66,6 +66,24 @@ public sealed class ArgumentRightTests
         Assert.Equal((args, "{}"), await ArgumentsAsync(app, TimeSpan.FromHours(2)));
     }
 
+    [Fact]
+    public async Task A_change_of_a_schedule_keeps_what_its_form_does_not_show()
+    {
+        await using var app = await DashboardApp.StartAsync();
+        var headers = new Dictionary<string, object?> { ["tenant"] = "north" };
+        var job = new Job("feeds.store", ["text"]) { Delay = TimeSpan.FromMinutes(2), Expires = TimeSpan.FromHours(5), Priority = 3, Headers = headers };
+        await Schedules(app).SetAsync("night", TimeSpan.FromHours(1), job, cancellationToken: TestContext.Current.CancellationToken);
+
+        using var answer = await app.PostAsync(
+            "schedule-set", ("name", "night"), ("task", "feeds.store"), ("timing", "02:00:00"), ("args", """["other"]"""));
+
+        Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+        var night = await ScheduleAsync(app, "night", TimeSpan.FromHours(2));
+        Assert.Equal(
+            ("""["other"]""", job.Delay, job.Expires, job.Priority, "north"),
+            (night.Arguments, night.Delay, night.Expires, night.Priority, night.Headers?["tenant"]));
+    }
+
     static Task<DashboardApp> StartAsync() => DashboardApp.StartAsync(new()
     {
         Services = services => services.AddAuthorization(authorization => authorization.AddPolicy("nobody", policy => policy.RequireAssertion(_ => false))),
@@ -88,12 +106,18 @@ public sealed class ArgumentRightTests
 
     static async Task<(string? Arguments, string? Named)> ArgumentsAsync(DashboardApp app, TimeSpan every)
     {
+        var schedule = await ScheduleAsync(app, "evening", every);
+        return (schedule.Arguments, schedule.NamedArguments);
+    }
+
+    static async Task<ScheduleInfo> ScheduleAsync(DashboardApp app, string name, TimeSpan every)
+    {
         ScheduleInfo? schedule = null;
         await Contracts.Wait.Until(async () =>
         {
-            schedule = (await Schedules(app).ListAsync(TestContext.Current.CancellationToken)).Single(one => one.Name == "evening");
+            schedule = (await Schedules(app).ListAsync(TestContext.Current.CancellationToken)).Single(one => one.Name == name);
             return schedule.Every == every;
         });
-        return (schedule!.Arguments, schedule.NamedArguments);
+        return schedule!;
     }
 }

@@ -16,12 +16,12 @@ public sealed class NewcomerTests(BrowserFixture browser, ITestOutputHelper outp
         await using var app = await DashboardApp.StartAsync();
         var id = await app.DeadAsync(FeedJobs.Fetch("cricket"));
         await app.PageWithAsync("failures", "Retry the dead job");
-        await app.PageWithAsync("", "given up");
+        await app.PageWithAsync("", "is dead: feeds.fetch");
         app.Feeds.Work = true;
         await using var visit = await browser.VisitAsync(ColorScheme.Light, 1280);
         var reader = await Reader.ComeAsync(visit.Page, app.Dashboard, output);
 
-        await reader.SeeAsync("is given up, feeds.fetch");
+        await reader.SeeAsync("A job is dead: feeds.fetch");
         await reader.ClickAsync(AriaRole.Link, "See");
         await reader.SeeAsync("the feed is away");
         reader.Says("find the failure", most: 1);

@@ -69,7 +69,14 @@ static class ScheduleActions
             throw new ArgumentException(why);
         }
 
-        var job = Job.FromJson(task, whole.Arguments, whole.NamedArguments) with { Queue = form.Queue };
+        var job = Job.FromJson(task, whole.Arguments, whole.NamedArguments) with
+        {
+            Queue = form.Queue,
+            Delay = former?.Delay,
+            Expires = former?.Expires,
+            Priority = former?.Priority,
+            Headers = former?.Headers,
+        };
         if (TimeSpan.TryParseExact(timing, ["c", @"h\:mm", @"h\:mm\:ss"], CultureInfo.InvariantCulture, out var every))
         {
             await visit.Site.Schedules.SetAsync(name, every, job, form.Misfire, visit.Stop).ConfigureAwait(false);

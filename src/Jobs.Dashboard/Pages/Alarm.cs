@@ -74,9 +74,8 @@ readonly record struct Alarm(string Says, string? GoTo)
     {
         if (letters?.Letters is [var last, ..] && now - last.At < lately)
         {
-            var one = $"A job is given up, {last.Task ?? "of an unknown task"}";
-            var many = $"{Words.Count(letters.Total, "job")} are given up, the last one {last.Task ?? "of an unknown task"}";
-            yield return new($"{(letters.Total == 1 ? one : many)} {Words.Ago(now - last.At)}.", "failures");
+            var dead = letters.Total == 1 ? "A job is dead:" : $"{Words.Count(letters.Total, "job")} are dead, the last one";
+            yield return new($"{dead} {last.Task ?? "an unknown task"}, {Words.Ago(now - last.At)}.", "failures");
         }
     }
 }
