@@ -142,7 +142,11 @@ public sealed class LiveTests(BrowserFixture browser)
             this.page = page;
             page.Request += (_, request) =>
             {
-                open[request] = true;
+                if (request.ResourceType is "fetch" or "xhr" or "eventsource")
+                {
+                    open[request] = true;
+                }
+
                 begun += IsPart(request) ? 1 : 0;
             };
             page.Response += (_, response) =>
@@ -162,6 +166,7 @@ public sealed class LiveTests(BrowserFixture browser)
 
         public int Ended => Volatile.Read(ref ended);
 
+        /// <summary>How many requests of the script have no end yet.</summary>
         public int Open => open.Count;
 
         public int Sockets => Volatile.Read(ref sockets);
