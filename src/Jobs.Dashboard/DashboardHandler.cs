@@ -1,7 +1,7 @@
+using System.Buffers;
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using Jobs.Dashboard.Access;
 using Jobs.Dashboard.Actions;
 using Jobs.Dashboard.Markup;
@@ -208,20 +208,29 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         var response = visit.Http.Response;
         response.StatusCode = visit.IsFragment && !view.Live.IsEmpty ? 200 : view.Status; // the script takes another status for a failure
         response.ContentType = "text/html; charset=utf-8";
-        var bytes = Encoding.UTF8.GetBytes((visit.IsFragment ? view.Live : Layout.Page(view, path, visit)).ToString());
-        if (visit.IsFragment)
+        var html = visit.IsFragment ? view.Live : Layout.Page(view, path, visit);
+        var buffer = ArrayPool<byte>.Shared.Rent(html.MostBytes);
+        try
         {
-            var tag = $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..16]}\"";
-            response.Headers.ETag = tag;
-            if (visit.Http.Request.Headers.IfNoneMatch == tag)
+            var bytes = buffer.AsMemory(0, html.CopyTo(buffer));
+            if (visit.IsFragment)
             {
-                response.StatusCode = 304;
-                return;
+                var tag = $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes.Span))[..16]}\"";
+                response.Headers.ETag = tag;
+                if (visit.Http.Request.Headers.IfNoneMatch == tag)
+                {
+                    response.StatusCode = 304;
+                    return;
+                }
             }
-        }
 
-        response.ContentLength = bytes.Length;
-        await response.Body.WriteAsync(bytes, visit.Stop).ConfigureAwait(false);
+            response.ContentLength = bytes.Length;
+            await response.Body.WriteAsync(bytes, visit.Stop).ConfigureAwait(false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     static void SetHeaders(HttpContext http)

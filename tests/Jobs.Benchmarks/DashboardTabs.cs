@@ -81,7 +81,6 @@ static class DashboardTabs
             var now = await Task.WhenAll(processes.Select(process => process.UsedAsync()));
             shares.Add(Enumerable.Range(0, processes.Count).ToDictionary(at => processes[at], at => Used.Share(last[at], now[at])));
             last = now;
-            Console.Error.WriteLine(string.Join(" ", processes.Select(p => (shares[^1][p] * 100).ToString("0.00", CultureInfo.InvariantCulture)))); // TEMP
         }
 
         await closed.CancelAsync();

@@ -10,20 +10,60 @@ namespace Jobs.Dashboard.Markup;
 /// A piece of HTML. The only way to make one from a text is an interpolated string, which encodes every value in it; so
 /// the name of a task, an argument or an error cannot become markup. Attributes must stand in double quotes.
 /// </summary>
-/// <param name="Text">The markup.</param>
-readonly record struct Html(string? Text)
+/// <remarks>
+/// Pieces stay in small chunks until they are sent. A string of a whole page is so large that only a full garbage
+/// collection takes it, and ten open tabs would make the application collect in full again and again.
+/// </remarks>
+readonly struct Html
 {
+    readonly StringBuilder? text; // not changed any more
+
+    Html(StringBuilder text) => this.text = text;
+
     public static Html Empty => default;
 
-    public bool IsEmpty => string.IsNullOrEmpty(Text);
+    public bool IsEmpty => text is null or { Length: 0 };
+
+    /// <summary>No text has more bytes.</summary>
+    public int MostBytes => Encoding.UTF8.GetMaxByteCount(text?.Length ?? 0);
 
     /// <summary>The literal parts of the string as they are, the values encoded.</summary>
-    public static Html Of(HtmlText text) => new(text.ToString());
+    public static Html Of(HtmlText text) => new(text.Text);
 
     /// <summary>All pieces, one after another.</summary>
-    public static Html Join(IEnumerable<Html> pieces) => new(string.Concat(pieces.Select(piece => piece.Text)));
+    public static Html Join(IEnumerable<Html> pieces)
+    {
+        var all = new StringBuilder();
+        foreach (var piece in pieces)
+        {
+            piece.AppendTo(all);
+        }
 
-    public override string ToString() => Text ?? "";
+        return new(all);
+    }
+
+    public void AppendTo(StringBuilder target)
+    {
+        foreach (var chunk in text?.GetChunks() ?? default) // and not all at once, which would make one large chunk
+        {
+            target.Append(chunk.Span);
+        }
+    }
+
+    /// <summary>Writes it in UTF-8.</summary>
+    /// <returns>The number of bytes.</returns>
+    public int CopyTo(Span<byte> target)
+    {
+        var (encoder, length) = (Encoding.UTF8.GetEncoder(), 0); // which knows half a letter at the end of a chunk
+        foreach (var chunk in text?.GetChunks() ?? default)
+        {
+            length += encoder.GetBytes(chunk.Span, target[length..], flush: false);
+        }
+
+        return length + encoder.GetBytes([], target[length..], flush: true);
+    }
+
+    public override string ToString() => text?.ToString() ?? "";
 }
 
 /// <summary>What the compiler turns an interpolated string of HTML into.</summary>
@@ -37,21 +77,21 @@ ref struct HtmlText
 
     public HtmlText(int literalLength, int formattedCount) => text = new(literalLength + formattedCount * 16);
 
+    public readonly StringBuilder Text => text;
+
     public readonly void AppendLiteral(string literal) => text.Append(literal);
 
     public readonly void AppendFormatted(string? value) => text.Append(value is null ? "" : encoder.Encode(value));
 
-    public readonly void AppendFormatted(Html value) => text.Append(value.Text);
+    public readonly void AppendFormatted(Html value) => value.AppendTo(text);
 
     public readonly void AppendFormatted(IEnumerable<Html> values)
     {
         foreach (var value in values)
         {
-            text.Append(value.Text);
+            value.AppendTo(text);
         }
     }
 
     public readonly void AppendFormatted(long value) => text.Append(CultureInfo.InvariantCulture, $"{value}");
-
-    public override readonly string ToString() => text.ToString();
 }
