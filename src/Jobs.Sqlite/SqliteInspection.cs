@@ -5,7 +5,10 @@ using SQLitePCL;
 namespace Jobs.Sqlite;
 
 /// <summary>Looks into the file, over a connection of its own that only reads.</summary>
-sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport) : TransportInspection
+/// <param name="open">The file.</param>
+/// <param name="transport">Whose file it is.</param>
+/// <param name="deadLetters">The dead-letter queue. Its letters are not counted: there may be many, and the keeper has counted them.</param>
+sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport, string deadLetters) : TransportInspection
 {
     public override InspectionCapabilities Capabilities =>
         InspectionCapabilities.Held | InspectionCapabilities.DelayedByQueue | InspectionCapabilities.DelayedJobs | InspectionCapabilities.OldestAge
@@ -14,7 +17,7 @@ sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport) : Tr
     public override async Task<QueuePage> QueuesAsync(IReadOnlyCollection<string> known, CancellationToken cancellationToken)
     {
         var engine = open();
-        var found = await ReadAsync(engine, tables => tables.Inspection.Queues(engine.Now), cancellationToken).ConfigureAwait(false);
+        var found = await ReadAsync(engine, tables => tables.Inspection.Queues(engine.Now, deadLetters), cancellationToken).ConfigureAwait(false);
         foreach (var (name, suspects) in found.Where(queue => queue.Key.StartsWith(Engine.QuarantinePrefix, StringComparison.Ordinal)).ToList())
         {
             found.Remove(name);
@@ -71,7 +74,7 @@ sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport) : Tr
 sealed class InspectionRows(Tables tables)
 {
     readonly Statement names = tables.Database.Prepare("SELECT no, name FROM jobs_queue");
-    readonly Statement ready = tables.Database.Prepare("SELECT queue, count(*), min(seq) FROM jobs_ready GROUP BY queue");
+    readonly Statement ready = tables.Database.Prepare("SELECT count(*), min(seq) FROM jobs_ready WHERE queue = ?1");
     readonly Statement claimed = tables.Database.Prepare("SELECT queue, count(*) FROM jobs_claimed GROUP BY queue");
     readonly Statement delayed = tables.Database.Prepare("SELECT queue, count(*) FROM jobs_delayed GROUP BY queue");
     readonly Statement head = tables.Database.Prepare("SELECT head FROM jobs_message WHERE seq = ?1");
@@ -82,20 +85,31 @@ sealed class InspectionRows(Tables tables)
         WHERE (delayed.due, delayed.seq) > (?1, ?2) ORDER BY delayed.due, delayed.seq LIMIT ?3
         """);
 
-    public Dictionary<string, QueueInfo> Queues(long now)
+    public Dictionary<string, QueueInfo> Queues(long now, string except)
     {
         var found = new Dictionary<long, QueueInfo>();
         while (names.Step())
         {
-            found[names.Number(0)] = new() { Name = names.Text(1), Waiting = 0, Held = 0, Delayed = 0 };
+            if (names.Text(1) is var name && name != except)
+            {
+                found[names.Number(0)] = new() { Name = name, Waiting = 0, Held = 0, Delayed = 0 };
+            }
         }
 
         var oldest = new List<(long Queue, long Seq)>();
-        Count(ready, (queue, count) =>
+        foreach (var queue in found.Keys.ToList())
         {
-            oldest.Add((queue, ready.Number(2)));
-            found[queue] = found[queue] with { Waiting = count };
-        });
+            ready.Bind(1, queue);
+            while (ready.Step()) // to the end, which resets it
+            {
+                found[queue] = found[queue] with { Waiting = ready.Number(0) };
+                if (ready.Number(0) > 0)
+                {
+                    oldest.Add((queue, ready.Number(1)));
+                }
+            }
+        }
+
         Count(claimed, (queue, count) => found[queue] = found[queue] with { Held = count });
         Count(delayed, (queue, count) => found[queue] = found[queue] with { Delayed = count });
         foreach (var (queue, seq) in oldest)

@@ -122,7 +122,7 @@ sealed class SqliteTransport(
         }
     }
 
-    public override TransportInspection Inspection => new SqliteInspection(Open, this);
+    public override TransportInspection Inspection => new SqliteInspection(Open, this, (jobsOptions?.Value ?? new()).DeadLetterQueue);
 
     public override ValueTask<TransportHealth> CheckHealthAsync(CancellationToken cancellationToken)
     {

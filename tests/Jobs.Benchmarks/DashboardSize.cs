@@ -53,12 +53,14 @@ static partial class DashboardSize
         var start = Stopwatch.GetTimestamp();
         await DashboardTab.GetAsync(http, "jobs0/", isFragment: false, null, default);
         var first = Stopwatch.GetElapsedTime(start);
-        while ((await DashboardTab.GetAsync(http, "jobs0/", isFragment: true, null, default)).Text!.Contains("pending", StringComparison.Ordinal))
+        var last = "nothing";
+        while (Pending().Match((await DashboardTab.GetAsync(http, "jobs0/", isFragment: true, null, default)).Text!) is { Success: true } pending)
         {
+            last = pending.Groups[1].Value;
             await Task.Delay(100);
         }
 
-        Print($"the first page of the process after {first.TotalSeconds:0.00} s, with all figures after {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s");
+        Print($"the first page of the process after {first.TotalSeconds:0.00} s, with all figures after {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s: the last ones from {last}");
     }
 
     // A search that finds less than a page of jobs in the index goes on beyond it. These find a page.
@@ -135,6 +137,9 @@ static partial class DashboardSize
     }
 
     static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+
+    [GeneratedRegex("""Asking for ([a-z ]+) …""")]
+    private static partial Regex Pending();
 
     [GeneratedRegex("""Looked at all jobs since <time datetime="[^"]+"|Nobody has heard of this job since <time datetime="[^"]+"|No job is like this\.""")]
     private static partial Regex LookedBack();
