@@ -95,7 +95,11 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
     }
 
     /// <summary>Everything that the log says of one job, from a time on.</summary>
-    public async Task<JobInfo?> FindAsync(JobKey key, long since, CancellationToken until)
+    /// <param name="key">The job.</param>
+    /// <param name="since">The time.</param>
+    /// <param name="until">The deadline.</param>
+    /// <param name="filter">What lets the job into <see cref="Found"/>; <see langword="null"/> for nothing.</param>
+    public async Task<JobInfo?> FindAsync(JobKey key, long since, CancellationToken until, JobFilter? filter = null)
     {
         var (job, id) = (new JobIndex(1, long.MaxValue), System.Text.Encoding.UTF8.GetBytes(key.ToString()));
         BackTo = since - clockError;
@@ -124,6 +128,7 @@ sealed class DeepSearch(JobLog log, JobHistory history, TimeProvider time)
             Problem = e.Message;
         }
 
+        found.AddRange(filter is null ? [] : job.Search(filter, null, 1));
         return job.Find(key);
     }
 

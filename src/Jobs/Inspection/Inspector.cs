@@ -112,14 +112,22 @@ sealed class Inspector : JobInspector, IAsyncDisposable, IDisposable
         }
 
         var oldest = History.Jobs.OldestAt;
-        if (found.Count > 0 && filter.IsOfOneJob)
+        if (filter.Single is { } key && (found.Count > 0 || key.Time?.UtcTicks < oldest))
         {
+            if (found.Count == 0)
+            {
+                var finder = new DeepSearch(log.Value, History, time);
+                await Task.Run(() => finder.FindAsync(key, key.Time!.Value.UtcTicks, until.Token, filter), CancellationToken.None).ConfigureAwait(false);
+                cancellationToken.ThrowIfCancellationRequested();
+                return Page([.. finder.Found], null, Math.Max(1, finder.BackTo), finder.Problem);
+            }
+
             return Page(found, null, oldest);
         }
 
         if (oldest > filter.From && oldest > 0 && await HasOlderAsync(until.Token).ConfigureAwait(false))
         {
-            var before = cursor is { } place && place.At <= oldest ? place : new(oldest + overlap, "");
+            var before = cursor is { } place && place.At <= oldest ? place : new(Math.Min(oldest + overlap, Math.Min(filter.To, long.MaxValue - 1) + 1), "");
             var deep = new DeepSearch(log.Value, History, time);
             // On the pool: a log that is a file is read without a wait, for as long as the query allows.
             await Task.Run(() => deep.SearchAsync(filter, before, query.PageSize - found.Count, until.Token), CancellationToken.None).ConfigureAwait(false);

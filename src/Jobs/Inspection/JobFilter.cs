@@ -18,8 +18,8 @@ sealed class JobFilter
         (From, To) = (query.From?.UtcTicks ?? 0, query.To?.UtcTicks ?? long.MaxValue);
     }
 
-    /// <summary>Whether no more than one job can match, because the query has a whole id.</summary>
-    public bool IsOfOneJob => query.Id is { } id && JobKey.Of(id).Text is null;
+    /// <summary>The only job that can match, when the query has a whole id; <see langword="null"/> otherwise.</summary>
+    public JobKey? Single => query.Id is { } id && JobKey.Of(id) is { Text: null } key ? key : null;
 
     /// <summary>The times of the query, in ticks.</summary>
     public long From { get; }

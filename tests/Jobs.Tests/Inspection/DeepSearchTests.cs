@@ -70,6 +70,23 @@ public sealed class DeepSearchTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_search_that_has_a_time_or_a_whole_id_begins_there()
+    {
+        await FillAsync(3000, every: 7);
+        await inspector.SearchAsync(new() { PageSize = 1 }, Stop).Soon();
+        var five = TimeSpan.FromSeconds(5);
+        transport.PerRead = TimeSpan.FromSeconds(1); // so there is time for little
+
+        var byTime = await inspector.SearchAsync(new() { From = Start.AddSeconds(700), To = Start.AddSeconds(701), PageSize = 1, Timeout = five }, Stop).Soon();
+        var byId = await inspector.SearchAsync(new() { Id = Id(200 * 7), Timeout = five }, Stop).Soon();
+        var another = await inspector.SearchAsync(new() { Id = Id(200 * 7), Task = "other", Timeout = five }, Stop).Soon();
+
+        Assert.Equal([100], byTime.Jobs.Select(Number));
+        Assert.Equal([200], byId.Jobs.Select(Number));
+        Assert.Empty(another.Jobs);
+    }
+
+    [Fact]
     public async Task A_rare_failure_long_ago_is_found_and_the_answer_has_its_end()
     {
         await FillAsync(3000, every: 60, failing: 17);
