@@ -40,7 +40,7 @@ sealed class BenchBroker : IAsyncDisposable
     {
         using var management = Management();
         await PutAsync($"api/vhosts/{name}", "{}");
-        await PutAsync($"api/permissions/{name}/{System.Uri.UnescapeDataString(ManagementUri.UserInfo.Split(':')[0])}", """{"configure":".*","write":".*","read":".*"}""");
+        await PutAsync($"api/permissions/{name}/{ManagementUri.UserInfo.Split(':')[0]}", """{"configure":".*","write":".*","read":".*"}""");
         virtualHosts.Add(name);
         return new UriBuilder(Uri) { Path = name }.Uri.ToString();
 

@@ -60,7 +60,8 @@ static partial class DashboardSize
             await Task.Delay(100);
         }
 
-        Print($"the first page of the process after {first.TotalSeconds:0.00} s, with all figures after {Stopwatch.GetElapsedTime(start).TotalSeconds:0.00} s: the last ones from {last}");
+        var all = Stopwatch.GetElapsedTime(start);
+        Print($"the first page of the process after {first.TotalSeconds:0.00} s, with all figures after {all.TotalSeconds:0.00} s: the last ones from {last}");
     }
 
     // A search that finds less than a page of jobs in the index goes on beyond it. These find a page.
@@ -113,7 +114,8 @@ static partial class DashboardSize
         var (times, last) = await ReadAsync(http, page, reads);
         var (cpu, cpuOfWorker) = ((await program.Web.UsedAsync()).Cpu - web.Cpu, (await program.Worker.UsedAsync()).Cpu - worker.Cpu);
         Array.Sort(times);
-        Print($"{name,-30}{times[reads / 2],9:0.0}{times[(int)(reads * 0.99)],9:0.0}{times[^1],9:0.0}{cpu.TotalMilliseconds / reads,9:0.0}{cpuOfWorker.TotalMilliseconds / reads,9:0.0}{last.Length,9:n0}");
+        var (p50, p99, each, eachOfWorker) = (times[reads / 2], times[(int)(reads * 0.99)], cpu.TotalMilliseconds / reads, cpuOfWorker.TotalMilliseconds / reads);
+        Print($"{name,-30}{p50,9:0.0}{p99,9:0.0}{times[^1],9:0.0}{each,9:0.0}{eachOfWorker,9:0.0}{last.Length,9:n0}");
         return last;
     }
 
@@ -133,7 +135,8 @@ static partial class DashboardSize
     static async Task MemoryAsync(DashboardProgram program, string when)
     {
         var (web, worker) = (await program.Web.UsedAsync(), await program.Worker.UsedAsync());
-        Print($"{when}: the site has {web.WorkingSet / 1e6:0} MB ({web.Heap / 1e6:0} MB managed), the worker {worker.WorkingSet / 1e6:0} MB ({worker.Heap / 1e6:0} MB)");
+        Print($"{when}:");
+        Print($"the site has {web.WorkingSet / 1e6:0} MB ({web.Heap / 1e6:0} MB managed), the worker {worker.WorkingSet / 1e6:0} MB ({worker.Heap / 1e6:0} MB)");
     }
 
     static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));

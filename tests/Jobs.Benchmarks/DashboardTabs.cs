@@ -53,15 +53,17 @@ static class DashboardTabs
             }
         }
 
-        async Task<Pair> StartAsync(string name, bool apart, int rate) => new(
-            name, [await DashboardProgram.StartAsync(await places.NewAsync(), apart, rate), await DashboardProgram.StartAsync(await places.NewAsync(), apart, rate)]);
+        async Task<Pair> StartAsync(string name, bool apart, int rate) => new(name, [await OneAsync(apart, rate), await OneAsync(apart, rate)]);
+
+        async Task<DashboardProgram> OneAsync(bool apart, int rate) => await DashboardProgram.StartAsync(await places.NewAsync(), apart, rate);
     }
 
     static async Task RoundAsync(List<Pair> pairs, TimeSpan window, int first)
     {
-        var half = await MeasureAsync(pairs, window, leadIn, closed => pairs.Select(pair => pair.Programs[first].OpenTabsAsync(closed)));
-        var texts = await MeasureAsync(pairs, window, rest - (window * Windows), closed => pairs.Select(pair => pair.Programs[1 - first].AskForTextsAsync(closed)));
-        var otherHalf = await MeasureAsync(pairs, window, leadIn, closed => pairs.Select(pair => pair.Programs[1 - first].OpenTabsAsync(closed)));
+        var (ones, others) = (pairs.Select(pair => pair.Programs[first]), pairs.Select(pair => pair.Programs[1 - first]));
+        var half = await MeasureAsync(pairs, window, leadIn, closed => ones.Select(program => program.OpenTabsAsync(closed)));
+        var texts = await MeasureAsync(pairs, window, rest - (window * Windows), closed => others.Select(program => program.AskForTextsAsync(closed)));
+        var otherHalf = await MeasureAsync(pairs, window, leadIn, closed => others.Select(program => program.OpenTabsAsync(closed)));
         pairs.ForEach(pair => pair.Take(half, texts, otherHalf, first));
     }
 
@@ -134,6 +136,7 @@ static class DashboardTabs
         static string Percent(IEnumerable<double> shares) => $"{Spread.Certain(shares.Select(share => share * 100)).ToString("0.00")} %";
 
         IEnumerable<string> Sizes() => programs[0].Count.Sizes.OrderBy(size => size.Key, StringComparer.Ordinal)
-            .Select(size => string.Create(CultureInfo.InvariantCulture, $"{(size.Key.Length == 0 ? "now" : size.Key.Split('?')[0])} {size.Value:n0}"));
+            .Select(size => (Page: size.Key.Length == 0 ? "now" : size.Key.Split('?')[0], Bytes: size.Value))
+            .Select(size => string.Create(CultureInfo.InvariantCulture, $"{size.Page} {size.Bytes:n0}"));
     }
 }

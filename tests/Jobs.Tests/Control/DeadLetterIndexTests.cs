@@ -60,7 +60,8 @@ public sealed class DeadLetterIndexTests
     }
 
     // In an order of their own, where as many letters died at the same time.
-    static IEnumerable<string> Text(IReadOnlyList<DeadLetterGroup> groups) => groups.Select(group => JsonSerializer.Serialize(group)).Order(StringComparer.Ordinal);
+    static IEnumerable<string> Text(IReadOnlyList<DeadLetterGroup> groups) =>
+        groups.Select(group => JsonSerializer.Serialize(group)).Order(StringComparer.Ordinal);
 
     DeadLetterInfo Letter() => new()
     {
