@@ -35,6 +35,7 @@ sealed class DashboardHandler(Site site, Gate gate, OneTimeToken token, Func<Htt
         [""] = NowPage.ShowAsync,
         ["failures"] = FailuresPage.ShowAsync,
         ["queues"] = QueuesPage.ShowAsync,
+        ["delayed"] = DelayedJobsPage.ShowAsync,
         ["jobs"] = JobListPage.ShowAsync,
         ["job"] = JobDetailPage.ShowAsync,
         ["workers"] = WorkersPage.ShowAsync,

@@ -19,6 +19,9 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
 
     public ValueTask<Sample<QueuePage>> QueuesAsync(CancellationToken stop) => sampler.AskAsync("queues", inspector.QueuesAsync, shortly, stop);
 
+    public ValueTask<Sample<DelayedPage>> DelayedAsync(string? after, CancellationToken stop) =>
+        sampler.AskAsync(("delayed", after), token => inspector.DelayedAsync(after: after, cancellationToken: token), patiently, stop, isRefresh);
+
     public ValueTask<Sample<IReadOnlyList<WorkerInfo>>> WorkersAsync(CancellationToken stop) =>
         sampler.AskAsync("workers", inspector.WorkersAsync, shortly, stop);
 

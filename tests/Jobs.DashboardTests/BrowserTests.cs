@@ -13,7 +13,7 @@ namespace Jobs.DashboardTests;
 /// <summary>What a person sees, in a real browser.</summary>
 public sealed class BrowserTests(BrowserFixture browser, BrokerFixture brokers)
 {
-    static readonly string[] pages = ["", "failures", "queues", "jobs", "workers", "schedules", "schedule", "dead"];
+    static readonly string[] pages = ["", "failures", "queues", "delayed", "jobs", "workers", "schedules", "schedule", "dead"];
 
     [Theory]
     [InlineData(ColorScheme.Light, 1280)]

@@ -72,6 +72,26 @@ public abstract class PageTests
     }
 
     [Fact]
+    public async Task A_delayed_job_is_listed_with_its_time_where_the_transport_can_list_it()
+    {
+        await using var app = await StartAsync();
+        var job = FeedJobs.Fetch("cricket") with { Delay = TimeSpan.FromHours(3) };
+        var id = (await app.Dispatcher.EnqueueAsync(job, Cancellation)).Id;
+        Assert.Contains("href=\"delayed\"", await app.PageAsync("queues"), StringComparison.Ordinal);
+
+        if (app.Inspector.Capabilities.HasFlag(InspectionCapabilities.DelayedJobs))
+        {
+            var page = await app.PageWithAsync("delayed", id);
+            Assert.Contains(">in 2 h 59 min<", page, StringComparison.Ordinal);
+            Assert.Contains("feeds.fetch", page, StringComparison.Ordinal);
+        }
+        else
+        {
+            await app.PageWithAsync("delayed", "This transport cannot list them");
+        }
+    }
+
+    [Fact]
     public async Task Jobs_are_found_by_task_state_error_queue_id_and_time_and_not_by_others()
     {
         await using var app = await StartAsync();

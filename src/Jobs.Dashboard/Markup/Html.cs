@@ -11,8 +11,8 @@ namespace Jobs.Dashboard.Markup;
 /// the name of a task, an argument or an error cannot become markup. Attributes must stand in double quotes.
 /// </summary>
 /// <remarks>
-/// Pieces stay in small chunks until they are sent. A string of a whole page is so large that only a full garbage
-/// collection takes it, and ten open tabs would make the application collect in full again and again.
+/// Pieces stay in small chunks until they are sent. The string of a whole page would be a large object (85,000 bytes),
+/// which only a full garbage collection frees.
 /// </remarks>
 readonly struct Html
 {

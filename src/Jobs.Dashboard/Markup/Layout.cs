@@ -67,6 +67,7 @@ static class Layout
     static string Section(string path) => path switch
     {
         "job" => "jobs",
+        "delayed" => "queues",
         "schedule" => "schedules",
         "request" or "confirm" => "dead",
         _ => path,

@@ -12,7 +12,8 @@ static class QueuesPage
         var (askingQueues, askingHour) = (visit.Source.QueuesAsync(visit.Stop), visit.Source.ThroughputAsync(visit.Stop));
         var (queues, hour) = (await askingQueues.ConfigureAwait(false), await askingHour.ConfigureAwait(false));
         var problem = Parts.Problem(queues.Value?.Problem, queues.Problem, hour.Problem);
-        return new("Queues", Html.Of($"<h1>Queues</h1>"), Html.Of($"{Table(queues, isShort: false, hour.Value)}{problem}"));
+        var later = Html.Of($"""<p><a href="delayed">Jobs that wait for their time</a></p>""");
+        return new("Queues", Html.Of($"<h1>Queues</h1>"), Html.Of($"{Table(queues, isShort: false, hour.Value)}{later}{problem}"));
     }
 
     public static Html Table(Sample<QueuePage> sample, bool isShort, ThroughputInfo? hour = null)
