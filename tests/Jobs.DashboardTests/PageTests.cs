@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
 using Jobs.Contracts;
@@ -37,6 +38,8 @@ public abstract class PageTests
         Assert.Contains(Queue, queues, StringComparison.Ordinal);
         Assert.Contains("data-label=\"Workers\"><div><span class=\"number\">1</span>", queues, StringComparison.Ordinal);
         var workers = await app.PageWithAsync("workers", "1 running job");
+        var ofWorker = Regex.Match(workers, "href=\"(jobs\\?worker=[^\"]+)\"").Groups[1].Value;
+        Assert.Contains(job.Id, await app.PageWithAsync(ofWorker, "Only jobs of worker"), StringComparison.Ordinal);
         Assert.Contains(job.Id, workers, StringComparison.Ordinal);
         Assert.Contains(">alive<", workers, StringComparison.Ordinal);
         Assert.Contains($"process {Environment.ProcessId}", workers, StringComparison.Ordinal);

@@ -98,12 +98,19 @@ static class JobListPage
         {Parts.Hidden("type", query.ErrorType)}{Parts.Hidden("frame", Parts.PlaceInField(query.ErrorFrame))}{Parts.Hidden("worker", query.Worker)}
         <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
         </form>
+        {Parts.IfKnown(query.Worker, worker => OfWorker(worker, query))}
         {Chosen(query)}
         """);
 
     static Html ArgumentField(JobQuery query) => Html.Of($"""
         <label>Arguments <input name="args" value="{query.ArgumentText}" placeholder="any part"></label>
         """);
+
+    static Html OfWorker(string worker, JobQuery query)
+    {
+        var any = Parts.Address("jobs", Fields(query with { Worker = null }));
+        return Html.Of($"""<p class="chosen">Only jobs of worker <bdi>{worker}</bdi> <a href="{any}">Any worker</a></p>""");
+    }
 
     static Html Chosen(JobQuery query)
     {

@@ -38,7 +38,7 @@ static class WorkersPage
 
     static Html Card(WorkerInfo worker, Visit visit) => Html.Of($"""
         <li class="card{(worker.IsAlive ? "" : " gone")}">
-        <h2><bdi>{worker.Name}</bdi> {Pulse(worker)}</h2>
+        <h2><a href="{Parts.Address("jobs", ("worker", worker.Name))}"><bdi>{worker.Name}</bdi></a> {Pulse(worker)}</h2>
         <p class="facts">
         <span>{Busy(worker)}</span>
         <span>last heard of {Parts.Ago(worker.LastSeenAt, visit.Now)}</span>
