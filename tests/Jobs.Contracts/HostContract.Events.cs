@@ -128,6 +128,7 @@ public abstract partial class HostContract
         var watching = await StartAsync(worker: false, options => options.Events = EventLevel.Off);
         await using var viewer = await Viewer.StartAsync(TransportOf(watching));
         var first = await StartAsync();
+        await Wait.Until(() => viewer.Of("worker-online").Length == 1); // workers do not wait for each other's events
         await StartAsync();
         await Wait.Until(() => viewer.Of("worker-heartbeat").Select(Name).Distinct().Count() == 2);
         await StopAsync(first);

@@ -2,7 +2,6 @@ using System.Collections;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Jobs.Inspection;
 using Jobs.Transport;
 using Jobs.Wire;
 

@@ -1,4 +1,5 @@
 using Jobs.Control;
+using Jobs.Wire;
 
 namespace Jobs.Inspection;
 

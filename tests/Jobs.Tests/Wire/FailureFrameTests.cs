@@ -1,9 +1,8 @@
 using System.Text;
-using Jobs.Inspection;
 using Jobs.Wire;
 using Xunit;
 
-namespace Jobs.Tests.Inspection;
+namespace Jobs.Tests.Wire;
 
 /// <summary>Which line of a stack tells failures apart.</summary>
 public sealed class FailureFrameTests

@@ -1,6 +1,4 @@
-using Jobs.Wire;
-
-namespace Jobs.Inspection;
+namespace Jobs.Wire;
 
 /// <summary>Finds the place in a stack that a person looks at first: where the user's own code failed.</summary>
 static class FailureFrame
