@@ -126,6 +126,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
     {
         var task = new ProbeTask();
         var host = await bench.StartedAsync(bench.Host(rabbit: o => o.WatchdogInterval = TimeSpan.FromSeconds(5), task: task));
+        await Eventually.BecomesAsync(() => bench.Logged(Consuming) == 1, Soon, "the worker to consume");
         await using (var channel = await bench.ChannelAsync())
         {
             await channel.QueueDeleteAsync(bench.Queue, cancellationToken: TestContext.Current.CancellationToken);
@@ -158,6 +159,7 @@ public sealed class ChangeOfStateTests(BrokerFixture brokers) : IAsyncDisposable
     public async Task A_queue_that_cannot_be_had_again_is_one_line_and_the_reason_of_the_health_check()
     {
         var host = await bench.StartedAsync(bench.Host(task: new ProbeTask()));
+        await Eventually.BecomesAsync(() => bench.Logged(Consuming) == 1, Soon, "the worker to consume");
         await using (var channel = await bench.ChannelAsync())
         {
             // In the second for which the worker leaves it away: of another kind, it is not the queue that the worker knows.
