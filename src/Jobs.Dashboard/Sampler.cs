@@ -19,9 +19,9 @@ readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
 /// <remarks>
 /// 1. A question that was answered within the last second and a half is not asked again.
 /// 2. A page waits for a new answer for as long as it wants, and then shows the old one.
-/// 3. Who may get an old answer, because nobody waits for it, gets one that is a hundred times as old as it took to find:
-/// an open page with a search of five seconds must not search all the time. The quicker one of the last two answers
-/// counts, because the first one may have waited for something else.
+/// 3. A page that refreshes itself takes an older answer, because nobody waits for that page: the answer may be a hundred
+/// times as old as the time that it took to find. So an open page with a search of five seconds does not search all the
+/// time. The quicker one of the last two answers counts, because the first one may have waited for something else.
 /// </remarks>
 sealed class Sampler(TimeProvider time, ILogger logger)
 {

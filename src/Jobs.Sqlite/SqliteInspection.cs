@@ -7,7 +7,9 @@ namespace Jobs.Sqlite;
 /// <summary>Looks into the file, over a connection of its own that only reads.</summary>
 /// <param name="open">The file.</param>
 /// <param name="transport">Whose file it is.</param>
-/// <param name="deadLetters">The dead-letter queue. Its letters are not counted: there may be many, and the keeper has counted them.</param>
+/// <param name="deadLetters">
+/// The dead-letter queue. Nobody counts its letters here: there may be many, and the keeper has counted them.
+/// </param>
 sealed class SqliteInspection(Func<Engine> open, SqliteTransport transport, string deadLetters) : TransportInspection
 {
     public override InspectionCapabilities Capabilities =>

@@ -154,10 +154,14 @@ public sealed record ScheduleInfo
     /// </summary>
     public string? NamedArguments { get; init; }
 
-    /// <summary>For how long after its occurrence a job waits; <see langword="null"/> for none, and when this is unknown.</summary>
+    /// <summary>
+    /// For how long each job waits after its occurrence; <see langword="null"/> for no wait, and when this is unknown.
+    /// </summary>
     public TimeSpan? Delay { get; init; }
 
-    /// <summary>After how long a job that has not run expires; <see langword="null"/> for never, and when this is unknown.</summary>
+    /// <summary>
+    /// After how long a job expires that has not run; <see langword="null"/> for never, and when this is unknown.
+    /// </summary>
     public TimeSpan? Expires { get; init; }
 
     /// <summary>The priority of the schedule's jobs; <see langword="null"/> for none, and when this is unknown.</summary>
