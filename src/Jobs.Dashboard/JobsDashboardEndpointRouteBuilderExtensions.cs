@@ -48,10 +48,12 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
         var environment = services.GetRequiredService<IHostEnvironment>();
         var logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Jobs.Dashboard");
         var time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+        var lifetime = services.GetService<IHostApplicationLifetime>();
+        var sampler = new Sampler(time, logger, lifetime?.ApplicationStopping ?? CancellationToken.None);
         var (inspector, control) = (Required<JobInspector>(services), Required<JobControl>(services));
         var site = new Site(
             options.Title ?? environment.ApplicationName, inspector, control, Required<JobSchedules>(services),
-            new(inspector, control, new(time, logger)), [.. Required<IOptions<JobsOptions>>(services).Value.SensitiveNames], time, logger);
+            new(inspector, control, sampler), [.. Required<IOptions<JobsOptions>>(services).Value.SensitiveNames], time, logger);
         var token = new OneTimeToken(time);
         var address = $"/{pattern.Trim('/')}".TrimEnd('/');
         var handler = new DashboardHandler(
@@ -62,7 +64,7 @@ public static class JobsDashboardEndpointRouteBuilderExtensions
         EndpointMetadataCollection? metadata = null;
         var builder = endpoints.Map($"{address}/{{**path}}", handler.HandleAsync).WithDisplayName("Jobs dashboard");
         builder.Finally(endpoint => metadata = new(endpoint.Metadata));
-        services.GetService<IHostApplicationLifetime>()?.ApplicationStarted.Register(() =>
+        lifetime?.ApplicationStarted.Register(() =>
         {
             // Endpoints are built when somebody first asks for them, so that all conventions count.
             _ = services.GetService<EndpointDataSource>()?.Endpoints.Count;

@@ -22,10 +22,15 @@ readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
 /// 3. A page that refreshes itself takes an older answer, because nobody waits for that page: the answer may be a hundred
 /// times as old as the time that it took to find. So an open page with a search of five seconds does not search all the
 /// time. The quicker one of the last two answers counts, because the first one may have waited for something else.
+/// 4. Of the questions that may read for seconds, only a few read at once, however many people ask.
 /// </remarks>
-sealed class Sampler(TimeProvider time, ILogger logger)
+/// <param name="time">The clock.</param>
+/// <param name="logger">Gets what nobody foresaw.</param>
+/// <param name="stopping">The application stops: nothing is asked any more.</param>
+sealed class Sampler(TimeProvider time, ILogger logger, CancellationToken stopping = default)
 {
     const int MostQuestions = 200;
+    const int MostSearches = 4;
     const int Thrift = 100;
 
     static readonly TimeSpan fresh = TimeSpan.FromSeconds(1.5);
@@ -34,6 +39,7 @@ sealed class Sampler(TimeProvider time, ILogger logger)
     static readonly TimeSpan forgotten = TimeSpan.FromMinutes(1);
 
     readonly ConcurrentDictionary<object, Entry> entries = [];
+    readonly SemaphoreSlim searches = new(MostSearches);
     long sweptAt;
 
     /// <param name="question">The question, with all that the answer depends on. Questions that are equal are the same.</param>
@@ -81,13 +87,28 @@ sealed class Sampler(TimeProvider time, ILogger logger)
         }
     }
 
+    /// <summary>Asks what may read for seconds, when its turn has come.</summary>
+    public async Task<T> InTurnAsync<T>(Func<CancellationToken, Task<T>> search, CancellationToken cancellationToken)
+    {
+        await searches.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await search(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            searches.Release();
+        }
+    }
+
     /// <summary>Makes the next page ask everything anew: the visitor has changed something.</summary>
     public void Expire() => entries.Clear();
 
     async Task RunAsync<T>(Entry entry, Func<CancellationToken, Task<T>> ask)
         where T : class
     {
-        using var limit = new CancellationTokenSource(deadline, time);
+        using var late = new CancellationTokenSource(deadline, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stopping);
         object? value = null;
         string? problem = null;
         var start = time.GetTimestamp();
@@ -101,7 +122,7 @@ sealed class Sampler(TimeProvider time, ILogger logger)
         }
         catch (OperationCanceledException)
         {
-            problem = $"There was no answer within {deadline.TotalSeconds} seconds.";
+            problem = stopping.IsCancellationRequested ? "The web application stops." : $"There was no answer within {deadline.TotalSeconds} seconds.";
         }
         catch (Exception e)
         {

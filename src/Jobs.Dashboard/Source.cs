@@ -38,7 +38,7 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
     public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
             ("failures", query with { From = Rounded(query.From) }),
-            token => inspector.FailuresAsync(query, token),
+            token => sampler.InTurnAsync(turn => inspector.FailuresAsync(query, turn), token),
             wait ? patiently : shortly,
             stop,
             isRefresh);
@@ -46,13 +46,18 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
     public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
         sampler.AskAsync(
             ("search", query with { States = [] }, string.Join('+', query.States)),
-            token => inspector.SearchAsync(query, token),
+            token => sampler.InTurnAsync(turn => inspector.SearchAsync(query, turn), token),
             patiently,
             stop,
             isRefresh);
 
     public ValueTask<Sample<JobInfo>> JobAsync(string id, CancellationToken stop) =>
-        sampler.AskAsync(("job", id), token => inspector.GetJobAsync(id, token), patiently, stop, isRefresh);
+        sampler.AskAsync(
+            ("job", id),
+            token => sampler.InTurnAsync(turn => inspector.GetJobAsync(id, turn), token),
+            patiently,
+            stop,
+            isRefresh);
 
     public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(

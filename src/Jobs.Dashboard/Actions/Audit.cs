@@ -8,9 +8,17 @@ static class Audit
     public static void Write(Visit visit, string action, string what, string count = "1") =>
         Log.Action(visit.Site.Logger, User(visit), Address(visit), action, DashboardHandler.Clean(what), count);
 
-    /// <summary>What did not get through may have been done all the same. So there is a line for it too.</summary>
+    /// <summary>
+    /// Tells the visitor why an action failed. What did not get through may have been done all the same, so there is a line
+    /// for it too. What was refused has changed nothing.
+    /// </summary>
     public static Done Failed(Visit visit, string action, string what, Exception why, string count = "1")
     {
+        if (why is not JobsException)
+        {
+            return Done.Refuse("Not done", why.Message);
+        }
+
         Write(visit, action, $"{what}; failed: {why.Message}", count);
         return Done.Refuse("It may not have been done", why.Message, 503);
     }

@@ -66,9 +66,7 @@ static class DeadLetterActions
         }
         catch (Exception e) when (e is JobsException or ArgumentException)
         {
-            return e is JobsException
-                ? Audit.Failed(visit, action, selected.Says, e, Words.Number(selected.Count))
-                : Done.Refuse("Not done", e.Message);
+            return Audit.Failed(visit, action, selected.Says, e, Words.Number(selected.Count));
         }
     }
 

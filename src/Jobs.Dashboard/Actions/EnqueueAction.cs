@@ -28,9 +28,7 @@ static class EnqueueAction
         }
         catch (Exception e) when (e is JobsException or ArgumentException or FormatException)
         {
-            return e is JobsException
-                ? Audit.Failed(visit, "enqueue", task, e)
-                : Done.Refuse("Not enqueued", e.Message);
+            return Audit.Failed(visit, "enqueue", task, e);
         }
     }
 

@@ -103,9 +103,7 @@ static class ScheduleActions
         }
         catch (Exception e) when (e is ArgumentException or JobsException)
         {
-            return e is JobsException
-                ? Audit.Failed(visit, action, $"schedule {name}", e)
-                : Done.Refuse("Not done", e.Message);
+            return Audit.Failed(visit, action, $"schedule {name}", e);
         }
     }
 }

@@ -135,6 +135,51 @@ public sealed class SamplerTests
         }
     }
 
+    [Fact]
+    public async Task Of_ten_searches_at_once_four_read_and_the_others_wait_for_their_turn()
+    {
+        var (release, reading, most) = (new SemaphoreSlim(0), 0, 0);
+        var searches = Enumerable.Range(0, 10).Select(number => sampler.AskAsync(
+            number, token => sampler.InTurnAsync(ReadAsync, token), patience, TestContext.Current.CancellationToken).AsTask()).ToList();
+
+        for (var found = 0; found < 10; found++)
+        {
+            await Wait.Until(() => Volatile.Read(ref reading) == Math.Min(4, 10 - found));
+            release.Release();
+            await Wait.Until(() => searches.Count(search => search.IsCompleted) == found + 1);
+        }
+
+        Assert.All(await Task.WhenAll(searches).Soon(), sample => Assert.Equal("found", sample.Value));
+        Assert.Equal(4, most);
+
+        async Task<string> ReadAsync(CancellationToken token)
+        {
+            lock (release)
+            {
+                most = Math.Max(most, ++reading);
+            }
+
+            await release.WaitAsync(token);
+            Interlocked.Decrement(ref reading);
+            return "found";
+        }
+    }
+
+    [Fact]
+    public async Task When_the_application_stops_a_question_ends_and_the_log_has_no_line()
+    {
+        using var stopping = new CancellationTokenSource();
+        var log = new LogLines();
+        var ending = new Sampler(time, log, stopping.Token);
+        var asking = ending.AskAsync<string>("q", NeverAsync, TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken).AsTask();
+        await Wait.Until(() => asked == 1);
+
+        await stopping.CancelAsync();
+
+        Assert.Equal("The web application stops.", (await asking.Soon()).Problem);
+        Assert.Empty(log.All);
+    }
+
     // Takes a second.
     Task<Sample<string>> AskSlowlyAsync(string answer, bool mayBeOld = false) => AskAsync(
         () =>
