@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -10,7 +11,11 @@ static class FreePorts
     const int First = 10_000;
     const int Last = 20_000;
 
-    /// <summary>Loopback ports that were free a moment ago, all different.</summary>
+    // A node that is down for a moment must find its ports again, and several test hosts run beside each other. So each
+    // holds a file for each of its ports for as long as it lives.
+    static readonly ConcurrentBag<FileStream> reserved = [];
+
+    /// <summary>Loopback ports that were free a moment ago, all different. No other test host takes them while this one lives.</summary>
     public static int[] Take(int count)
     {
         // All are held until all are found: a port closed at once could be found again.
@@ -23,9 +28,10 @@ static class FreePorts
                 try
                 {
                     listener.Start();
+                    Reserve(((IPEndPoint)listener.LocalEndpoint).Port);
                     listeners.Add(listener);
                 }
-                catch (SocketException)
+                catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException)
                 {
                     listener.Dispose(); // somebody has it; another one is free
                 }
@@ -39,4 +45,8 @@ static class FreePorts
                 listener.Dispose();
         }
     }
+
+    static void Reserve(int port) => reserved.Add(new(
+        Path.Combine(Path.GetTempPath(), $"jobs-test-port-{port}"),
+        new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None, Options = FileOptions.DeleteOnClose }));
 }
