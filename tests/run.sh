@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The one test command. Needs the .NET SDK; installs what else is missing, builds, runs every test, prints totals. What needs no broker runs
-# beside the broker tests, which mostly wait; its output comes when it ends.
+# The one test command. Needs the .NET SDK; installs what else is missing, builds, runs every test, prints totals. The broker tests mostly
+# wait. So beside those on the first broker run the tests that need none, and then those on the other brokers; their output comes when they end.
 #
 #   tests/run.sh                                        everything, on the first broker there is
 #   tests/run.sh --filter FullyQualifiedName~Retry      arguments go to 'dotnet test'; the packages are tested only without any
@@ -226,28 +226,35 @@ run_without_broker() {
   if [ -z "$filter" ] && [ ${#rest[@]} = 0 ]; then run_packages; fi
 }
 
-{
-  trap 'exit 143' TERM
-  trap 'end "$child"; cat "$results/beside.log"' EXIT
-  run_without_broker >"$results/beside.log" 2>&1
-} &
-beside=$!
-
-first=1
-for kind in "${kinds[@]}"; do
+# run_on <kind> <filter>: the broker tests on one kind of broker
+run_on() {
+  local kind=$1 kind_filter="${filter:+($filter)}"
   case $kind in
     docker | processes) export JOBS_TEST_BROKER_KIND=$kind ;;
     *) unset JOBS_TEST_BROKER_KIND ;;
   esac
-  kind_filter="${filter:+($filter)}"
-  # Tests with a cluster of their own do not use the shared broker: once is enough. Others are slow on every broker.
-  if [ "$first" = 0 ]; then kind_filter="${kind_filter:+$kind_filter&}Needs!=cluster&Needs!=once"; fi
+  if [ -n "$2" ]; then kind_filter="${kind_filter:+$kind_filter&}$2"; fi
   # Those of docker-compose.yml run where Docker is what is tested on.
   if [ "$kind" != docker ] || ! has_compose; then kind_filter="${kind_filter:+$kind_filter&}Needs!=docker"; fi
   if [ "$celery55" = no ]; then kind_filter="${kind_filter:+$kind_filter&}Needs!=celery55"; fi
   run_project tests/Jobs.BrokerTests/Jobs.BrokerTests.csproj "Jobs.BrokerTests-$kind" "$kind_filter"
-  first=0
-done
+}
+
+run_beside() {
+  local kind
+  run_without_broker
+  # Tests with a cluster of their own do not use the shared broker: once is enough. Others are slow on every broker.
+  for kind in "${kinds[@]:1}"; do run_on "$kind" 'Needs!=cluster&Needs!=once'; done
+}
+
+{
+  trap 'exit 143' TERM
+  trap 'end "$child"; cat "$results/beside.log"' EXIT
+  run_beside >"$results/beside.log" 2>&1
+} &
+beside=$!
+
+run_on "${kinds[0]}" ''
 
 passed=0 failed=0 skipped=0 broken=0
 if ! wait "$beside"; then
