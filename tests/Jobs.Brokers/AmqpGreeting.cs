@@ -1,10 +1,9 @@
 using System.Net.Sockets;
-using Jobs.Brokers;
 
-namespace Jobs.Faults.Sites;
+namespace Jobs.Brokers;
 
 /// <summary>The first words of AMQP 0-9-1, which only a node that serves clients answers; a load balancer and a paused node accept and stay silent.</summary>
-static class AmqpGreeting
+public static class AmqpGreeting
 {
     public static Task WaitAsync(Uri uri, TimeSpan timeout, string what) => Eventually.BecomesAsync(() => IsAnsweredAsync(uri), timeout, what);
 
