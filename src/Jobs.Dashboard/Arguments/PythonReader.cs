@@ -95,7 +95,7 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
             var isHidden = sensitive.Has(name);
             if (IsWriting)
             {
-                json.WritePropertyName(Whole(name));
+                json.WritePropertyName(name);
             }
 
             Spaces();
@@ -261,7 +261,7 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
     {
         if (IsWriting)
         {
-            json.WriteStringValue(Whole(value));
+            json.WriteStringValue(value);
         }
     }
 
@@ -283,9 +283,6 @@ ref struct PythonReader(ReadOnlySpan<char> text, SensitiveNames sensitive, Utf8J
             json.WriteRawValue(value);
         }
     }
-
-    // Half a character: the text was cut, or somebody wrote it so. The writer of JSON refuses it.
-    static string Whole(string value) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(value));
 
     // As JSON has them. Python's nan, inf and 1_000 are none.
     static bool IsNumber(ReadOnlySpan<char> word)
