@@ -155,6 +155,16 @@ public sealed record ScheduleInfo
     public string? NamedArguments { get; init; }
 
     /// <summary>
+    /// <see cref="Arguments"/> for the eyes of viewers: three stars stand for the value of a parameter with <see
+    /// cref="SensitiveAttribute"/>, and for values whose names are like <see cref="JobsOptions.SensitiveNames"/>. The
+    /// names of parameters count only when this process has the task.
+    /// </summary>
+    public string? MaskedArguments { get; init; }
+
+    /// <summary><see cref="NamedArguments"/> for the eyes of viewers, as <see cref="MaskedArguments"/>.</summary>
+    public string? MaskedNamedArguments { get; init; }
+
+    /// <summary>
     /// For how long each job waits after its occurrence; <see langword="null"/> for no wait, and when this is unknown.
     /// </summary>
     public TimeSpan? Delay { get; init; }

@@ -55,6 +55,22 @@ public sealed class ArgumentRightTests
     }
 
     [Fact]
+    public async Task A_sensitive_parameter_of_a_schedule_is_hidden_also_by_its_position()
+    {
+        await using var app = await DashboardApp.StartAsync();
+        var job = new Job("feeds.login", ["ann", "4711"]);
+        await Schedules(app).SetAsync("evening", TimeSpan.FromHours(1), job, cancellationToken: TestContext.Current.CancellationToken);
+
+        var page = await app.PageAsync("schedule?name=evening");
+
+        Assert.Contains("[&quot;ann&quot;,&quot;***&quot;]", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("4711", page, StringComparison.Ordinal);
+        using var saved = await app.PostAsync(
+            "schedule-set", ("name", "evening"), ("task", "feeds.login"), ("timing", "02:00:00"), ("args", """["ann","***"]"""), ("kwargs", "{}"));
+        Assert.Equal(("""["ann","4711"]""", "{}"), await ArgumentsAsync(app, TimeSpan.FromHours(2)));
+    }
+
+    [Fact]
     public async Task Long_arguments_of_a_schedule_are_saved_in_full()
     {
         await using var app = await DashboardApp.StartAsync();

@@ -25,6 +25,10 @@ public sealed class FeedTasks(Feeds feeds)
     [Task("feeds.store", MaxRetries = 0, TrackResult = true)]
     public int Store(string text) => text.Length;
 
+    /// <summary>Knows a secret.</summary>
+    [Task("feeds.login", MaxRetries = 0)]
+    public int Login(string user, [Sensitive] string pin) => user.Length + pin.Length;
+
     /// <summary>Fails at its first attempt.</summary>
     [Task("feeds.stumble", MaxRetries = 1, RetryDelaySeconds = 0.01, TrackResult = true)]
     public string Stumble(string source, JobContext context) =>

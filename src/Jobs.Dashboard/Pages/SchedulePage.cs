@@ -69,7 +69,7 @@ readonly record struct ScheduleForm(
 {
     public static ScheduleForm Of(ScheduleInfo? schedule, Visit visit) => new(
         schedule?.Name, schedule?.TaskName, schedule?.Cron ?? schedule?.Every?.ToString("c", CultureInfo.InvariantCulture), schedule?.TimeZone,
-        Shown(schedule?.Arguments, visit) ?? "[]", Shown(schedule?.NamedArguments, visit) ?? "{}", schedule?.Queue, schedule?.Misfire ?? MisfirePolicy.Once);
+        Shown(schedule?.MaskedArguments, visit) ?? "[]", Shown(schedule?.MaskedNamedArguments, visit) ?? "{}", schedule?.Queue, schedule?.Misfire ?? MisfirePolicy.Once);
 
     public static ScheduleForm Of(IFormCollection form)
     {
@@ -81,14 +81,18 @@ readonly record struct ScheduleForm(
     }
 
     /// <summary>The form with the arguments of the schedule in the place of those that were hidden, or that nobody has changed.</summary>
-    public ScheduleForm With(ScheduleInfo? schedule, Visit visit) => this with
+    public ScheduleForm With(ScheduleInfo? schedule, Visit visit)
     {
-        Arguments = Kept(Arguments, schedule?.Arguments, visit),
-        NamedArguments = Kept(NamedArguments, schedule?.NamedArguments, visit),
-    };
+        var shown = Of(schedule, visit);
+        return this with
+        {
+            Arguments = Kept(Arguments, schedule?.Arguments, shown.Arguments),
+            NamedArguments = Kept(NamedArguments, schedule?.NamedArguments, shown.NamedArguments),
+        };
 
-    static string? Kept(string? written, string? known, Visit visit) =>
-        known is not null && (!visit.May(Rights.Arguments) || written?.Trim() == Shown(known, visit)) ? known : written;
+        string? Kept(string? written, string? known, string? masked) =>
+            known is not null && (!visit.May(Rights.Arguments) || written?.Trim() == masked) ? known : written;
+    }
 
     static string? Shown(string? json, Visit visit) => json is null ? null : ArgumentText.Of(json, visit.Site.SensitiveNames, isIndented: false).Json;
 }

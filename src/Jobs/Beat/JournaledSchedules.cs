@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Jobs.Diagnostics;
 using Jobs.Dispatching;
+using Jobs.Events;
 using Jobs.Registry;
 using Jobs.Settings;
 using Jobs.Transport;
@@ -26,6 +27,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
     readonly TaskRegistry tasks;
     readonly TimeProvider time;
     readonly EditClock versions;
+    readonly MaskedArguments masked;
 
     public JournaledSchedules(
         JobTransport transport,
@@ -39,6 +41,7 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
         book = new(() => ScheduleBook.Create(tasks, schedules, beatOptions.Value, out _)); // a beat reports the problems at its start
         (this.transport, this.tasks, this.options, this.time) = (transport, tasks, options.Value, GuardedTime.Of(time));
         (encoder, versions) = (new(tasks, options.Value, transport), new(this.time));
+        masked = new(new(options.Value.SensitiveNames));
         ofProcess = new(() => book.Value.Stored(encoder));
     }
 
@@ -145,8 +148,10 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
             TimeZone = zone is "UTC" or "Etc/UTC" ? null : zone,
             Every = timing is null ? stored?.Every : timing.Interval,
             Queue = stored?.Queue ?? schedule?.Job.Queue,
-            Arguments = Part(0),
-            NamedArguments = Part(1),
+            Arguments = Part(0)?.GetRawText(),
+            NamedArguments = Part(1)?.GetRawText(),
+            MaskedArguments = Masked(0),
+            MaskedNamedArguments = Masked(1),
             Delay = schedule?.Job.Delay,
             Expires = schedule?.Job.Expires,
             Priority = schedule?.Job.Priority,
@@ -163,8 +168,10 @@ sealed class JournaledSchedules : JobSchedules, IAsyncDisposable, IDisposable
             Missed = isFollowed ? Schedule.Count(timing!, last!.Value.Occurrence, now, MostMissed) : null,
         };
 
-        string? Part(int index) =>
-            stored?.Body is { ValueKind: JsonValueKind.Array } body && body.GetArrayLength() > index ? body[index].GetRawText() : null;
+        JsonElement? Part(int index) =>
+            stored?.Body is { ValueKind: JsonValueKind.Array } body && body.GetArrayLength() > index ? body[index] : null;
+
+        string? Masked(int index) => Part(index) is { } part ? masked.Of(part, tasks.Find(stored!.Task)) : null;
     }
 
     /// <summary>

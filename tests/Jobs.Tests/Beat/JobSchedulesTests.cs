@@ -57,23 +57,23 @@ public sealed class JobSchedulesTests : IAsyncLifetime
             new ScheduleInfo
             {
                 Name = "coded", TaskName = "news.refresh", Timing = "00:01:00", Words = "every minute", Every = minute, Queue = "jobs", Arguments = "[]",
-                NamedArguments = "{}", Misfire = MisfirePolicy.All, LastOccurrence = noon + minute, LastJobId = "coded@20260301T120100Z",
-                NextOccurrence = noon + 2 * minute, Lateness = TimeSpan.Zero, Missed = 0,
+                NamedArguments = "{}", MaskedArguments = "[]", MaskedNamedArguments = "{}", Misfire = MisfirePolicy.All, LastOccurrence = noon + minute,
+                LastJobId = "coded@20260301T120100Z", NextOccurrence = noon + 2 * minute, Lateness = TimeSpan.Zero, Missed = 0,
             },
             listed[0]);
         Assert.Equal(
             new ScheduleInfo
             {
                 Name = "here", TaskName = "news.here", Timing = "0 6 * * * UTC", Words = "every day at 06:00, UTC", Cron = "0 6 * * *", Queue = "jobs",
-                Arguments = "[]", NamedArguments = "{}", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18),
+                Arguments = "[]", NamedArguments = "{}", MaskedArguments = "[]", MaskedNamedArguments = "{}", Misfire = MisfirePolicy.Skip, NextOccurrence = noon.AddHours(18),
             },
             listed[1]);
         Assert.Equal(
             new ScheduleInfo
             {
                 Name = "live", TaskName = "news.live", Timing = "00:00:10", Words = "every 10 seconds", Every = 10 * second, Queue = "jobs",
-                Arguments = "[]", NamedArguments = "{}", Misfire = MisfirePolicy.Once, IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute,
-                LastJobId = "live@20260301T120100Z",
+                Arguments = "[]", NamedArguments = "{}", MaskedArguments = "[]", MaskedNamedArguments = "{}", Misfire = MisfirePolicy.Once,
+                IsPaused = true, IsSetAtRunTime = true, LastOccurrence = noon + minute, LastJobId = "live@20260301T120100Z",
             },
             listed[2]);
         await schedules.ResumeAsync("live", Cancellation);

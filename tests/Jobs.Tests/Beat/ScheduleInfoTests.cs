@@ -1,6 +1,7 @@
 using Jobs.Beat;
 using Jobs.Contracts;
 using Jobs.Registry;
+using Jobs.Tests.Working;
 using Jobs.Transport;
 using Microsoft.Extensions.Options;
 using Xunit;
@@ -48,6 +49,27 @@ public sealed class ScheduleInfoTests
         Assert.Equal(("news.live", null, null, minute, "jobs", "[1.10]", "{}", MisfirePolicy.Once), Shown(listed[0]));
         Assert.Equal(("news.own", "* * * * *", null, null, "jobs", "[]", "{}", MisfirePolicy.Once), Shown(listed[1]));
         Assert.All(listed, schedule => Assert.Equal((null, null), (schedule.Missed, schedule.LastJobId))); // no beat has begun with them
+    }
+
+    [Theory]
+    [InlineData("[]", "{}", "[]", "{}")]
+    [InlineData("""["ann",4711,"x",{"password":1,"a":[{"token":[2]}]}]""", "{}", """["ann","***","***",{"password":"***","a":[{"token":"***"}]}]""", "{}")]
+    [InlineData("[]", """{"user":"ann","user_pin":4711,"apiKey":null,"note":"1.10","n":1.10}""",
+        "[]", """{"user":"ann","user_pin":"***","apiKey":"***","note":"1.10","n":1.10}""")]
+    [InlineData("""["ann",["b",4711]]""", """{"deep":{"userPin":4711}}""", """["ann","***"]""", """{"deep":{"userPin":4711}}""")] // a parameter's name counts on the first level
+    public async Task The_masked_arguments_hide_what_viewers_must_not_see(string args, string named, string maskedArgs, string maskedNamed)
+    {
+        var login = new TestTask("login", (_, _) => Task.CompletedTask)
+        {
+            Parameters = [new("user", "string", false, false), new("userPin", "int", true, false), new("apiKey", "string?", false, true)],
+        };
+        var schedules = Schedules(new TaskRegistry([login]));
+        await schedules.SetAsync("live", minute, Job.FromJson("login", args, named), cancellationToken: Cancellation);
+
+        var live = Assert.Single(await schedules.ListAsync(Cancellation));
+
+        Assert.Equal((args, named), (live.Arguments, live.NamedArguments));
+        Assert.Equal((maskedArgs, maskedNamed), (live.MaskedArguments, live.MaskedNamedArguments));
     }
 
     [Fact]
@@ -117,6 +139,8 @@ public sealed class ScheduleInfoTests
     static (string?, string?, string?, TimeSpan?, string?, string?, string?, MisfirePolicy?) Shown(ScheduleInfo info) =>
         (info.TaskName, info.Cron, info.TimeZone, info.Every, info.Queue, info.Arguments, info.NamedArguments, info.Misfire);
 
-    JournaledSchedules Schedules(params Schedule[] ofCode) =>
-        new(transport, new TaskRegistry([]), ofCode, Options.Create(new JobsOptions()), Options.Create(new BeatOptions()), clock);
+    JournaledSchedules Schedules(params Schedule[] ofCode) => Schedules(new TaskRegistry([]), ofCode);
+
+    JournaledSchedules Schedules(TaskRegistry tasks, params Schedule[] ofCode) =>
+        new(transport, tasks, ofCode, Options.Create(new JobsOptions()), Options.Create(new BeatOptions()), clock);
 }
