@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Jobs.Dashboard.Arguments;
 
@@ -12,7 +14,7 @@ namespace Jobs.Dashboard.Arguments;
 /// <param name="IsExact">
 /// Whether the JSON says all: nothing was cut off or hidden, and nothing was of a type that JSON does not have.
 /// </param>
-readonly record struct ArgumentText(string Json, bool IsExact)
+readonly partial record struct ArgumentText(string Json, bool IsExact)
 {
     /// <summary>What stands for a value that nobody shall see.</summary>
     public const string Mask = "***";
@@ -34,8 +36,16 @@ readonly record struct ArgumentText(string Json, bool IsExact)
             isExact = reader.IsExact;
         }
 
-        return new(Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length), isExact);
+        var written = Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+        return new(EscapedPair().Replace(written, static pair => $"{Half(pair.Groups[1])}{Half(pair.Groups[2])}"), isExact);
     }
+
+    // Whatever its encoder, the writer escapes what lies above U+FFFF, such as an emoji, which nobody can read so.
+    // A backslash of the text itself is written twice.
+    [GeneratedRegex(@"(?<=(?<!\\)(?:\\\\)*)\\u(D[89AB][0-9A-F]{2})\\u(D[C-F][0-9A-F]{2})")]
+    private static partial Regex EscapedPair();
+
+    static char Half(Group digits) => (char)int.Parse(digits.ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 }
 
 /// <summary>Which names have values that nobody shall see.</summary>
