@@ -99,30 +99,24 @@ static class JobListPage
         <span class="acts"><button class="main">Search</button> <a href="jobs">Clear</a></span>
         </form>
         {Parts.IfKnown(query.Worker, worker => OfWorker(worker, query))}
-        {Chosen(query)}
+        {Parts.IfKnown(query.ErrorType, type => OfError(type, query))}
         """);
 
     static Html ArgumentField(JobQuery query) => Html.Of($"""
         <label>Arguments <input name="args" value="{query.ArgumentText}" placeholder="any part"></label>
         """);
 
-    static Html OfWorker(string worker, JobQuery query)
-    {
-        var any = Parts.Address("jobs", Fields(query with { Worker = null }));
-        return Html.Of($"""<p class="chosen">Only jobs of worker <bdi>{worker}</bdi> <a href="{any}">Any worker</a></p>""");
-    }
+    static Html OfWorker(string worker, JobQuery query) =>
+        Only(Html.Of($"of worker <bdi>{worker}</bdi>"), "Any worker", query with { Worker = null });
 
-    static Html Chosen(JobQuery query)
+    static Html OfError(string type, JobQuery query)
     {
-        if (query.ErrorType is not { } type)
-        {
-            return Html.Empty;
-        }
-
         var frame = Parts.IfKnown(Parts.PlaceInField(query.ErrorFrame), place => Html.Of($"<code>{place}</code>"));
-        var any = Parts.Address("jobs", Fields(query with { ErrorType = null, ErrorFrame = null }));
-        return Html.Of($"""<p class="chosen">Only jobs that failed with <bdi>{type}</bdi> {frame} <a href="{any}">Any error</a></p>""");
+        return Only(Html.Of($"that failed with <bdi>{type}</bdi> {frame}"), "Any error", query with { ErrorType = null, ErrorFrame = null });
     }
+
+    static Html Only(Html which, string others, JobQuery any) =>
+        Html.Of($"""<p class="chosen">Only jobs {which} <a href="{Parts.Address("jobs", Fields(any))}">{others}</a></p>""");
 
     static Html Option(JobState state, JobQuery query)
     {
