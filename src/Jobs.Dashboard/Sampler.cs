@@ -19,9 +19,10 @@ readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
 /// <remarks>
 /// 1. A question that was answered within the last second and a half is not asked again.
 /// 2. A page waits for a new answer for as long as it wants, and then shows the old one.
-/// 3. A page that refreshes itself takes an older answer, because nobody waits for that page: the answer may be a hundred
-/// times as old as the time that it took to find. So an open page with a search of five seconds does not search all the
-/// time. The quicker one of the last two answers counts, because the first one may have waited for something else.
+/// 3. A page that refreshes itself takes an older answer, because nobody waits for that page: as old as the caller says,
+/// and a hundred times as old as the time that it took to find. So an open page with a search of five seconds does not
+/// search all the time. The quicker one of the last two answers counts, because the first one may have waited for
+/// something else.
 /// 4. Of the questions that may read for seconds, only a few read at once, however many people ask.
 /// </remarks>
 /// <param name="time">The clock.</param>
@@ -46,9 +47,11 @@ sealed class Sampler(TimeProvider time, ILogger logger, CancellationToken stoppi
     /// <param name="ask">Asks it.</param>
     /// <param name="patience">How long the caller waits for a new answer.</param>
     /// <param name="cancellationToken">Ends the wait; the question stays asked.</param>
-    /// <param name="mayBeOld">Whether an old answer will do, if it takes long to find a new one.</param>
+    /// <param name="old">
+    /// How old an answer may be at least, when nobody waits for it; <see langword="null"/> when somebody does.
+    /// </param>
     public async ValueTask<Sample<T>> AskAsync<T>(
-        object question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken, bool mayBeOld = false)
+        object question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken, TimeSpan? old = null)
         where T : class
     {
         Forget();
@@ -57,7 +60,7 @@ sealed class Sampler(TimeProvider time, ILogger logger, CancellationToken stoppi
         lock (entry)
         {
             entry.AskedAt = time.GetUtcNow();
-            if (entry.Last is { } last && time.GetUtcNow() - last.At < (mayBeOld ? entry.Freshness : fresh))
+            if (entry.Last is { } last && time.GetUtcNow() - last.At < (old is { } age ? Longer(age, entry.Freshness) : fresh))
             {
                 return Read<T>(last);
             }
@@ -136,6 +139,8 @@ sealed class Sampler(TimeProvider time, ILogger logger, CancellationToken stoppi
             entry.Took(problem is null ? time.GetElapsedTime(start) : TimeSpan.Zero);
         }
     }
+
+    static TimeSpan Longer(TimeSpan one, TimeSpan other) => one > other ? one : other;
 
     static Sample<T> Read<T>(Answer answer) => new((T?)answer.Value, answer.Problem, answer.At);
 

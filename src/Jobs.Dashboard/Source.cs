@@ -14,13 +14,20 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
     // A search is what the reader waits for.
     static readonly TimeSpan patiently = TimeSpan.FromSeconds(6);
 
+    // The keeper and the beats are asked through the transport, which costs several writes. A page that asks by itself
+    // asks them every other time.
+    static readonly TimeSpan seldom = TimeSpan.FromSeconds(3);
+
+    readonly TimeSpan? old = isRefresh ? TimeSpan.Zero : null;
+    readonly TimeSpan? older = isRefresh ? seldom : null;
+
     /// <summary>The same for a page that asks by itself.</summary>
     public Source ForRefresh() => new(inspector, control, sampler, isRefresh: true);
 
     public ValueTask<Sample<QueuePage>> QueuesAsync(CancellationToken stop) => sampler.AskAsync("queues", inspector.QueuesAsync, shortly, stop);
 
     public ValueTask<Sample<DelayedPage>> DelayedAsync(string? after, CancellationToken stop) =>
-        sampler.AskAsync(("delayed", after), token => inspector.DelayedAsync(after: after, cancellationToken: token), patiently, stop, isRefresh);
+        sampler.AskAsync(("delayed", after), token => inspector.DelayedAsync(after: after, cancellationToken: token), patiently, stop, old);
 
     public ValueTask<Sample<IReadOnlyList<WorkerInfo>>> WorkersAsync(CancellationToken stop) =>
         sampler.AskAsync("workers", inspector.WorkersAsync, shortly, stop);
@@ -32,7 +39,7 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
         sampler.AskAsync("transport", inspector.TransportAsync, shortly, stop);
 
     public ValueTask<Sample<IReadOnlyList<ScheduleInfo>>> SchedulesAsync(CancellationToken stop, bool wait = false) =>
-        sampler.AskAsync("schedules", inspector.SchedulesAsync, wait ? patiently : shortly, stop);
+        sampler.AskAsync("schedules", inspector.SchedulesAsync, wait ? patiently : shortly, stop, older);
 
     /// <summary>The failures, of which only those since the time count.</summary>
     public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop, bool wait = true) =>
@@ -41,7 +48,7 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
             token => sampler.InTurnAsync(turn => inspector.FailuresAsync(query, turn), token),
             wait ? patiently : shortly,
             stop,
-            isRefresh);
+            old);
 
     public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
         sampler.AskAsync(
@@ -49,7 +56,7 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
             token => sampler.InTurnAsync(turn => inspector.SearchAsync(query, turn), token),
             patiently,
             stop,
-            isRefresh);
+            old);
 
     public ValueTask<Sample<JobInfo>> JobAsync(string id, CancellationToken stop) =>
         sampler.AskAsync(
@@ -57,7 +64,7 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
             token => sampler.InTurnAsync(turn => inspector.GetJobAsync(id, turn), token),
             patiently,
             stop,
-            isRefresh);
+            old);
 
     public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
@@ -65,10 +72,10 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
             token => inspector.DeadLettersAsync(query, limit, after, token),
             wait ? patiently : shortly,
             stop,
-            isRefresh);
+            older);
 
     public ValueTask<Sample<IReadOnlyList<DeadLetterGroup>>> LetterGroupsAsync(DeadLetterQuery query, CancellationToken stop, bool wait = true) =>
-        sampler.AskAsync(("groups", query), token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop, isRefresh);
+        sampler.AskAsync(("groups", query), token => inspector.DeadLetterGroupsAsync(query, token), wait ? patiently : shortly, stop, older);
 
     /// <summary>How far a request about dead letters is; an answer without a value when nobody knows the request.</summary>
     public ValueTask<Sample<DeadLetterRequest>> RequestAsync(string id, CancellationToken stop) =>

@@ -109,19 +109,31 @@ public sealed class SamplerTests
     {
         await AskSlowlyAsync("first").Soon();
         time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal("second", (await AskSlowlyAsync("second", mayBeOld: true).Soon()).Value); // the first one may have waited for something
+        Assert.Equal("second", (await AskSlowlyAsync("second", TimeSpan.Zero).Soon()).Value); // the first one may have waited for something
 
         for (var i = 0; i < 3; i++)
         {
             time.Advance(TimeSpan.FromSeconds(33));
-            Assert.Equal("second", (await AskSlowlyAsync("third", mayBeOld: true).Soon()).Value);
+            Assert.Equal("second", (await AskSlowlyAsync("third", TimeSpan.Zero).Soon()).Value);
         }
 
         Assert.Equal("third", (await AskSlowlyAsync("third").Soon()).Value); // a reader waits for this one
         time.Advance(TimeSpan.FromSeconds(50));
-        Assert.Equal("third", (await AskSlowlyAsync("fourth", mayBeOld: true).Soon()).Value);
+        Assert.Equal("third", (await AskSlowlyAsync("fourth", TimeSpan.Zero).Soon()).Value);
         time.Advance(TimeSpan.FromSeconds(51));
-        Assert.Equal("fourth", (await AskSlowlyAsync("fourth", mayBeOld: true).Soon()).Value);
+        Assert.Equal("fourth", (await AskSlowlyAsync("fourth", TimeSpan.Zero).Soon()).Value);
+    }
+
+    [Fact]
+    public async Task A_page_that_refreshes_itself_takes_an_answer_as_old_as_it_says_and_a_reader_gets_a_new_one()
+    {
+        var old = TimeSpan.FromSeconds(3);
+        Assert.Equal("one", (await AskAsync(() => Task.FromResult("one"), old).Soon()).Value);
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal("one", (await AskAsync(() => Task.FromResult("two"), old).Soon()).Value);
+        Assert.Equal("two", (await AskAsync(() => Task.FromResult("two")).Soon()).Value);
+        time.Advance(TimeSpan.FromSeconds(3));
+        Assert.Equal("three", (await AskAsync(() => Task.FromResult("three"), old).Soon()).Value);
     }
 
     [Fact]
@@ -130,7 +142,7 @@ public sealed class SamplerTests
         for (var i = 0; i < 3; i++)
         {
             var number = i.ToString(CultureInfo.InvariantCulture);
-            Assert.Equal(number, (await AskAsync(() => Task.FromResult(number), mayBeOld: true).Soon()).Value);
+            Assert.Equal(number, (await AskAsync(() => Task.FromResult(number), TimeSpan.Zero).Soon()).Value);
             time.Advance(TimeSpan.FromSeconds(2));
         }
     }
@@ -181,13 +193,13 @@ public sealed class SamplerTests
     }
 
     // Takes a second.
-    Task<Sample<string>> AskSlowlyAsync(string answer, bool mayBeOld = false) => AskAsync(
+    Task<Sample<string>> AskSlowlyAsync(string answer, TimeSpan? old = null) => AskAsync(
         () =>
         {
             time.Advance(TimeSpan.FromSeconds(1));
             return Task.FromResult(answer);
         },
-        mayBeOld);
+        old);
 
     async Task<string> NeverAsync(CancellationToken token)
     {
@@ -196,7 +208,7 @@ public sealed class SamplerTests
         return "";
     }
 
-    Task<Sample<string>> AskAsync(Func<Task<string>> ask, bool mayBeOld = false) => sampler.AskAsync(
+    Task<Sample<string>> AskAsync(Func<Task<string>> ask, TimeSpan? old = null) => sampler.AskAsync(
         "q",
         _ =>
         {
@@ -205,5 +217,5 @@ public sealed class SamplerTests
         },
         patience,
         TestContext.Current.CancellationToken,
-        mayBeOld).AsTask();
+        old).AsTask();
 }
