@@ -23,7 +23,7 @@ static class DashboardTabs
 
     public static async Task RunAsync(BenchmarkOptions options, BenchBroker? broker)
     {
-        var (rate, rounds, window) = (options.Rate ?? 50, options.Rounds ?? 2, TimeSpan.FromSeconds(options.Seconds ?? 10));
+        var (rate, rounds, window) = (options.Rate ?? 50, options.Rounds ?? 5, TimeSpan.FromSeconds(options.Seconds ?? 10));
         using var places = new DashboardPlaces(options with { Jobs = Math.Min(options.Jobs, MostJobs) }, broker);
         List<Pair> pairs = [];
         try
