@@ -41,8 +41,8 @@ readonly partial record struct ArgumentText(string Json, bool IsExact)
     }
 
     // Whatever its encoder, the writer escapes what lies above U+FFFF, such as an emoji, which nobody can read so.
-    // A backslash of the text itself is written twice.
-    [GeneratedRegex(@"(?<=(?<!\\)(?:\\\\)*)\\u(D[89AB][0-9A-F]{2})\\u(D[C-F][0-9A-F]{2})")]
+    // A text that looks like that has its backslashes doubled.
+    [GeneratedRegex(@"\\u(D[89AB][0-9A-F]{2})\\u(D[C-F][0-9A-F]{2})")]
     private static partial Regex EscapedPair();
 
     static char Half(Group digits) => (char)int.Parse(digits.ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);

@@ -14,7 +14,7 @@ public sealed class ArgumentTextTests
     [InlineData("(1, -2.5, 1e+20, None, True, False)", "[1,-2.5,1e+20,null,true,false]")]
     [InlineData("(12345678901234567890123456789012345678901234567890,)", "[12345678901234567890123456789012345678901234567890]")]
     [InlineData("(1.10,)", "[1.10]")]
-    [InlineData("""('\\\\ud83d\\ude00 \\\ud83d\ude00',)""", """["\\\\ud83d\\ude00 \\😀"]""")]
+    [InlineData("""('\\uD83D\\uDE00 \\\ud83d\ude00',)""", """["\\uD83D\\uDE00 \\😀"]""")]
     [InlineData("""{'\ud800': 'x\udc00'}""", """{"\uFFFD":"x\uFFFD"}""")] // half a character
     [InlineData("""("it's", 'say "x"', '\\ \' \n \t \x41 \u00e9 \U0001f600')""", """["it's","say \"x\"","\\ ' \n \t A é 😀"]""")]
     [InlineData("{'a': [1, {'b': ()}], 'c': {}}", """{"a":[1,{"b":[]}],"c":{}}""")]
