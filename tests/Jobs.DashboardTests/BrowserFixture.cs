@@ -6,6 +6,8 @@ namespace Jobs.DashboardTests;
 /// <summary>The machine's chromium. Started by the first test that needs it.</summary>
 public sealed class BrowserFixture : IAsyncLifetime
 {
+    static readonly TimeSpan closing = TimeSpan.FromSeconds(10);
+
     readonly Lazy<Task<(IPlaywright Playwright, IBrowser Browser)>> started = new(StartAsync);
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
@@ -29,10 +31,14 @@ public sealed class BrowserFixture : IAsyncLifetime
         if (started.IsValueCreated)
         {
             var (playwright, browser) = await started.Value;
-            await browser.DisposeAsync();
-            playwright.Dispose();
+            await CloseAsync(browser);
+            playwright.Dispose(); // and with it the browser's process
         }
     }
+
+    /// <summary>Closes a window or the browser. Chromium was seen never to answer that while a page was loading, which is no failure of a test.</summary>
+    public static async ValueTask CloseAsync(IAsyncDisposable opened) =>
+        await opened.DisposeAsync().AsTask().WaitAsync(closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     static async Task<(IPlaywright, IBrowser)> StartAsync()
     {
@@ -79,7 +85,7 @@ public sealed class BrowserVisit : IAsyncDisposable
     /// <summary>Keeps a picture in a folder that git ignores, so that a person can look.</summary>
     public Task ShootAsync(string name) => Page.ScreenshotAsync(new() { Path = Path.Combine(Folder(), $"{name}.png"), FullPage = true });
 
-    public async ValueTask DisposeAsync() => await context.DisposeAsync();
+    public ValueTask DisposeAsync() => BrowserFixture.CloseAsync(context);
 
     static string Folder([System.Runtime.CompilerServices.CallerFilePath] string file = "") => Path.Combine(Path.GetDirectoryName(file)!, "screenshots");
 }

@@ -1,6 +1,5 @@
 using Jobs.Brokers;
 using Jobs.BrokerTests.Brokers;
-using Jobs.Contracts;
 using Microsoft.Playwright;
 
 namespace Jobs.DashboardTests;
@@ -152,8 +151,7 @@ public abstract class ClickTests(BrowserFixture browser)
         await reader.PressAsync("Save");
         await reader.SeeAsync("01:30:00");
         await reader.PressAsync("Undo evening");
-
-        await Wait.Until(async () => !(await app.PageAsync("schedules")).Contains("evening", StringComparison.Ordinal));
+        await reader.SeeNoMoreAsync("evening");
     }
 
     async Task<Reader> OpenAsync(DashboardApp app, string page)
@@ -187,6 +185,8 @@ public abstract class ClickTests(BrowserFixture browser)
         public Task FillAsync(string label, string text) => Main.GetByRole(AriaRole.Textbox, new() { Name = label, Exact = true }).FillAsync(text);
 
         public Task SeeAsync(string text) => Assertions.Expect(Main).ToContainTextAsync(text, patience);
+
+        public Task SeeNoMoreAsync(string text) => Assertions.Expect(Main).Not.ToContainTextAsync(text, patience);
 
         public async ValueTask DisposeAsync()
         {
