@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The one test command. Needs the .NET SDK; installs what else is missing, builds, runs every test, prints totals. The broker tests mostly
-# wait. So beside those on the first broker run the tests that need none, and then those on the other brokers; their output comes when they end.
+# wait. So the tests that need no broker, and then those on further brokers, run beside those on the first one; their output comes at their end.
 #
 #   tests/run.sh                                        everything, on the first broker there is
 #   tests/run.sh --filter FullyQualifiedName~Retry      arguments go to 'dotnet test'; the packages are tested only without any

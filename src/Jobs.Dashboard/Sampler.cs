@@ -19,11 +19,11 @@ readonly record struct Sample<T>(T? Value, string? Problem, DateTimeOffset At)
 /// <remarks>
 /// 1. A question that was answered within the last second and a half is not asked again.
 /// 2. A page waits for a new answer for as long as it wants, and then shows the old one.
-/// 3. A page that refreshes itself takes an older answer, because nobody waits for that page: as old as the caller says,
-/// and a hundred times as old as the time that it took to find. So an open page with a search of five seconds does not
-/// search all the time. The quicker one of the last two answers counts, because the first one may have waited for
-/// something else.
-/// 4. Of the questions that may read for seconds, only a few read at once, however many people ask.
+/// 3. A page that refreshes itself takes an older answer, because nobody waits for that page. The answer may be as old as
+/// the caller says, or a hundred times as old as the time that it took to find, whichever is more. So an open page with a
+/// search of five seconds does not search all the time. The quicker one of the last two answers counts, because the first
+/// one may have waited for something else.
+/// 4. Searches may read for seconds. Only a few of them read at once, however many people search.
 /// </remarks>
 /// <param name="time">The clock.</param>
 /// <param name="logger">Gets what nobody foresaw.</param>
@@ -48,7 +48,7 @@ sealed class Sampler(TimeProvider time, ILogger logger, CancellationToken stoppi
     /// <param name="patience">How long the caller waits for a new answer.</param>
     /// <param name="cancellationToken">Ends the wait; the question stays asked.</param>
     /// <param name="old">
-    /// How old an answer may be at least, when nobody waits for it; <see langword="null"/> when somebody does.
+    /// An answer of this age is new enough, because nobody waits; <see langword="null"/> when a reader waits.
     /// </param>
     public async ValueTask<Sample<T>> AskAsync<T>(
         object question, Func<CancellationToken, Task<T>> ask, TimeSpan patience, CancellationToken cancellationToken, TimeSpan? old = null)
@@ -90,7 +90,7 @@ sealed class Sampler(TimeProvider time, ILogger logger, CancellationToken stoppi
         }
     }
 
-    /// <summary>Asks what may read for seconds, when its turn has come.</summary>
+    /// <summary>Waits for a turn, and searches.</summary>
     public async Task<T> InTurnAsync<T>(Func<CancellationToken, Task<T>> search, CancellationToken cancellationToken)
     {
         await searches.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -14,12 +14,10 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
     // A search is what the reader waits for.
     static readonly TimeSpan patiently = TimeSpan.FromSeconds(6);
 
-    // The keeper and the beats are asked through the transport, which costs several writes. A page that asks by itself
-    // asks them every other time.
-    static readonly TimeSpan seldom = TimeSpan.FromSeconds(3);
-
+    // How old an answer may be for a page that asks by itself every two seconds. The answers of the keeper and of the
+    // beats come through the transport, which costs several writes: such a page asks for these every other time.
     readonly TimeSpan? old = isRefresh ? TimeSpan.Zero : null;
-    readonly TimeSpan? older = isRefresh ? seldom : null;
+    readonly TimeSpan? older = isRefresh ? TimeSpan.FromSeconds(3) : null;
 
     /// <summary>The same for a page that asks by itself.</summary>
     public Source ForRefresh() => new(inspector, control, sampler, isRefresh: true);
@@ -43,28 +41,13 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
 
     /// <summary>The failures, of which only those since the time count.</summary>
     public ValueTask<Sample<FailurePage>> FailuresAsync(JobQuery query, CancellationToken stop, bool wait = true) =>
-        sampler.AskAsync(
-            ("failures", query with { From = Rounded(query.From) }),
-            token => sampler.InTurnAsync(turn => inspector.FailuresAsync(query, turn), token),
-            wait ? patiently : shortly,
-            stop,
-            old);
+        FindAsync(("failures", query with { From = Rounded(query.From) }), token => inspector.FailuresAsync(query, token), stop, wait);
 
     public ValueTask<Sample<JobPage>> SearchAsync(JobQuery query, CancellationToken stop) =>
-        sampler.AskAsync(
-            ("search", query with { States = [] }, string.Join('+', query.States)),
-            token => sampler.InTurnAsync(turn => inspector.SearchAsync(query, turn), token),
-            patiently,
-            stop,
-            old);
+        FindAsync(("search", query with { States = [] }, string.Join('+', query.States)), token => inspector.SearchAsync(query, token), stop);
 
     public ValueTask<Sample<JobInfo>> JobAsync(string id, CancellationToken stop) =>
-        sampler.AskAsync(
-            ("job", id),
-            token => sampler.InTurnAsync(turn => inspector.GetJobAsync(id, turn), token),
-            patiently,
-            stop,
-            old);
+        FindAsync(("job", id), token => inspector.GetJobAsync(id, token), stop);
 
     public ValueTask<Sample<DeadLetterPage>> LettersAsync(DeadLetterQuery query, int limit, string? after, CancellationToken stop, bool wait = true) =>
         sampler.AskAsync(
@@ -83,6 +66,11 @@ sealed class Source(JobInspector inspector, JobControl control, Sampler sampler,
 
     /// <summary>Makes the next page ask everything anew.</summary>
     public void Expire() => sampler.Expire();
+
+    // What may read the log for seconds.
+    ValueTask<Sample<T>> FindAsync<T>(object question, Func<CancellationToken, Task<T>> search, CancellationToken stop, bool wait = true)
+        where T : class =>
+        sampler.AskAsync(question, token => sampler.InTurnAsync(search, token), wait ? patiently : shortly, stop, old);
 
     // "The last hour" is another time in every second, and the same question.
     static DateTimeOffset? Rounded(DateTimeOffset? time) => time is { } known ? known.AddTicks(-(known.Ticks % TimeSpan.TicksPerMinute)) : null;

@@ -155,13 +155,14 @@ public sealed record ScheduleInfo
     public string? NamedArguments { get; init; }
 
     /// <summary>
-    /// <see cref="Arguments"/> for the eyes of viewers: three stars stand for the value of a parameter with <see
-    /// cref="SensitiveAttribute"/>, and for values whose names are like <see cref="JobsOptions.SensitiveNames"/>. The
-    /// names of parameters count only when this process has the task.
+    /// <see cref="Arguments"/> for viewers: three stars stand for each value that <see cref="SensitiveAttribute"/> or
+    /// <see cref="JobsOptions.SensitiveNames"/> hides; <see langword="null"/> when the arguments are unknown. A process
+    /// knows the parameters of its own tasks only. When the task is another program's, three stars stand only for values
+    /// that have a name in the arguments themselves.
     /// </summary>
     public string? MaskedArguments { get; init; }
 
-    /// <summary><see cref="NamedArguments"/> for the eyes of viewers, as <see cref="MaskedArguments"/>.</summary>
+    /// <summary><see cref="NamedArguments"/> for viewers, by the rules of <see cref="MaskedArguments"/>.</summary>
     public string? MaskedNamedArguments { get; init; }
 
     /// <summary>

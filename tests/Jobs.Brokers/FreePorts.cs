@@ -11,11 +11,11 @@ static class FreePorts
     const int First = 10_000;
     const int Last = 20_000;
 
-    // A node that is down for a moment must find its ports again, and several test hosts run beside each other. So each
-    // holds a file for each of its ports for as long as it lives.
+    // A node that is down for a moment must find its ports again, and several test hosts run beside each other. So a test
+    // host holds a locked file for each port that it has taken, until the test host ends.
     static readonly ConcurrentBag<FileStream> reserved = [];
 
-    /// <summary>Loopback ports that were free a moment ago, all different. No other test host takes them while this one lives.</summary>
+    /// <summary>Different loopback ports that nobody uses. No other test host takes these ports while this one lives.</summary>
     public static int[] Take(int count)
     {
         // All are held until all are found: a port closed at once could be found again.

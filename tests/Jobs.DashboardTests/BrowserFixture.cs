@@ -32,11 +32,14 @@ public sealed class BrowserFixture : IAsyncLifetime
         {
             var (playwright, browser) = await started.Value;
             await CloseAsync(browser);
-            playwright.Dispose(); // and with it the browser's process
+            playwright.Dispose(); // ends the browser's process too
         }
     }
 
-    /// <summary>Closes a window or the browser. Chromium was seen never to answer that while a page was loading, which is no failure of a test.</summary>
+    /// <summary>
+    /// Closes a window or the browser, and waits ten seconds at most. Chromium was seen never to answer while a page was
+    /// loading. That is no failure of a test.
+    /// </summary>
     public static async ValueTask CloseAsync(IAsyncDisposable opened) =>
         await opened.DisposeAsync().AsTask().WaitAsync(closing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 

@@ -9,8 +9,8 @@ static class Audit
         Log.Action(visit.Site.Logger, User(visit), Address(visit), action, DashboardHandler.Clean(what), count);
 
     /// <summary>
-    /// Tells the visitor why an action failed. What did not get through may have been done all the same, so there is a line
-    /// for it too. What was refused has changed nothing.
+    /// Tells the visitor why an action failed. An action that did not get through may have been done all the same, so the
+    /// log has a line for it. A refused action has changed nothing.
     /// </summary>
     public static Done Failed(Visit visit, string action, string what, Exception why, string count = "1")
     {

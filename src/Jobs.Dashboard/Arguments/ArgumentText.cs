@@ -40,8 +40,8 @@ readonly partial record struct ArgumentText(string Json, bool IsExact)
         return new(EscapedPair().Replace(written, static pair => $"{Half(pair.Groups[1])}{Half(pair.Groups[2])}"), isExact);
     }
 
-    // Whatever its encoder, the writer escapes what lies above U+FFFF, such as an emoji, which nobody can read so.
-    // A text that looks like that has its backslashes doubled.
+    // An emoji, and whatever else lies above U+FFFF. The writer escapes these with every encoder, and nobody can read them
+    // so. No other text looks like such a pair, because the writer doubles its backslashes.
     [GeneratedRegex(@"\\u(D[89AB][0-9A-F]{2})\\u(D[C-F][0-9A-F]{2})")]
     private static partial Regex EscapedPair();
 

@@ -69,7 +69,8 @@ readonly record struct ScheduleForm(
 {
     public static ScheduleForm Of(ScheduleInfo? schedule, Visit visit) => new(
         schedule?.Name, schedule?.TaskName, schedule?.Cron ?? schedule?.Every?.ToString("c", CultureInfo.InvariantCulture), schedule?.TimeZone,
-        Shown(schedule?.MaskedArguments, visit) ?? "[]", Shown(schedule?.MaskedNamedArguments, visit) ?? "{}", schedule?.Queue, schedule?.Misfire ?? MisfirePolicy.Once);
+        Shown(schedule?.MaskedArguments, visit) ?? "[]", Shown(schedule?.MaskedNamedArguments, visit) ?? "{}",
+        schedule?.Queue, schedule?.Misfire ?? MisfirePolicy.Once);
 
     public static ScheduleForm Of(IFormCollection form)
     {

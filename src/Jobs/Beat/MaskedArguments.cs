@@ -7,7 +7,7 @@ using Jobs.Registry;
 namespace Jobs.Beat;
 
 /// <summary>Writes the arguments of a schedule again, with three stars for each value that viewers must not see.</summary>
-/// <param name="rule">Knows these values.</param>
+/// <param name="rule">Says which values these are.</param>
 sealed class MaskedArguments(SensitiveRule rule)
 {
     static readonly JsonWriterOptions readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -172,7 +172,11 @@ public sealed class SamplerTests
             }
 
             await release.WaitAsync(token);
-            Interlocked.Decrement(ref reading);
+            lock (release)
+            {
+                reading--;
+            }
+
             return "found";
         }
     }
