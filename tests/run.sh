@@ -160,11 +160,12 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# failures <trx>: a line for each failed test, with the first line of its message
+# failures <trx>: a line for each failed test, with the lines of its message side by side
 failures() {
-  awk '/<UnitTestResult / { name = ""; if (/outcome="(Failed|Error|Timeout|Aborted)"/) { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name) } }
-    name != "" && /<Message>/ { message = $0; sub(/.*<Message>/, "", message); sub(/<\/Message>.*/, "", message); print "failed: " name ": " message; name = "" }
-    name != "" && /<\/UnitTestResult>/ { print "failed: " name; name = "" }' "$1"
+  awk '/<UnitTestResult / { name = message = ""; inside = 0; if (/outcome="(Failed|Error|Timeout|Aborted)"/) { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name) } }
+    name != "" && /<Message>/ { inside = 1; sub(/.*<Message>/, "") }
+    inside { ends = sub(/<\/Message>.*/, ""); gsub(/&#xD;|^ +/, ""); message = message ($0 == "" ? "" : (message == "" ? ": " : " | ") $0); if (ends) inside = 0 }
+    name != "" && /<\/UnitTestResult>/ { print "failed: " name substr(message, 1, 600); name = "" }' "$1"
 }
 
 counter() { sed -n "s/.*<Counters [^>]*\b$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }
