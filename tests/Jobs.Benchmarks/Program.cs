@@ -20,7 +20,7 @@ const string Usage = """
       history     events of many jobs, then: how long the first question takes, each read, and a search beyond the index         [--jobs N]
       keeper      100,000 dead letters in the index: bytes of the journal, each read, and how soon the next keeper answers after a kill
                   [--transport rabbitmq|sqlite] [--entries N] [--deaths N]
-      dashboard   CPU that ten open tabs cost a worker, with 100,000 dead letters: in one process, in two, and idle; about nine minutes
+      dashboard   CPU that ten open tabs cost a worker, with 100,000 dead letters: in one process, in two, and idle; 10 to 25 minutes
                   [--transport rabbitmq|sqlite|memory] [--rate N] [--entries N] [--rounds N] [--seconds N]
       dashboard-size  each page with the events of many jobs and 100,000 dead letters, from the index and beyond it; memory
                   [--transport rabbitmq|sqlite] [--jobs N] [--entries N]
