@@ -160,12 +160,20 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# failures <trx>: a line for each failed test, with the lines of its message side by side
+# failures <trx>: a line for each failed test, with the first 600 characters of its message, the lines of which stand side by side
 failures() {
-  awk '/<UnitTestResult / { name = message = ""; inside = 0; if (/outcome="(Failed|Error|Timeout|Aborted)"/) { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name) } }
-    name != "" && /<Message>/ { inside = 1; sub(/.*<Message>/, "") }
-    inside { ends = sub(/<\/Message>.*/, ""); gsub(/&#xD;|^ +/, ""); message = message ($0 == "" ? "" : (message == "" ? ": " : " | ") $0); if (ends) inside = 0 }
-    name != "" && /<\/UnitTestResult>/ { print "failed: " name substr(message, 1, 600); name = "" }' "$1"
+  awk '
+    /<UnitTestResult / {
+      name = message = ""; inside = 0
+      if (/outcome="(Failed|Error|Timeout|Aborted)"/) { name = $0; sub(/.* testName="/, "", name); sub(/".*/, "", name) }
+    }
+    name != "" && sub(/.*<Message>/, "") { inside = 1 }
+    inside {
+      if (sub(/<\/Message>.*/, "")) inside = 0
+      gsub(/&#xD;|^ +/, "")
+      if ($0 != "") message = message (message == "" ? "" : " | ") $0
+    }
+    name != "" && /<\/UnitTestResult>/ { print "failed: " name (message == "" ? "" : ": " substr(message, 1, 600)); name = "" }' "$1"
 }
 
 counter() { sed -n "s/.*<Counters [^>]*\b$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }

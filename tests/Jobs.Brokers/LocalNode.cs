@@ -128,7 +128,7 @@ public sealed class LocalNode : IAsyncDisposable
         ? throw new InvalidOperationException("its process ended.")
         : await AmqpGreeting.IsAnsweredAsync(AmqpUri);
 
-    // The last line of the log comes first: a list of failed tests shows only the first line of each message.
+    // The last line of the log comes first: a list of failed tests shows only the beginning of each message.
     async Task<string> LastLinesAsync()
     {
         var lines = (await ReadAsync(Path.Combine(folder, "output.log")) + await ReadAsync(logFile)).TrimEnd().Split('\n');
