@@ -72,13 +72,13 @@ public abstract partial class TransportContract
             (_, info, _) =>
             {
                 seen.Add(info.Id);
-                return new(takes(info.Id) ? new TakenLetter(info.Id, []) : null);
+                return new(takes(info.Id) ? [] : (IReadOnlyList<Outgoing>?)null);
             },
-            id =>
+            letter =>
             {
                 lock (moved)
                 {
-                    moved.Add(id);
+                    moved.Add(letter.Id);
                 }
             },
             _ => Task.CompletedTask,

@@ -127,20 +127,23 @@ sealed class KeeperState(TimeProvider time)
     }
 
     /// <summary>The letters of jobs that died before a time and are not among these.</summary>
-    public IReadOnlyList<string> Missing(IReadOnlySet<string> seen, DateTimeOffset before)
+    public IReadOnlyList<DeadLetterInfo> Missing(IReadOnlySet<string> seen, DateTimeOffset before)
     {
         lock (gate)
         {
-            return [.. letters.Ids.Where(id => !seen.Contains(id) && letters.Find(id)!.At < before)];
+            return [.. letters.Ids.Where(id => !seen.Contains(id)).Select(id => letters.Find(id)!).Where(letter => letter.At < before)];
         }
     }
 
-    /// <summary>What removes dead letters from the journal. The letters are gone from here at once.</summary>
-    public (IReadOnlyList<long> Handles, IReadOnlyList<KeeperEntry> Removals) Removing(IEnumerable<string> ids)
+    /// <summary>
+    /// What removes dead letters from the journal. The letters are gone from here at once. A letter stays when its job has
+    /// died again since: a job that was sent back may die before this call.
+    /// </summary>
+    public (IReadOnlyList<long> Handles, IReadOnlyList<KeeperEntry> Removals) Removing(IEnumerable<DeadLetterInfo> moved)
     {
         lock (gate)
         {
-            List<string> gone = [.. ids];
+            List<string> gone = [.. moved.Where(letter => !HasDiedSince(letter)).Select(letter => letter.Id)];
             gone.ForEach(letters.Remove);
             return ledger.Removing(gone.Select(KeeperEntry.LetterKey));
         }
@@ -188,6 +191,9 @@ sealed class KeeperState(TimeProvider time)
             unreadable.RemoveAll(one => handles.Contains(one.Handle));
         }
     }
+
+    // The time in a message is cut to microseconds, and the time in a record is not.
+    bool HasDiedSince(DeadLetterInfo letter) => letters.Find(letter.Id) is { } known && known.At - letter.At >= TimeSpan.FromMicroseconds(1);
 
     void Changed(KeeperEntry entry, KeeperEntry? before)
     {

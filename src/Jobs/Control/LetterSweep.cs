@@ -36,16 +36,16 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
 
     /// <summary>Sweeps once.</summary>
     /// <param name="take">
-    /// Decides about a letter: how it is taken away, or <see langword="null"/> for a letter that stays.
+    /// Decides about a letter: what to write before it is taken away, or <see langword="null"/> for a letter that stays.
     /// </param>
-    /// <param name="moved">Is called with the id of each letter that was taken away.</param>
+    /// <param name="moved">Is called with each letter that was taken away.</param>
     /// <param name="pace">Is awaited before a letter is taken away.</param>
     /// <param name="expected">How many letters there should be: the count of a broker is some seconds old.</param>
     /// <param name="cancellationToken">Ends the sweep: letters that were not settled stay.</param>
     /// <returns>Whether the sweep saw all letters that were there when it began.</returns>
     public async Task<bool> RunAsync(
-        Func<Delivery, DeadLetterInfo, CancellationToken, ValueTask<TakenLetter?>> take,
-        Action<string> moved,
+        Func<Delivery, DeadLetterInfo, CancellationToken, ValueTask<IReadOnlyList<Outgoing>?>> take,
+        Action<DeadLetterInfo> moved,
         Func<CancellationToken, Task> pace,
         long expected,
         CancellationToken cancellationToken)
@@ -119,9 +119,9 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
             }
         }
 
-        // What to write before the letter is settled, and the id when it is taken away; null for a letter that is left
+        // What to write before the letter is settled, and the letter when it is taken away; null for a letter that is left
         // where it is.
-        async ValueTask<(IReadOnlyList<Outgoing>? Outgoing, string? Taken)> DecideAsync(Delivery letter)
+        async ValueTask<(IReadOnlyList<Outgoing>? Outgoing, DeadLetterInfo? Taken)> DecideAsync(Delivery letter)
         {
             var message = letter.Message;
             seen++;
@@ -143,10 +143,10 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
             }
 
             await pace(cancellationToken).ConfigureAwait(false);
-            return (taken.Outgoing, taken.Id);
+            return (taken, info);
         }
 
-        async Task SettleAsync(Delivery letter, IReadOnlyList<Outgoing> outgoing, string? taken)
+        async Task SettleAsync(Delivery letter, IReadOnlyList<Outgoing> outgoing, DeadLetterInfo? taken)
         {
             try
             {
@@ -186,8 +186,3 @@ sealed class LetterSweep(JobTransport transport, string queue, TimeProvider time
 
     Outgoing Copy(JobMessage message, string sweep) => new(queue, Letters.Copy(message, sweep, Random.Shared.Next()));
 }
-
-/// <summary>A letter that is taken away.</summary>
-/// <param name="Id">The id of its job.</param>
-/// <param name="Outgoing">The messages to write before.</param>
-readonly record struct TakenLetter(string Id, IReadOnlyList<Outgoing> Outgoing);

@@ -125,7 +125,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
         var began = time.GetUtcNow();
         HashSet<string> seen = new(StringComparer.Ordinal), staying = new(StringComparer.Ordinal);
         var stay = 0;
-        ConcurrentQueue<string> moved = [];
+        ConcurrentQueue<DeadLetterInfo> moved = [];
         List<DeadLetterInfo> unknown = [];
         var pace = new Pace(run.Request?.PerSecond ?? 0, time);
         var reported = time.GetTimestamp();
@@ -144,7 +144,7 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
 
         return sawAll;
 
-        async ValueTask<TakenLetter?> TakeAsync(Delivery letter, DeadLetterInfo info, CancellationToken cancellationToken)
+        async ValueTask<IReadOnlyList<Outgoing>?> TakeAsync(Delivery letter, DeadLetterInfo info, CancellationToken cancellationToken)
         {
             seen.Add(info.Id);
             if (!state.Knows(info.Id))
@@ -167,28 +167,27 @@ sealed class Sweeper(JobTransport transport, JobJournal journal, KeeperState sta
             {
                 stay++;
                 staying.Add(info.Id);
-                return null;
             }
 
-            return new(info.Id, outgoing);
+            return outgoing;
         }
 
-        void Moved(string id)
+        void Moved(DeadLetterInfo letter)
         {
             run.CountMoved();
-            moved.Enqueue(id);
+            moved.Enqueue(letter);
         }
 
         async ValueTask ForgetMovedAsync()
         {
-            HashSet<string> gone = new(StringComparer.Ordinal);
-            while (moved.TryDequeue(out var id))
+            Dictionary<string, DeadLetterInfo> gone = new(StringComparer.Ordinal); // of one id the latest death
+            while (moved.TryDequeue(out var letter))
             {
-                gone.Add(id);
+                gone[letter.Id] = gone.TryGetValue(letter.Id, out var other) && other.At > letter.At ? other : letter;
             }
 
-            unknown.RemoveAll(letter => gone.Contains(letter.Id));
-            await RemoveAsync(state.Removing(gone), over).ConfigureAwait(false);
+            unknown.RemoveAll(letter => gone.ContainsKey(letter.Id));
+            await RemoveAsync(state.Removing(gone.Values), over).ConfigureAwait(false);
         }
     }
 
